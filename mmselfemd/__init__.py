@@ -1,0 +1,16 @@
+"""Self-EMD: self-supervised pre-training of detection backbones.
+
+Importing this package is enough to use it from any config: the registries
+answer to the scope ``mmselfemd``, ``_base_ = 'mmselfemd::...'`` resolves, and
+``mmselfemd://NAME`` names a published backbone.
+"""
+
+from mmengine.config.utils import MODULE2PACKAGE
+
+from . import zoo  # noqa: F401  registers mmselfemd:// and safe loaders
+from .version import __version__
+
+# mmengine resolves `_base_ = 'package::path'` only for packages listed here.
+MODULE2PACKAGE.setdefault('mmselfemd', 'mmselfemd')
+
+__all__ = ['__version__']

@@ -1,0 +1,1 @@
+"""Hooks, each in a file of its own."""

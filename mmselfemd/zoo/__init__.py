@@ -1,0 +1,1 @@
+"""Published backbones: the index, safe loading and conversion."""

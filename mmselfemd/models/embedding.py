@@ -1,0 +1,22 @@
+"""What an encoder makes of a view."""
+
+from typing import NamedTuple, Optional
+
+from torch import Tensor
+
+
+class Embedding(NamedTuple):
+    """A batch of views, embedded.
+
+    Attributes:
+        nodes (Tensor): The dense branch: a map (B, C, H, W) out of
+            ``DenseProjectionNeck``, nodes (B, N, C) out of ``SPCNeck``.
+        vector (Tensor): The pooled branch v, (B, C).
+        node_vectors (Tensor, optional): What the vector branch makes of the
+            features of each node, shaped as ``nodes``, without gradient. It
+            serves the weights of Eq. 15 only. Defaults to None.
+    """
+
+    nodes: Tensor
+    vector: Tensor
+    node_vectors: Optional[Tensor] = None

@@ -1,0 +1,195 @@
+"""Predictor, marginals, transport and loss."""
+
+from collections import defaultdict
+from typing import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmselfemd.registry import MODELS
+from mmselfemd.transport import (cosine_cost, mean_marginals,
+                                 uniform_marginals, vector_marginals)
+from mmselfemd.transport.emd import GRADIENTS, flow_similarity
+from ..embedding import Embedding
+from ..pointwise_mlp import PointwiseMLP, frozen
+
+Pair = tuple[Embedding, Embedding]
+
+
+@MODELS.register_module()
+class EMDHead(BaseModule):
+    r"""Predicts the key of one view from another and compares by EMD.
+
+    Args:
+        in_channels (int): Channels of nodes and vectors. Defaults to 256.
+        hidden_channels (int): Channels of the predictors' hidden layer.
+            Defaults to 4096.
+        marginals (str): Weights of the nodes: ``vector`` (Eq. 15), ``mean``
+            (Eq. 14) or ``uniform``. Defaults to 'vector'.
+        weight_nodes (str): What :math:`x_i` is in Eq. 15. ``vector``: the
+            vector branch applied to the node's own features, so that both
+            sides of :math:`x_i^T v_y` lie in one space; ``dense``: the node
+            itself, as printed. Defaults to 'vector'.
+        gamma (float): Strength of the entropy, Eq. 4. Defaults to 0.05.
+        max_iters (int): Number of Sinkhorn iterations. Defaults to 100.
+        gradient (str): How the similarity is differentiated, see
+            :func:`mmselfemd.transport.emd_similarity`.
+            Defaults to 'envelope'.
+        byol_weight (float): Weight lambda of the loss of the vectors.
+            Defaults to 1.0.
+        norm_cfg (dict): Norm of the predictors' hidden layers.
+            Defaults to ``dict(type='SyncBN')``.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If an option is not one of those above.
+    """
+
+    def __init__(self,
+                 in_channels: int = 256,
+                 hidden_channels: int = 4096,
+                 marginals: str = 'vector',
+                 weight_nodes: str = 'vector',
+                 gamma: float = 0.05,
+                 max_iters: int = 100,
+                 gradient: str = 'envelope',
+                 byol_weight: float = 1.0,
+                 norm_cfg: dict = dict(type='SyncBN'),
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        for name, value, choices in (
+            ('marginals', marginals, ('vector', 'mean', 'uniform')),
+            ('weight_nodes', weight_nodes, ('vector', 'dense')),
+            ('gradient', gradient, GRADIENTS)):
+            if value not in choices:
+                raise ValueError(
+                    f'{name} must be one of {choices}, but got {value!r}')
+        self.marginals = marginals
+        self.weight_nodes = weight_nodes
+        self.transport_cfg = dict(
+            gamma=gamma, max_iters=max_iters, gradient=gradient)
+        self.byol_weight = byol_weight
+        channels = (in_channels, hidden_channels, in_channels)
+        self.dense_predictor = PointwiseMLP(*channels, norm_cfg)
+        self.vector_predictor = PointwiseMLP(*channels, norm_cfg)
+
+    def predict(self, query: Embedding) -> Embedding:
+        """Predict the key's nodes and vector; on the query side only.
+
+        Args:
+            query (Embedding): Nodes (B, N, C) and vector (B, C).
+
+        Returns:
+            Embedding: Predicted nodes and vector, of the same shapes.
+        """
+        nodes, vector, node_vectors = query
+        if node_vectors is not None:
+            with frozen(self.vector_predictor):
+                node_vectors = self.vector_predictor.on_nodes(node_vectors)
+        return Embedding(
+            self.dense_predictor.on_nodes(nodes),
+            self.vector_predictor.on_vectors(vector), node_vectors)
+
+    def loss(self, queries: Sequence[Embedding],
+             keys: Sequence[Embedding]) -> dict[str, Tensor]:
+        """Losses of all ordered pairs of a query and another view's key.
+
+        The losses are twice the mean over the pairs, so that they do not
+        depend on the number of views; with two views they are the two
+        directions summed, as in BYOL.
+
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views, in the same
+                order, without gradient.
+
+        Returns:
+            dict[str, Tensor]: ``loss_byol`` (times lambda), ``loss_emd``, and
+            for the log ``converged_fraction`` and ``zero_weight_fraction``.
+        """
+        pairs = [(query, key) for i, query in enumerate(queries)
+                 for j, key in enumerate(keys) if i != j]
+        byol = torch.cat([self.byol_loss(*pair) for pair in pairs])
+        groups = [self.emd_loss(group) for group in _by_node_count(pairs)]
+        emd, converged, no_weight = map(torch.cat, zip(*groups))
+        return dict(
+            loss_byol=self.byol_weight * 2 * byol.mean(),
+            loss_emd=2 * emd.mean(),
+            converged_fraction=converged.float().mean(),
+            zero_weight_fraction=no_weight.mean())
+
+    def byol_loss(self, query: Embedding, key: Embedding) -> Tensor:
+        """Eq. 2.
+
+        Args:
+            query (Embedding): The prediction.
+            key (Embedding): The key.
+
+        Returns:
+            Tensor: Losses, (B,), in [0, 4].
+        """
+        return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
+
+    def emd_loss(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
+        """Eq. 11-13 for pairs of equal node counts, in one transport call.
+
+        Args:
+            pairs (Sequence[tuple[Embedding, Embedding]]): Predictions with
+                N nodes each and keys with M nodes each.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: For each pair and image, (P * B,):
+            the loss in [0, 4], whether the transport converged, and the
+            share of nodes with weight zero.
+        """
+        query, key = (_stacked(side) for side in zip(*pairs))
+        with torch.no_grad():
+            source = self.node_weights(query, key)
+            target = self.node_weights(key, query)
+        similarity, plan = flow_similarity(
+            cosine_cost(query.nodes, key.nodes), source, target,
+            **self.transport_cfg)
+        no_weight = (torch.cat((source, target), dim=1) == 0).float().mean(1)
+        return 2 - 2 * similarity, plan.converged, no_weight
+
+    def node_weights(self, view: Embedding, other: Embedding) -> Tensor:
+        """Weights of the nodes of one view, given the other.
+
+        Args:
+            view (Embedding): The view that is weighted.
+            other (Embedding): The view that it is compared with.
+
+        Returns:
+            Tensor: Weights >= 0, (B, N), not normalised.
+
+        Raises:
+            ValueError: If ``weight_nodes='vector'`` and the neck does not
+                give what it needs.
+        """
+        if self.marginals == 'uniform':
+            return uniform_marginals(view.nodes)
+        if self.marginals == 'mean':
+            return mean_marginals(view.nodes, other.nodes)
+        if self.weight_nodes == 'dense':
+            return vector_marginals(view.nodes, other.vector)
+        if view.node_vectors is None:
+            raise ValueError(
+                "EMDHead(weight_nodes='vector') needs a neck that gives "
+                'node vectors: set node_vectors=True in DenseProjectionNeck')
+        return vector_marginals(view.node_vectors, other.vector)
+
+
+def _by_node_count(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs grouped by the numbers of nodes of query and key."""
+    groups = defaultdict(list)
+    for query, key in pairs:
+        groups[query.nodes.shape[1], key.nodes.shape[1]].append((query, key))
+    return list(groups.values())
+
+
+def _stacked(embeddings: Sequence[Embedding]) -> Embedding:
+    """Embeddings of several views as one larger batch."""
+    return Embedding(*(None if parts[0] is None else torch.cat(parts)
+                       for parts in zip(*embeddings)))

@@ -1,0 +1,6 @@
+"""Necks: from the backbone's map to nodes and a vector."""
+
+from .dense_projection_neck import DenseProjectionNeck
+from .spc_neck import SPCNeck
+
+__all__ = ['DenseProjectionNeck', 'SPCNeck']

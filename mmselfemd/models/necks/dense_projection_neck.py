@@ -1,0 +1,63 @@
+"""The projector, dense and pooled."""
+
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmselfemd.registry import MODELS
+from ..embedding import Embedding
+from ..pointwise_mlp import PointwiseMLP, frozen
+
+
+@MODELS.register_module()
+class DenseProjectionNeck(BaseModule):
+    """Projects the backbone's map densely, and pooled to one vector.
+
+    The dense branch is BYOL's projector without the pooling before it, Sec.
+    3.2; the vector branch is BYOL's projector ("we still keep the original
+    MLP head as a parallel branch to generate vector features", Sec. 4.1).
+    The two share no weights.
+
+    Args:
+        in_channels (int): Channels of the backbone's last map.
+        hidden_channels (int): Channels of the hidden layers.
+            Defaults to 4096.
+        out_channels (int): Channels of nodes and vector. Defaults to 256.
+        norm_cfg (dict): Norm of the hidden layers.
+            Defaults to ``dict(type='SyncBN')``.
+        node_vectors (bool): Whether to apply the vector branch to the
+            features of each node too, as the weights of ``EMDHead`` need
+            with ``weight_nodes='vector'``. Defaults to True.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 hidden_channels: int = 4096,
+                 out_channels: int = 256,
+                 norm_cfg: dict = dict(type='SyncBN'),
+                 node_vectors: bool = True,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        channels = (in_channels, hidden_channels, out_channels)
+        self.dense_projector = PointwiseMLP(*channels, norm_cfg)
+        self.vector_projector = PointwiseMLP(*channels, norm_cfg)
+        self.node_vectors = node_vectors
+
+    def forward(self, features: tuple[Tensor, ...]) -> Embedding:
+        """Project the last map.
+
+        Args:
+            features (tuple[Tensor]): Maps of the backbone; the last one,
+                (B, C, H, W), is used.
+
+        Returns:
+            Embedding: Map (B, C_out, H, W) and vector (B, C_out).
+        """
+        last = features[-1]
+        nodes = self.dense_projector(last)
+        vector = self.vector_projector.on_vectors(last.mean((2, 3)))
+        node_vectors = None
+        if self.node_vectors:
+            with frozen(self.vector_projector):
+                node_vectors = self.vector_projector(last)
+        return Embedding(nodes, vector, node_vectors)

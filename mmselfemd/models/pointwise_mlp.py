@@ -1,0 +1,87 @@
+"""The MLP of BYOL's projector and predictor, as 1 x 1 convolutions."""
+
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class PointwiseMLP(BaseModule):
+    """Two 1 x 1 convolutions with a norm and a ReLU between them.
+
+    Applied to a map it is the paper's head without pooling ("replace the
+    linear layer in the MLP head with 1 x 1 convolution layer"); applied to a
+    1 x 1 map it is the MLP head of BYOL.
+
+    Args:
+        in_channels (int): Channels of the input.
+        hidden_channels (int): Channels between the two convolutions.
+        out_channels (int): Channels of the output, which has no norm.
+        norm_cfg (dict): The norm between them.
+            Defaults to ``dict(type='SyncBN')``.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 hidden_channels: int,
+                 out_channels: int,
+                 norm_cfg: dict = dict(type='SyncBN')) -> None:
+        super().__init__()
+        self.hidden = nn.Conv2d(in_channels, hidden_channels, 1)
+        self.norm = build_norm_layer(norm_cfg, hidden_channels)[1]
+        self.relu = nn.ReLU(inplace=True)
+        self.out = nn.Conv2d(hidden_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the MLP at every position.
+
+        Args:
+            x (Tensor): A map, (B, C_in, H, W).
+
+        Returns:
+            Tensor: A map, (B, C_out, H, W).
+        """
+        return self.out(self.relu(self.norm(self.hidden(x))))
+
+    def on_vectors(self, x: Tensor) -> Tensor:
+        """Apply the MLP to vectors.
+
+        Args:
+            x (Tensor): Vectors, (B, C_in).
+
+        Returns:
+            Tensor: Vectors, (B, C_out).
+        """
+        return self(x[:, :, None, None])[:, :, 0, 0]
+
+    def on_nodes(self, x: Tensor) -> Tensor:
+        """Apply the MLP to nodes.
+
+        Args:
+            x (Tensor): Nodes, (B, N, C_in).
+
+        Returns:
+            Tensor: Nodes, (B, N, C_out).
+        """
+        return self(x.mT[..., None])[..., 0].mT
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Use a module as at inference: no gradient, running statistics.
+
+    Its own training, running statistics included, is untouched.
+
+    Args:
+        module (nn.Module): The module to be used.
+    """
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        module.train(training)

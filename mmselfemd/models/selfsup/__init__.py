@@ -1,0 +1,5 @@
+"""Self-supervised algorithms."""
+
+from .self_emd import SelfEMD
+
+__all__ = ['SelfEMD']

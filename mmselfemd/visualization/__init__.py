@@ -1,0 +1,12 @@
+"""Pictures of what the method does, drawn from arrays alone."""
+
+from .curves import draw_curves, read_scalars
+from .heat import heat_map
+from .matching import MatchingPair, draw_matching, draw_matching_figure
+from .pyramid import draw_pyramid_crops
+from .saving import save_figure
+
+__all__ = [
+    'MatchingPair', 'draw_curves', 'draw_matching', 'draw_matching_figure',
+    'draw_pyramid_crops', 'heat_map', 'read_scalars', 'save_figure'
+]

@@ -2,39 +2,44 @@
 
 A component is looked up here first and in mmengine's root next; those of a
 sibling (mmpretrain, mmdet) are named with their scope, e.g.
-``mmpretrain.ResNet``. ``locations`` says which modules to import when a
-registry is first asked for a name, so that ``import mmselfemd`` stays cheap.
+``mmpretrain.ResNet``. There is one for every root that a run asks: where one
+is missing, mmengine warns at each look-up.
 """
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine import registry as root
 from mmengine.registry import Registry
 
-MODELS = Registry(
-    'model',
-    parent=MMENGINE_MODELS,
-    scope='mmselfemd',
-    locations=['mmselfemd.models'])
-DATASETS = Registry(
-    'dataset',
-    parent=MMENGINE_DATASETS,
-    scope='mmselfemd',
-    locations=['mmselfemd.datasets'])
-TRANSFORMS = Registry(
-    'transform',
-    parent=MMENGINE_TRANSFORMS,
-    scope='mmselfemd',
-    locations=['mmselfemd.datasets'])
-HOOKS = Registry(
-    'hook',
-    parent=MMENGINE_HOOKS,
-    scope='mmselfemd',
-    locations=['mmselfemd.engine'])
-METRICS = Registry(
-    'metric',
-    parent=MMENGINE_METRICS,
-    scope='mmselfemd',
-    locations=['mmselfemd.evaluation'])
+
+def _child(parent: Registry, location: str) -> Registry:
+    """A child whose modules are imported when it is first asked for a name,
+    so that ``import mmselfemd`` stays cheap."""
+    return Registry(
+        parent.name,
+        parent=parent,
+        scope='mmselfemd',
+        locations=[f'mmselfemd.{location}'])
+
+
+DATASETS = _child(root.DATASETS, 'datasets')
+DATA_SAMPLERS = _child(root.DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child(root.TRANSFORMS, 'datasets')
+
+MODELS = _child(root.MODELS, 'models')
+MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'models')
+WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'models')
+
+HOOKS = _child(root.HOOKS, 'engine')
+LOOPS = _child(root.LOOPS, 'engine')
+RUNNERS = _child(root.RUNNERS, 'engine')
+RUNNER_CONSTRUCTORS = _child(root.RUNNER_CONSTRUCTORS, 'engine')
+OPTIMIZERS = _child(root.OPTIMIZERS, 'engine')
+OPTIM_WRAPPERS = _child(root.OPTIM_WRAPPERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(root.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+PARAM_SCHEDULERS = _child(root.PARAM_SCHEDULERS, 'engine')
+LOG_PROCESSORS = _child(root.LOG_PROCESSORS, 'engine')
+
+METRICS = _child(root.METRICS, 'evaluation')
+EVALUATOR = _child(root.EVALUATOR, 'evaluation')
+
+VISUALIZERS = _child(root.VISUALIZERS, 'visualization')
+VISBACKENDS = _child(root.VISBACKENDS, 'visualization')

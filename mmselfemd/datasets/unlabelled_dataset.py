@@ -1,0 +1,70 @@
+"""Folders of images without labels."""
+
+import os.path as osp
+
+from mmpretrain.datasets import CustomDataset
+
+from mmselfemd.registry import DATASETS
+
+
+@DATASETS.register_module()
+class UnlabelledDataset(CustomDataset):
+    """All images below a folder, or those of a list file, without labels.
+
+    mmpretrain's ``CustomDataset(with_label=False)`` with errors that say what
+    to do, and with patience for broken images.
+
+    Args:
+        data_root (str): Root of ``data_prefix`` and ``ann_file``.
+            Defaults to ''.
+        data_prefix (str): Folder of the images. Defaults to ''.
+        ann_file (str): Text file with one image path a line, relative to
+            ``data_prefix``. Defaults to '': every image below the folder.
+        max_refetch (int): How many broken images in a row are replaced before
+            the run stops. Defaults to 100.
+        **kwargs: Other arguments of ``CustomDataset``.
+
+    Raises:
+        FileNotFoundError: If the folder or the list file is missing, or if
+            there is no image.
+    """
+
+    def __init__(self,
+                 data_root: str = '',
+                 data_prefix: str = '',
+                 ann_file: str = '',
+                 max_refetch: int = 100,
+                 **kwargs) -> None:
+        super().__init__(
+            data_root=data_root,
+            data_prefix=data_prefix,
+            ann_file=ann_file,
+            with_label=False,
+            max_refetch=max_refetch,
+            **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the images.
+
+        Returns:
+            list[dict]: ``img_path`` of each image.
+        """
+        remedy = ('Set data_root, and data_prefix or ann_file below it, of '
+                  'train_dataloader.dataset to where your images are, e.g. '
+                  '--cfg-options train_dataloader.dataset.data_root=DIR')
+        for name, path, exists in (
+            ('image folder', self.img_prefix, osp.isdir),
+            ('list file', self.ann_file, osp.isfile)):
+            if path and '://' not in path and not exists(path):
+                raise FileNotFoundError(
+                    f"The {name} '{path}' does not exist. {remedy}")
+        try:
+            data_list = super().load_data_list()
+        except RuntimeError as error:  # raised by _find_samples only
+            raise FileNotFoundError(
+                f"There is no image below '{self.img_prefix}' (looked for "
+                f"{', '.join(sorted(self.extensions))}). {remedy}") from error
+        if not data_list:
+            raise FileNotFoundError(
+                f"The list file '{self.ann_file}' is empty. {remedy}")
+        return data_list

@@ -1,0 +1,9 @@
+"""What can be measured without labels."""
+
+from .geometry import (correspondences, nodes_in_image, receptive_field_centres)
+from .matching import MatchingResult, match_views, measure_matching
+
+__all__ = [
+    'MatchingResult', 'correspondences', 'match_views', 'measure_matching',
+    'nodes_in_image', 'receptive_field_centres'
+]

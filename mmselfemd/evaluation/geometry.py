@@ -1,0 +1,75 @@
+"""Where the nodes of a view lie in its image.
+
+Coordinates are continuous: pixel k of an image spans [k, k + 1].
+"""
+
+from typing import Mapping
+
+import numpy as np
+
+STRIDE = 32
+
+
+def receptive_field_centres(num_cells: int, stride: int = STRIDE) -> np.ndarray:
+    """Centres of the receptive fields of a square map, in its view.
+
+    With strided, padded convolutions cell i looks at the surroundings of
+    pixel ``stride * i``: not of the middle ``stride * (i + 1/2)`` of its share
+    of the view.
+
+    Args:
+        num_cells (int): Side of the map.
+        stride (int): Stride of the network, in pixels. Defaults to 32.
+
+    Returns:
+        np.ndarray: (x, y) of each node, row by row, (num_cells ** 2, 2).
+    """
+    along = stride * np.arange(num_cells) + 0.5
+    return np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+
+
+def nodes_in_image(view: Mapping, num_cells: int | None = None,
+                   stride: int = STRIDE) -> np.ndarray:
+    """Centres of the nodes of a view, in the image that it was cut from.
+
+    Args:
+        view (Mapping): ``box`` (left, top, width, height in pixels of the
+            image), ``flip`` and ``size``, as ``CutViews`` gives them.
+        num_cells (int, optional): Side of the map. Defaults to None: what
+            the stride makes of the view's size.
+        stride (int): Stride of the network, in pixels. Defaults to 32.
+
+    Returns:
+        np.ndarray: (x, y) of each node in the image, (N, 2).
+    """
+    num_cells = num_cells or -(-view['size'] // stride)
+    centres = receptive_field_centres(num_cells, stride)
+    if view['flip']:
+        centres[:, 0] = view['size'] - centres[:, 0]
+    left, top, width, height = view['box']
+    return np.array((left, top)) + centres / view['size'] * (width, height)
+
+
+def correspondences(view1: Mapping, view2: Mapping, num_cells: int | None = None,
+                    stride: int = STRIDE) -> np.ndarray:
+    """Which nodes of two views of an image lie at the same place.
+
+    Two do where their centres are within one cell of view 2, its box on the
+    image divided by the side of the map, horizontally and vertically.
+
+    Args:
+        view1 (Mapping): Geometry of view 1, see :func:`nodes_in_image`.
+        view2 (Mapping): Geometry of view 2.
+        num_cells (int, optional): Side of both maps. Defaults to None: what
+            the stride makes of the views' sizes.
+        stride (int): Stride of the network, in pixels. Defaults to 32.
+
+    Returns:
+        np.ndarray: Boolean, (N, M).
+    """
+    nodes1 = nodes_in_image(view1, num_cells, stride)
+    nodes2 = nodes_in_image(view2, num_cells, stride)
+    cell = np.array(view2['box'][2:]) / np.sqrt(len(nodes2))
+    distance = np.abs(nodes1[:, None] - nodes2[None]) / cell
+    # The tolerance keeps rounding from deciding at exactly one cell.
+    return (distance <= 1 + 1e-6).all(-1)

@@ -1,0 +1,103 @@
+"""Packaging: ranges for what is needed, and the ``.mim`` folder.
+
+OpenMMLab looks up ``package::config`` in ``.mim`` inside the installed
+package. A wheel gets copies there, an editable install gets links.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+MIM = ('configs', 'tools', 'model-index.yml')
+# What serves a checkout alone.
+LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.py[cod]', 'setup')
+
+
+def version() -> str:
+    """Read the version without importing the package."""
+    scope: dict[str, str] = {}
+    exec((HERE / 'mmselfemd' / 'version.py').read_text(), scope)
+    return scope['__version__']
+
+
+class BuildWithMim(build_py):
+    """Builds the package and, beside its modules, its ``.mim`` folder."""
+
+    def run(self) -> None:
+        """Build; copy into a wheel, link for an editable install."""
+        super().run()
+        if self.editable_mode:
+            self.link_mim(HERE / 'mmselfemd' / '.mim')
+        else:
+            self.copy_mim(self.mim_built)
+
+    @property
+    def mim_built(self) -> Path:
+        """Where a wheel's ``.mim`` is put together."""
+        return Path(self.build_lib) / 'mmselfemd' / '.mim'
+
+    @staticmethod
+    def link_mim(target: Path) -> None:
+        """Make ``target`` a folder of links into the checkout."""
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        for name in MIM:
+            (target / name).symlink_to(Path('..', '..', name))
+
+    @staticmethod
+    def copy_mim(target: Path) -> None:
+        """Make ``target`` a folder of copies."""
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for name in MIM:
+            source = HERE / name
+            if source.is_dir():
+                shutil.copytree(source, target / name, ignore=LEFT_OUT)
+            else:
+                shutil.copy2(source, target / name)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        """List the built files, those in ``.mim`` included."""
+        outputs = super().get_outputs(include_bytecode)
+        if self.editable_mode:
+            return outputs
+        built = (path for path in self.mim_built.rglob('*') if path.is_file())
+        return outputs + [os.fspath(path) for path in built]
+
+
+# mmcv is compiled against the user's torch, so it is theirs to install.
+EXTRAS = {
+    'mmcv': ['mmcv>=2.0.1,<2.2'],
+    'analysis': ['pot>=0.9'],
+    'tests': ['modelindex', 'pot>=0.9', 'pytest>=7', 'pytest-timeout'],
+}
+EXTRAS['all'] = sorted({item for items in EXTRAS.values() for item in items})
+
+setup(
+    name='mmselfemd',
+    version=version(),
+    description='Self-EMD pre-training of detection backbones for OpenMMLab',
+    long_description='Self-EMD (arXiv 2011.13677) for MMEngine, '
+    'MMPretrain and MMDetection.',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmselfemd', 'mmselfemd.*']),
+    python_requires='>=3.10',
+    install_requires=[
+        'matplotlib',
+        'mmdet>=3.3,<3.4',
+        'mmengine>=0.10.4,<0.11',
+        'mmpretrain>=1.2,<1.3',
+        'numpy',
+        'pillow',
+        'pycocotools',
+        'torch>=2.0',
+        'torchvision',
+    ],
+    extras_require=EXTRAS,
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)

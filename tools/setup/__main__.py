@@ -1,0 +1,222 @@
+"""Sets a checkout up: environment, locked packages, mmcv, the package.
+
+``make`` runs this before everything else. It needs the standard library
+alone. When nothing has changed since it last finished, it does nothing.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import environment
+import host
+import mmcv_wheel
+import preflight
+import progress
+from errors import SetupError
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parents[1]
+VENV = CHECKOUT / '.venv'
+LOCK = CHECKOUT / 'requirements' / 'lock.txt'
+MMCV = CHECKOUT / 'requirements' / 'mmcv.txt'
+STAMP = VENV / '.set-up'
+
+# Small, pure, locked: what the network is tried with.
+SMALL_PACKAGE = 'iniconfig'
+
+# They would lead pip or Python to another place than the environment.
+MISLEADING = (
+    'PYTHONHOME',
+    'PYTHONPATH',
+    'PIP_PREFIX',
+    'PIP_REQUIRE_VIRTUALENV',
+    'PIP_TARGET',
+    'PIP_USER',
+)
+
+
+def fingerprint() -> str:
+    """Hash all that this checkout's set-up depends on."""
+    files = [LOCK, MMCV, CHECKOUT / 'setup.py', CHECKOUT / 'pyproject.toml']
+    files += [CHECKOUT / 'mmselfemd' / 'version.py', *HERE.glob('*.py')]
+    capabilities = host.gpu_capabilities()
+    toolkits = host.cuda_toolkits() if capabilities else {}
+    facts = [str(CHECKOUT), *capabilities, *sorted(toolkits)]
+    return environment.fingerprint(files, facts)
+
+
+def wanted_version() -> tuple[int, int] | None:
+    """The Python version that the user asks for by name, if any."""
+    return sys.version_info[:2] if os.environ.get('PYTHON') else None
+
+
+def is_current() -> bool:
+    """Whether the set-up has finished and nothing has changed since."""
+    if not STAMP.exists() or STAMP.read_text() != fingerprint():
+        return False
+    version = environment.version_of(VENV / 'bin' / 'python')
+    return version is not None and wanted_version() in (None, version)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Let one set-up at a time work in this checkout."""
+    folder = os.open(HERE, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print('Another set-up is at work in this checkout: waiting for it.')
+        fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def step(number: int, what: str) -> Iterator[None]:
+    """Announce a step, and say how long it took."""
+    print(f'[{number}/5] {what}', flush=True)
+    start = time.monotonic()
+    yield
+    print(f'      done in {progress.clock(time.monotonic() - start)}')
+
+
+def check(python: Path, *options: str) -> list[str]:
+    """Compare the environment with the lock; list what differs."""
+    said = subprocess.run(
+        [python, HERE / 'check_lock.py', LOCK, *options],
+        capture_output=True,
+        text=True,
+    )
+    return (said.stdout + said.stderr).splitlines()
+
+
+def check_network(python: Path) -> None:
+    """Raise if pip cannot fetch even a small locked package."""
+    lines = environment.requirements_of(LOCK)
+    (small,) = (line for line in lines if line.startswith(SMALL_PACKAGE))
+    preflight.check_network(python, small)
+
+
+def install_lock(python: Path) -> None:
+    """Install the locked packages, if any is missing."""
+    if not check(python, '--locked-only'):
+        return
+    check_network(python)
+    environment.pip_install(
+        python,
+        ['-r', LOCK],
+        'packages',
+        expected=150,
+        reader=environment.PipProgress(len(environment.requirements_of(LOCK))),
+    )
+
+
+def install_mmcv(python: Path) -> None:
+    """Install mmcv from the user's cache, building it first if need be."""
+    (requirement,) = environment.requirements_of(MMCV)
+    torch, torch_cuda, usable = mmcv_wheel.ask_torch(python)
+    ops = host.choose_ops(
+        host.gpu_capabilities(), host.cuda_toolkits(), torch_cuda, usable
+    )
+    print(f'      {ops.note}')
+    folder = mmcv_wheel.locate(python, requirement, ops, torch)
+    wheel = mmcv_wheel.cached(folder)
+    if wheel is None:
+        expected = progress.clock(mmcv_wheel.expected_seconds(ops))
+        print(f'      compiled once per machine: about {expected} minutes')
+        check_network(python)
+        wheel = mmcv_wheel.build(python, requirement, ops, folder)
+    else:
+        print(f'      from the cache: {folder}')
+    environment.pip_install(
+        python,
+        ['--no-index', '--force-reinstall', wheel],
+        'mmcv',
+        expected=5,
+    )
+
+
+def check_environment(python: Path) -> None:
+    """Raise if the environment is not what the lock says, or mmcv is broken.
+
+    Raises:
+        SetupError: With every difference found.
+    """
+    problems = check(python, str(MMCV))
+    loaded = subprocess.run(
+        [python, '-c', 'import mmcv._ext, mmselfemd'],
+        capture_output=True,
+        text=True,
+    )
+    if loaded.returncode != 0:
+        problems.append(loaded.stderr.strip().splitlines()[-1])
+    if problems:
+        raise SetupError(
+            f'{VENV} is not what {LOCK.name} says:\n  '
+            + '\n  '.join(problems)
+            + f'\nRemove {VENV} and run the same command again.'
+        )
+
+
+def set_up() -> None:
+    """Do all five steps; the ones that have nothing to do are quick."""
+    start = time.monotonic()
+    print(
+        'Setting up in .venv: about 10 minutes the first time (mmcv is '
+        'compiled, once per machine), a few minutes in another checkout.'
+    )
+    STAMP.unlink(missing_ok=True)
+    preflight.check_programs()
+    if not (VENV / 'bin' / 'python').exists() or check(
+        VENV / 'bin' / 'python', '--locked-only'
+    ):
+        preflight.check_disk(CHECKOUT)
+    with step(1, f'environment: .venv (Python {sys.version.split()[0]})'):
+        python = environment.ensure(VENV, wanted_version())
+    with step(2, 'packages: requirements/lock.txt (3 GB, 1-4 minutes)'):
+        install_lock(python)
+    with step(3, 'mmcv with its compiled operators'):
+        install_mmcv(python)
+    with step(4, 'mmselfemd itself, from this checkout'):
+        environment.pip_install(
+            python,
+            ['--no-build-isolation', '--no-index', '--editable', CHECKOUT],
+            'mmselfemd',
+            expected=5,
+        )
+    with step(5, 'check: is everything as locked?'):
+        check_environment(python)
+    STAMP.write_text(fingerprint())
+    took = progress.clock(time.monotonic() - start)
+    print(f'Set up in {took}. The next run goes straight on.', flush=True)
+
+
+def main() -> int:
+    """Set up if needed; 1 and one line on the screen if that fails."""
+    for name in MISLEADING:
+        os.environ.pop(name, None)
+    if is_current():
+        return 0
+    try:
+        with only_one():
+            if not is_current():
+                set_up()
+    except SetupError as error:
+        print(f'Set-up stopped: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('\nSet-up interrupted; the same command goes on.')
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,23 @@
+# What all detectors share: where the backbone comes from, and our hooks.
+_base_ = 'mmdet::_base_/default_runtime.py'
+
+# For mmdet's own tools; those of this project have it imported already.
+custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
+
+# The backbone: a path, mmselfemd://NAME, torchvision://resnet50, or None for
+# random weights. A child config and --cfg-options may change it.
+pretrained = 'mmselfemd://selfemd_r50_coco_800e'
+
+# Not in `custom_hooks`: a child that sets that list would drop ours.
+default_hooks = dict(
+    # Precise BN runs where validation follows, so it has the same interval.
+    checkpoint=dict(
+        _delete_=True,
+        type='mmselfemd.SafeCheckpointHook',
+        by_epoch=False,
+        interval=10000,
+        max_keep_ckpts=3),
+    pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'),
+    precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200))
+
+log_processor = dict(by_epoch=False)

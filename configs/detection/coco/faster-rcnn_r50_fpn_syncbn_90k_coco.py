@@ -1,0 +1,5 @@
+_base_ = [
+    '../_base_/models/faster-rcnn_r50_fpn_syncbn.py',
+    '../_base_/datasets/coco_detection.py',
+    '../_base_/schedules/schedule_90k.py', '../_base_/runtime.py'
+]

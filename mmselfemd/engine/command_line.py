@@ -1,0 +1,91 @@
+"""What the command line tools share: errors for people, option parsing."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmengine.config import DictAction
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: shown as one line, no traceback.
+
+    The message says what was wrong, where, and what to do.
+    """
+
+
+class CfgOptionsAction(DictAction):
+    """mmengine's ``KEY=VALUE`` parser, with errors that name the option."""
+
+    def __call__(self,
+                 parser: argparse.ArgumentParser,
+                 namespace: argparse.Namespace,
+                 values: str | Sequence[Any] | None,
+                 option_string: str | None = None) -> None:
+        """Add the options to the namespace; leave with 2 where one is bad."""
+        for value in values or ():
+            key, equals, text = value.partition('=')
+            if not key or not equals:
+                parser.error(f'{option_string} {value}: expected KEY=VALUE, '
+                             'without spaces around "="')
+            if any(text.count(a) != text.count(b) for a, b in ('()', '[]')):
+                parser.error(f'{option_string} {value}: a bracket has no '
+                             'partner; quote the whole, e.g. "KEY=[1,2]"')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every tool has: those of mmdet's tools."""
+    parser.add_argument(
+        '--work-dir',
+        help='directory of logs and checkpoints; '
+        'by default ./work_dirs/<config name>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptionsAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, e.g. '
+        'train_dataloader.batch_size=2 model.backbone.depth=18; '
+        'a list is written "key=[a,b]", without spaces')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes (default: none)')
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0,
+        help='set by old launchers')
+
+
+def run_tool(main: Callable[[], Any]) -> None:
+    """Run a tool's ``main``; show a :class:`UserError` as one last line.
+
+    The exit status is then 2, as for the errors of argparse. Other errors
+    keep their traceback. Under a launcher only the first process of a host
+    shows the line; the last line of any error is also left in the file that
+    ``MMSELFEMD_ERROR_FILE`` names, so that ``tools/dist_run.sh`` can repeat
+    it after the launcher's own report.
+
+    Args:
+        main (Callable): The tool.
+    """
+    try:
+        main()
+    except UserError as error:
+        line = f'{os.path.basename(sys.argv[0])}: error: {error}'
+        _leave_for_launcher(line)
+        if os.environ.get('LOCAL_RANK', '0') == '0':
+            print(line, file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        _leave_for_launcher(f'{type(error).__name__}: {error}')
+        raise
+
+
+def _leave_for_launcher(line: str) -> None:
+    if path := os.environ.get('MMSELFEMD_ERROR_FILE'):
+        with open(path, 'w') as file:
+            print(line, file=file)

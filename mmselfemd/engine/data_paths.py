@@ -1,0 +1,72 @@
+"""Missing data, found before anything long starts."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+from .command_line import UserError
+
+
+def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
+    """Raise if a folder or annotation file of the data does not exist.
+
+    Looked at are ``data_root``, ``ann_file`` and ``data_prefix`` of every
+    dataset below ``{split}_dataloader``, joined as mmengine's
+    ``BaseDataset`` does, and ``ann_file`` of ``{split}_evaluator``. Data
+    behind another backend than the local disk are left to it.
+
+    Args:
+        cfg (Config): The config, with the command line's settings.
+        splits (Sequence[str]): Of ``train``, ``val`` and ``test``.
+
+    Raises:
+        UserError: With the path, the setting that it came from, and how to
+            change it.
+    """
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader') or {}
+        evaluator = cfg.get(f'{split}_evaluator') or {}
+        for where, node in (*_walk(loader, f'{split}_dataloader'),
+                            *_walk(evaluator, f'{split}_evaluator')):
+            if node.get('backend_args') is None:
+                _check_paths(node, where)
+
+
+def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:
+    """Yield every dict at or below a node with its dotted path."""
+    if isinstance(node, Mapping):
+        yield where, node
+        for name, child in node.items():
+            yield from _walk(child, f'{where}.{name}')
+    elif isinstance(node, list | tuple):
+        for position, child in enumerate(node):
+            yield from _walk(child, f'{where}.{position}')
+
+
+def _check_paths(node: Mapping, where: str) -> None:
+    root = node.get('data_root') or ''
+    if not isinstance(root, str):
+        return
+    if root:
+        _check_path(root, f'{where}.data_root')
+    prefix = node.get('data_prefix') or {}
+    prefixes = {'data_prefix': prefix} if isinstance(prefix, str) else {
+        f'data_prefix.{name}': path
+        for name, path in prefix.items()
+    }
+    for name, path in {'ann_file': node.get('ann_file'), **prefixes}.items():
+        if isinstance(path, str) and path:
+            _check_path(os.path.join(root, path), f'{where}.{name}')
+
+
+def _check_path(path: str, setting: str) -> None:
+    if '://' in path or os.path.exists(path):
+        return
+    parent = os.path.abspath(path)
+    while not os.path.exists(parent):
+        parent = os.path.dirname(parent)
+    raise UserError(
+        f"no such file or folder: '{path}' (what exists is '{parent}'); "
+        f'put the data there, or set the place: --cfg-options {setting}=...')

@@ -1,0 +1,263 @@
+"""Batch norm statistics recomputed with fixed weights before evaluation."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from math import ceil
+
+import numpy as np
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DATA_SAMPLERS
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmselfemd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PreciseBNHook(Hook):
+    """Recompute the statistics of batch norm before evaluation.
+
+    The running averages of training mix the statistics of different weights.
+    Here they are replaced by those of the present weights over
+    ``num_images`` training images: the mean of the batches' means, and
+    ``E[var + mean^2] - E[mean]^2`` for the variance, over all batches of all
+    processes (`Rethinking "Batch" in BatchNorm
+    <https://arxiv.org/abs/2105.07576>`_, section 3; Detectron2 does the same).
+
+    mmpretrain's hook of this name takes its batches from the training stream
+    and divides by ``loader.batch_size``, which is None under mmdet's batch
+    sampler. This one has a loader of its own over the training data, with
+    the config's samplers, and leaves everything else as it was: parameters,
+    optimiser, other buffers, train and eval modes, random generators.
+
+    It runs after the iteration (or epoch) that an evaluation follows, ahead
+    of the checkpoint hook, so that a checkpoint of that moment holds the
+    recomputed statistics.
+
+    Args:
+        num_images (int): Number of training images, over all processes; at
+            most the data set is gone through once. Defaults to 3200, which
+            is 200 batches of 16, Detectron2's default.
+        interval (int, optional): Iterations (or epochs, in a loop by epoch)
+            between two runs; the last one always counts. Defaults to None,
+            the interval of validation.
+        num_workers (int, optional): Worker processes of the loader. Defaults
+            to None, as in ``train_dataloader``.
+
+    Raises:
+        ValueError: If a number is not positive.
+    """
+
+    # After the logger and the scheduler, before CheckpointHook (VERY_LOW).
+    priority = 'LOW'
+
+    def __init__(self,
+                 num_images: int = 3200,
+                 interval: int | None = None,
+                 num_workers: int | None = None) -> None:
+        if num_images < 1:
+            raise ValueError(f'num_images: expected >= 1, got {num_images}')
+        if interval is not None and interval < 1:
+            raise ValueError(f'interval: expected >= 1, got {interval}')
+        self.num_images = num_images
+        self.interval = interval
+        self.num_workers = num_workers
+
+    def before_train(self, runner: Runner) -> None:
+        """Fail now, and not after hours, where no loader can be built.
+
+        Raises:
+            ValueError: If the runner has no config of its training data.
+        """
+        if not isinstance(runner.cfg.get('train_dataloader'), dict):
+            raise ValueError(
+                'PreciseBNHook builds a loader of its own: the runner has to '
+                'be given cfg=dict(train_dataloader=dict(...))')
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """Run where an evaluation follows, in a loop by iteration."""
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return
+        interval = self.interval or runner.val_interval
+        if (self.every_n_train_iters(runner, interval)
+                or self.is_last_train_iter(runner)):
+            self.recompute(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Run where an evaluation follows, in a loop by epoch."""
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return
+        interval = self.interval or runner.val_interval
+        if (self.every_n_epochs(runner, interval)
+                or self.is_last_train_epoch(runner)):
+            self.recompute(runner)
+
+    def recompute(self, runner: Runner) -> None:
+        """Recompute the statistics now.
+
+        Args:
+            runner (Runner): The runner, after ``before_train``.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        layers = batch_norm_layers(model)
+        if not layers:
+            runner.logger.warning('Precise BN: the model has no batch norm '
+                                  'in train mode; nothing to recompute.')
+            return
+        with preserve_random_state():
+            loader, num_batches = self._build_loader(runner)
+            runner.logger.info(
+                'Precise BN: statistics of %d layers over %d batches ...',
+                len(layers), num_batches)
+            with fresh_statistics(model, layers):
+                self._forward(runner, model, loader, num_batches)
+
+    def _build_loader(self, runner: Runner) -> tuple[DataLoader, int]:
+        """Return a loader over the training data, and how many batches."""
+        training = runner.train_dataloader
+        dataset = training.dataset
+        cfg = runner.cfg.train_dataloader
+        # `runner.seed` may differ between processes; the iteration does not,
+        # and the sampler needs one seed for all to deal the images out.
+        sampler = DATA_SAMPLERS.build(
+            dict(cfg['sampler']),
+            default_args=dict(dataset=dataset, seed=runner.iter))
+        options = dict(
+            dataset=dataset,
+            num_workers=cfg.get('num_workers', 0)
+            if self.num_workers is None else self.num_workers,
+            collate_fn=training.collate_fn,
+            worker_init_fn=training.worker_init_fn)
+        if cfg.get('batch_sampler') is None:
+            options.update(sampler=sampler, batch_size=cfg['batch_size'])
+        else:
+            options.update(
+                batch_sampler=DATA_SAMPLERS.build(
+                    dict(cfg['batch_sampler']),
+                    default_args=dict(
+                        sampler=sampler, batch_size=cfg['batch_size'])))
+        num_images = min(self.num_images, len(dataset))
+        batch = cfg['batch_size'] * get_world_size()
+        return DataLoader(**options), ceil(num_images / batch)
+
+    @staticmethod
+    def _forward(runner: Runner, model: nn.Module, loader: DataLoader,
+                 num_batches: int) -> None:
+        start = time.time()
+        for done, data in enumerate(islice(loader, num_batches), 1):
+            # The precision of training: autocast where it has autocast.
+            with torch.no_grad(), runner.optim_wrapper.optim_context(model):
+                data = model.data_preprocessor(data, True)
+                model._run_forward(data, mode='loss')
+            if done % 50 == 0:
+                left = (time.time() - start) / done * (num_batches - done)
+                runner.logger.info('Precise BN: batch %d of %d, %.0f s left',
+                                   done, num_batches, left)
+
+
+def batch_norm_layers(model: nn.Module) -> list[nn.Module]:
+    """Return the layers in train mode that keep running statistics.
+
+    Args:
+        model (nn.Module): The model.
+
+    Returns:
+        list[nn.Module]: BN and SyncBN layers, torch's and mmcv's.
+    """
+    return [
+        module for module in model.modules()
+        if module.training and hasattr(module, 'momentum')
+        and getattr(module, 'running_mean', None) is not None
+    ]
+
+
+@contextmanager
+def fresh_statistics(model: nn.Module,
+                     layers: list[nn.Module]) -> Iterator[None]:
+    """Replace running statistics by those of the forward passes inside.
+
+    A layer that is called several times in a pass (shared by the levels of a
+    pyramid, say) counts each call. One that is not called keeps its
+    statistics, and so do all if an error ends the block early. All other
+    buffers of the model are put back.
+
+    Args:
+        model (nn.Module): The model.
+        layers (list[nn.Module]): Its batch norm layers in train mode.
+    """
+    # With momentum 1 the running statistics are those of the last call.
+    before = {name: b.clone() for name, b in model.named_buffers()}
+    momenta = [layer.momentum for layer in layers]
+    sums = {layer: _Sums(layer) for layer in layers}
+    with ExitStack() as stack:
+        for layer in layers:
+            handle = layer.register_forward_hook(sums[layer].add)
+            stack.callback(handle.remove)
+            layer.momentum = 1.0
+            layer.reset_running_stats()  # 0 * nan would stay nan
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    buffer.copy_(before[name])
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
+    total = torch.cat([sums[layer].flat() for layer in layers])
+    all_reduce(total)
+    for layer in layers:
+        size = 1 + 2 * layer.running_mean.numel()
+        sums[layer].write(total[:size])
+        total = total[size:]
+
+
+class _Sums:
+    """Sums, in float64, over the calls of one layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+        self.count = 0
+        self.mean = torch.zeros_like(layer.running_mean, dtype=torch.double)
+        self.square = torch.zeros_like(self.mean)
+
+    def add(self, layer: nn.Module, args: tuple, output: torch.Tensor) -> None:
+        mean = layer.running_mean.double()
+        self.count += 1
+        self.mean += mean
+        self.square += layer.running_var.double() + mean.square()
+
+    def flat(self) -> torch.Tensor:
+        return torch.cat([self.mean.new_tensor([self.count]), self.mean,
+                          self.square])
+
+    def write(self, total: torch.Tensor) -> None:
+        count, (mean, square) = total[0], total[1:].chunk(2)
+        if count > 0:
+            mean = mean / count
+            self.layer.running_mean.copy_(mean)
+            self.layer.running_var.copy_(square / count - mean.square())
+
+
+@contextmanager
+def preserve_random_state() -> Iterator[None]:
+    """Leave torch's, numpy's and Python's generators as they were."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    devices = ([torch.cuda.current_device()]
+               if torch.cuda.is_available() else [])
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

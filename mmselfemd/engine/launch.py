@@ -1,0 +1,248 @@
+"""What ``tools/train.py`` and ``tools/test.py`` do, callable from Python."""
+
+import logging
+import os
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.evaluator import DumpResults
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch import nn
+
+from .cfg_options import merge_cfg_options, suggest
+from .command_line import UserError
+from .cpu_distributed import CPUDistributedRunner
+from .data_paths import check_data_paths
+
+
+def train(config: str,
+          work_dir: str | None = None,
+          amp: bool = False,
+          auto_scale_lr: bool = False,
+          resume: str | None = None,
+          cfg_options: dict | None = None,
+          launcher: str = 'none') -> nn.Module:
+    """Train what a config describes: pre-training and detection alike.
+
+    Args:
+        config (str): Path of the config.
+        work_dir (str, optional): Directory of logs and checkpoints. Defaults
+            to None: the config's, or ``./work_dirs/<config name>``.
+        amp (bool): Whether to train with automatic mixed precision. Without
+            a GPU a line says that float32 is used. Defaults to False.
+        auto_scale_lr (bool): Whether to scale the learning rate by the batch
+            size over ``auto_scale_lr.base_batch_size``. Defaults to False.
+        resume (str, optional): ``'auto'``, to go on from the last checkpoint
+            of ``work_dir`` if there is one, or the path of a checkpoint.
+            Defaults to None.
+        cfg_options (dict, optional): Settings by dotted path. Defaults to
+            None.
+        launcher (str): ``none``, ``pytorch``, ``slurm`` or ``mpi``. Defaults
+            to ``none``.
+
+    Returns:
+        nn.Module: The trained model.
+
+    Raises:
+        UserError: If the arguments or the config cannot work.
+    """
+    cfg = load_config(config, work_dir, cfg_options, launcher)
+    if amp:
+        _set_amp(cfg)
+    if auto_scale_lr:
+        _set_auto_scale_lr(cfg)
+    if resume is not None:
+        _set_resume(cfg, resume)
+    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if cfg.get(name) is None:
+            raise UserError(f"{config} has no '{name}': nothing to train")
+    if cfg.get('load_from') is not None:
+        _check_checkpoint(cfg.load_from)
+    check_data_paths(cfg, ['train', 'val'])
+    return build_runner(cfg).train()
+
+
+def test(config: str,
+         checkpoint: str,
+         work_dir: str | None = None,
+         out: str | None = None,
+         show_dir: str | None = None,
+         cfg_options: dict | None = None,
+         launcher: str = 'none') -> dict[str, float]:
+    """Evaluate a checkpoint on the test data of a config.
+
+    Args:
+        config (str): Path of the config.
+        checkpoint (str): Path of the checkpoint.
+        work_dir (str, optional): Directory of logs and metrics. Defaults to
+            None: the config's, or ``./work_dirs/<config name>``.
+        out (str, optional): A ``.pkl`` file for the predictions. Defaults to
+            None.
+        show_dir (str, optional): Directory for images with the predictions
+            drawn on them (detection). Defaults to None.
+        cfg_options (dict, optional): Settings by dotted path. Defaults to
+            None.
+        launcher (str): ``none``, ``pytorch``, ``slurm`` or ``mpi``. Defaults
+            to ``none``.
+
+    Returns:
+        dict[str, float]: The metrics.
+
+    Raises:
+        UserError: If the arguments or the config cannot work.
+    """
+    cfg = load_config(config, work_dir, cfg_options, launcher)
+    if cfg.get('test_dataloader') is None or cfg.get('test_cfg') is None:
+        raise UserError(f"{config} has no 'test_dataloader' or no 'test_cfg': "
+                        'nothing to evaluate')
+    if out is not None and not out.endswith(('.pkl', '.pickle')):
+        raise UserError(f"--out {out}: the name has to end with '.pkl'")
+    if show_dir is not None:
+        _set_show_dir(cfg, show_dir)
+    _check_checkpoint(checkpoint)
+    cfg.load_from = checkpoint
+    cfg.resume = False
+    if 'pretrained' in cfg:
+        cfg.pretrained = None  # all weights come from the checkpoint
+    check_data_paths(cfg, ['test'])
+    runner = build_runner(cfg)
+    if out is not None:
+        runner.test_evaluator.metrics.append(_build_dump(cfg, out))
+    return runner.test()
+
+
+def load_config(config: str,
+                work_dir: str | None = None,
+                cfg_options: dict | None = None,
+                launcher: str = 'none') -> Config:
+    """Read a config and put the command line's settings into it.
+
+    Args:
+        config (str): Path of the config.
+        work_dir (str, optional): Goes before the config's own ``work_dir``.
+            Defaults to None; then, if the config has none,
+            ``./work_dirs/<config name>``.
+        cfg_options (dict, optional): Settings by dotted path. Defaults to
+            None.
+        launcher (str): What started the processes. Defaults to ``none``.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        UserError: If there is no such file, or a setting names nothing.
+    """
+    if not os.path.isfile(config):
+        folder = os.path.dirname(config) or '.'
+        if not os.path.isdir(folder):
+            raise UserError(f"no such config: '{config}' (there is no folder "
+                            f"'{folder}')")
+        names = [n for n in os.listdir(folder) if n.endswith('.py')]
+        raise UserError(f"no such config: '{config}'; in '{folder}': "
+                        f'{suggest(os.path.basename(config), names)}')
+    cfg = Config.fromfile(config)
+    cfg.launcher = launcher
+    merge_cfg_options(cfg, cfg_options)
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        name = os.path.splitext(os.path.basename(config))[0]
+        cfg.work_dir = os.path.join('./work_dirs', name)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner for a config and this host.
+
+    Args:
+        cfg (Config): A whole config.
+
+    Returns:
+        Runner: mmengine's, or the config's ``runner_type``; for several
+        processes without an accelerator :class:`CPUDistributedRunner`.
+
+    Raises:
+        UserError: If ``runner_type`` is set and there is no accelerator for
+            the processes of a launcher.
+    """
+    on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
+    if 'runner_type' not in cfg:
+        return (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
+    if on_cpus:
+        raise UserError(
+            f'runner_type={cfg.runner_type!r}: without a GPU only the default '
+            'runner works with a launcher; use --launcher none')
+    return RUNNERS.build(cfg)
+
+
+def _set_amp(cfg: Config) -> None:
+    if get_device() == 'cpu':
+        # AmpOptimWrapper refuses to be built here.
+        print_log(
+            '--amp: this host has no GPU; training goes on in float32.',
+            logger='current',
+            level=logging.WARNING)
+        return
+    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if type_ not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(f'--amp: the config has its own optim_wrapper.type, '
+                        f'{type_!r}; set mixed precision there')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _set_auto_scale_lr(cfg: Config) -> None:
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise UserError(
+            "--auto-scale-lr: the config has no 'auto_scale_lr."
+            "base_batch_size'; add auto_scale_lr = dict(base_batch_size=N), "
+            'the batch size that the learning rate is meant for')
+    cfg.auto_scale_lr.enable = True
+
+
+def _set_resume(cfg: Config, resume: str) -> None:
+    if resume != 'auto':
+        _check_checkpoint(resume)
+        cfg.resume, cfg.load_from = True, resume
+        return
+    latest = find_latest_checkpoint(cfg.work_dir)
+    if latest is None:
+        # Unlike in mmdet's tool, `load_from` still counts then: a job that
+        # always says --resume begins with the weights that its config names.
+        print_log(
+            f"--resume: no checkpoint in '{cfg.work_dir}' yet; starting from "
+            'the beginning.',
+            logger='current')
+        cfg.resume = False
+        return
+    _check_checkpoint(latest)
+    cfg.resume, cfg.load_from = True, latest
+
+
+def _check_checkpoint(path: str) -> None:
+    if '://' not in path and not os.path.isfile(path):
+        folder = os.path.dirname(path) or '.'
+        names = [n for n in os.listdir(folder) if n.endswith('.pth')
+                 ] if os.path.isdir(folder) else []
+        raise UserError(f"no such checkpoint: '{path}'; in '{folder}': "
+                        f'{suggest(os.path.basename(path), names)}')
+
+
+def _set_show_dir(cfg: Config, show_dir: str) -> None:
+    hook = cfg.get('default_hooks', {}).get('visualization') or {}
+    if not str(hook.get('type', '')).endswith('DetVisualizationHook'):
+        raise UserError(
+            '--show-dir: the config has no default_hooks.visualization of '
+            "type 'DetVisualizationHook', which draws predictions")
+    hook.draw = True
+    hook.test_out_dir = os.path.abspath(show_dir)
+
+
+def _build_dump(cfg: Config, out: str) -> DumpResults:
+    if cfg.get('default_scope') == 'mmdet':
+        # Encodes masks, which else take gigabytes.
+        from mmdet.evaluation import DumpDetResults
+        return DumpDetResults(out_file_path=out)
+    return DumpResults(out_file_path=out)

@@ -122,7 +122,8 @@ def main() -> int:
     problems = differences(locked, installed)
     if not args.locked_only:
         problems += clashes(installed) + unmet(installed)
-    print('\n'.join(problems))
+    for problem in problems:
+        print(problem)
     return 1 if problems else 0
 
 

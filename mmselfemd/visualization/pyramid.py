@@ -25,7 +25,13 @@ def pyramid_windows(grid_size: int, kernel_size: int,
         np.ndarray: First cell of each window along a side, int (side, );
             empty if the windows do not cover the whole map, in which case
             the level is not used.
+
+    Raises:
+        ValueError: If the kernel size or the stride is not positive.
     """
+    if kernel_size < 1 or stride < 1:
+        raise ValueError(f'a pool must have a positive kernel size and '
+                         f'stride, but got ({kernel_size}, {stride})')
     if kernel_size > grid_size or (grid_size - kernel_size) % stride:
         return np.zeros(0, int)
     return np.arange(0, grid_size - kernel_size + 1, stride)
@@ -39,8 +45,8 @@ def draw_pyramid_crops(view: np.ndarray,
 
     Above, the view with the windows of each level and one of them marked;
     below, all crops of that level, as in the paper's Fig. 4. As there, the
-    view is simply divided into the map's cells: a node's receptive field is
-    larger, and centred up to half a cell further up and left.
+    view is simply divided into the map's cells; a node's receptive field is
+    larger, and its centre up to half a cell nearer to the map's first cell.
 
     Args:
         view (np.ndarray): The view: RGB uint8 (height, width, 3).
@@ -55,7 +61,8 @@ def draw_pyramid_crops(view: np.ndarray,
         Figure: A matplotlib figure, one column a level.
 
     Raises:
-        ValueError: If the view is not an image, or is smaller than the grid.
+        ValueError: If the view is not an image or is smaller than the grid,
+            or a pool has no positive kernel size and stride.
     """
     check_image('view', view)
     if not 1 <= grid_size <= min(view.shape[:2]):

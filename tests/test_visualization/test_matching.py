@@ -1,0 +1,234 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfemd.visualization import (
+    MatchingPair,
+    draw_matching,
+    draw_matching_figure,
+    heat_map,
+    save_figure,
+)
+from mmselfemd.visualization.heat import HEAT, flow_on_target, overlay_heat
+
+SIDE, NODES = 224, 49
+GREEN = (0x39, 0xff, 0x14)
+
+
+def centres(flipped: bool = False) -> np.ndarray:
+    """Centres of the 7x7 nodes, row by row; mirrored for a flipped crop."""
+    x, y = np.meshgrid(np.arange(7) * 32.0, np.arange(7) * 32.0)
+    grid = np.stack([x.ravel(), y.ravel()], axis=1)
+    if flipped:
+        grid[:, 0] = SIDE - 1 - grid[:, 0]
+    return grid
+
+
+def picture(value: int = 0) -> np.ndarray:
+    return np.full((SIDE, SIDE, 3), value, np.uint8)
+
+
+def one_to_one(source: int, node: int) -> np.ndarray:
+    flow = np.zeros((NODES, NODES))
+    flow[source, node] = 0.02
+    return flow
+
+
+@pytest.mark.parametrize('flipped', [False, True])
+@pytest.mark.parametrize('node', [0, 6, 17, 24, 42, 48])
+def test_heat_is_greatest_where_the_node_lies(node, flipped):
+    values = np.random.default_rng(node).uniform(0, 0.5, NODES)
+    values[node] = 1
+    heat = heat_map(values, centres(flipped), (SIDE, SIDE))
+    x, y = centres(flipped)[node].astype(int)
+    assert heat[y, x] == heat.max() == 1
+    # Past the neighbouring nodes nothing of it is left.
+    rows, columns = np.indices(heat.shape)
+    outermost = centres(flipped).min(axis=0), centres(flipped).max(axis=0)
+    rows = rows.clip(outermost[0][1], outermost[1][1])
+    columns = columns.clip(outermost[0][0], outermost[1][0])
+    far = np.maximum(abs(rows - y), abs(columns - x)) >= 32
+    assert heat[far].max() <= 0.5
+    assert heat.min() >= values.min()
+
+
+def test_heat_at_all_centres_is_the_nodes_value():
+    values = np.random.default_rng(0).uniform(size=NODES)
+    order = np.random.default_rng(1).permutation(NODES)
+    heat = heat_map(values[order], centres()[order], (SIDE, SIDE))
+    x, y = centres().astype(int).T
+    np.testing.assert_allclose(heat[y, x], values, atol=1e-12)
+    # Beyond the last node, at pixel 192, the map stays as it is.
+    assert (heat[:, 192:] == heat[:, 192:193]).all()
+
+
+def test_flipping_the_centres_flips_the_heat():
+    values = np.random.default_rng(0).uniform(size=NODES)
+    plain = heat_map(values, centres(), (SIDE, SIDE))
+    mirrored = heat_map(values, centres(flipped=True), (SIDE, SIDE))
+    np.testing.assert_allclose(mirrored, plain[:, ::-1], atol=1e-12)
+
+
+def test_heat_of_a_single_node_is_even():
+    heat = heat_map(np.array([0.7]), np.array([[16.0, 16.0]]), (40, 30))
+    np.testing.assert_allclose(heat, np.full((40, 30), 0.7))
+
+
+def test_overlay_shows_the_crop_where_it_is_cold():
+    heat = np.zeros((SIDE, SIDE))
+    heat[100, 50] = 1
+    crop = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    image = overlay_heat(crop, heat)
+    assert image.dtype == np.uint8 and image.shape == crop.shape
+    cold = image[:50].astype(float).mean(axis=2).ravel()
+    seen = crop[:50].astype(float).mean(axis=2).ravel()
+    assert np.corrcoef(cold, seen)[0, 1] > 0.99
+    hot = overlay_heat(picture(), heat)[100, 50] / 255
+    np.testing.assert_allclose(hot, 0.7 * np.array(HEAT(1.0)[:3]), atol=0.01)
+
+
+@pytest.mark.parametrize('flipped', [False, True])
+@pytest.mark.parametrize('node', [0, 16, 48])
+def test_drawn_heat_lies_at_the_receiving_node(node, flipped):
+    figure = draw_matching(picture(), picture(), one_to_one(24, node), 24,
+                           centres(), centres(flipped))
+    image = np.asarray(figure.axes[1].images[0].get_array()).astype(float)
+    hottest = overlay_heat(picture(), np.ones((SIDE, SIDE)))[0, 0]
+    near = np.abs(image - hottest.astype(float)).sum(axis=2)
+    x, y = centres(flipped)[node].astype(int)
+    assert near[y, x] == near.min() == 0
+    assert near[(y + 112) % SIDE, (x + 112) % SIDE] > 50
+
+
+@pytest.mark.parametrize(
+    ('node', 'box'),
+    [(16, (48, 80, 48, 80)), (0, (0, 16, 0, 16)), (48, (176, 208, 176, 208)),
+     (27, (176, 208, 80, 112))])
+def test_green_box_is_drawn_around_the_position(tmp_path, node, box):
+    """Seen on the written picture, in the coordinates of crop 1."""
+    figure = draw_matching(picture(), picture(), one_to_one(node, 0), node,
+                           centres(), centres())
+    path = save_figure(figure, tmp_path / 'match.png', dpi=100)
+    page = np.asarray(Image.open(path).convert('RGB')).astype(int)
+    green = (np.abs(page - GREEN).sum(axis=2) < 30)
+    rows, columns = np.nonzero(green)
+    to_crop = figure.axes[0].transData.inverted()
+    corners = np.array([(columns.min(), page.shape[0] - rows.min()),
+                        (columns.max(), page.shape[0] - rows.max())])
+    (left, top), (right, bottom) = to_crop.transform(corners)
+    np.testing.assert_allclose((left, right, top, bottom), box, atol=2.5)
+
+
+def test_share_on_target_and_chance():
+    row = np.zeros(NODES)
+    row[24], row[0] = 3, 1
+    share, chance = flow_on_target(row, centres(), (96.0, 96.0))
+    assert (share, chance) == (0.75, 9 / NODES)
+    share, chance = flow_on_target(row, centres(), (0.0, 0.0))
+    assert (share, chance) == (0.25, 4 / NODES)
+    even = np.ones(NODES)
+    share, chance = flow_on_target(even, centres(True), (100.0, 30.0))
+    assert share == pytest.approx(chance)
+    assert flow_on_target(np.zeros(NODES), centres(), (96, 96))[0] == 0
+
+
+def test_target_is_marked_and_judged():
+    flow = one_to_one(24, 30)
+    known = draw_matching(picture(), picture(), flow, 24, centres(),
+                          centres(), target=tuple(centres()[30]))
+    ring = known.axes[1].patches[-1]
+    assert ring.center == tuple(centres()[30])
+    assert '100%' in known.axes[1].get_xlabel()
+    assert '18%' in known.axes[1].get_xlabel()  # 9 of 49 nodes
+    unknown = draw_matching(picture(), picture(), flow, 24, centres(),
+                            centres())
+    assert not unknown.axes[1].patches and not unknown.axes[1].get_xlabel()
+
+
+def pair(**changes) -> MatchingPair:
+    fields = {
+        'crop1': picture(90),
+        'crop2': picture(120),
+        'flows': [one_to_one(16, 3), one_to_one(16, 40)],
+        'positions': [16, 30],
+        'centres1': centres(),
+        'centres2': centres(True),
+        'targets': [(30.0, 60.0), None],
+    }
+    return MatchingPair(**{**fields, **changes})
+
+
+def test_page_has_a_row_for_each_pair_and_a_column_for_each_map(tmp_path):
+    pairs = [pair(), pair(targets=None), pair()]
+    figure = draw_matching_figure(pairs, ['before', 'after'], title='A page')
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 3 * 5
+    titles = [axes.get_title() for axes in shown[:5]]
+    assert titles == ['Crop 1'] + [
+        f'Position {k}, {name}' for k in (1, 2)
+        for name in ('before', 'after')
+    ]
+    # Flow 0 in column 1, flow 1 in column 2: their peaks lie apart.
+    peaks = [
+        np.asarray(axes.images[0].get_array()) for axes in shown[1:3]
+    ]
+    assert (peaks[0] != peaks[1]).any()
+    assert shown[3].get_xlabel() == 'true place outside crop 2'
+    assert shown[8].get_xlabel() == ''
+    path = save_figure(figure, tmp_path / 'page.png')
+    with Image.open(path) as image:
+        assert image.width > 1200 and image.height > 900
+
+
+def test_crops_of_other_sizes_are_drawn_as_they_are():
+    small = np.zeros((112, 112, 3), np.uint8)
+    grid = centres().reshape(7, 7, 2)[:4, :4].reshape(-1, 2)
+    figure = draw_matching(picture(), small, np.ones((NODES, 16)), 3,
+                           centres(), grid)
+    assert figure.axes[1].images[0].get_array().shape == (112, 112, 3)
+
+
+def test_a_flow_of_nothing_is_cold_not_an_error():
+    figure = draw_matching(picture(), picture(), np.zeros((NODES, NODES)), 0,
+                           centres(), centres())
+    assert np.ptp(figure.axes[1].images[0].get_array(), axis=(0, 1)).max() == 0
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    ({'crop1': picture().astype(float)}, r'crop1 .*float64 \(224, 224, 3\)'),
+    ({'crop2': picture()[..., 0]}, r'crop2 .*\(224, 224\)'),
+    ({'crop2': [1, 2]}, 'crop2 .*list'),
+    ({'flows': [np.ones((NODES, 48))]}, r'\(49, 49\).*\(49, 48\)'),
+    ({'flows': [-np.ones((NODES, NODES))]}, 'not negative'),
+    ({'flows': [np.full((NODES, NODES), np.nan)]}, 'finite'),
+    ({'positions': [16, 49]}, 'from 0 to 48, but got 49'),
+    ({'positions': [-1, 3]}, 'got -1'),
+    ({'centres1': centres()[:, :1]}, r'centres1 .*\(49, 1\)'),
+    ({'centres2': centres()[:-1]}, 'centres2 must form a grid'),
+    ({'targets': [None]}, 'targets .* 2 positions, but has 1'),
+])
+def test_bad_input_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        pair(**changes)
+
+
+def test_pages_of_uneven_rows_are_refused():
+    with pytest.raises(ValueError, match='at least one pair'):
+        draw_matching_figure([])
+    with pytest.raises(ValueError, match=r'pairs\[1\] has 2 flows and 1'):
+        draw_matching_figure([pair(), pair(positions=[3], targets=None)])
+    with pytest.raises(ValueError, match=r'pairs\[0\] has 2 flows'):
+        draw_matching_figure([pair()], ['only one'])
+    with pytest.raises(ValueError, match='values must be of shape'):
+        heat_map(np.ones(48), centres(), (SIDE, SIDE))
+
+
+def test_heat_lies_on_the_same_content_in_the_mirrored_crop():
+    """A flow from every node to its own twin, one of the crops flipped."""
+    crop = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    mirror = crop[:, ::-1]
+    for node in (8, 19, 37):  # none on the border, where heat is constant
+        heat = heat_map(np.eye(NODES)[node], centres(True), (SIDE, SIDE))
+        row, column = np.unravel_index(heat.argmax(), heat.shape)
+        x, y = centres()[node].astype(int)
+        np.testing.assert_array_equal(mirror[row, column], crop[y, x])

@@ -1,0 +1,53 @@
+"""Fixtures shared by the tests."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTOS = ROOT.parent / 'shared' / 'photos'
+
+
+@pytest.fixture(scope='session')
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def photos() -> Path:
+    """Real photographs, which lie beside the project and not in it."""
+    if not PHOTOS.is_dir():
+        pytest.skip('../shared/photos with real photographs is absent')
+    return PHOTOS
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """The same random numbers whichever tests run."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture
+def our_scope():
+    """Build configs as a run with default_scope='mmselfemd' does."""
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        yield
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """Eight small images of random texture, two of them in a sub-folder."""
+    folder = tmp_path / 'images'
+    (folder / 'more').mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for index in range(8):
+        texture = generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        name = f'more/{index}.jpg' if index > 5 else f'{index}.jpg'
+        cv2.imwrite(str(folder / name), cv2.resize(texture, (160, 120)))
+    return folder

@@ -1,0 +1,78 @@
+"""Folders of images, whole and broken."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmselfemd.datasets import LoadImage, UnlabelledDataset
+
+LOAD = [dict(type='LoadImage')]
+
+
+def names(dataset):
+    return sorted(dataset.get_data_info(i)['img_path'].rsplit('/', 1)[-1]
+                  for i in range(len(dataset)))
+
+
+def test_every_image_below_the_folder(image_folder, our_scope):
+    dataset = UnlabelledDataset(str(image_folder), pipeline=LOAD)
+    assert names(dataset) == [f'{i}.jpg' for i in range(8)]
+    item = dataset[0]
+    assert item['img'].shape == (120, 160, 3)
+    assert np.array_equal(item['img'], cv2.imread(item['img_path']))
+    assert item['ori_shape'] == (120, 160) and 'gt_label' not in item
+
+
+def test_a_list_file_names_the_images(image_folder, tmp_path, our_scope):
+    (tmp_path / 'list.txt').write_text('1.jpg\nmore/7.jpg\n')
+    dataset = UnlabelledDataset(
+        ann_file=str(tmp_path / 'list.txt'), data_prefix=str(image_folder),
+        pipeline=LOAD)
+    assert names(dataset) == ['1.jpg', '7.jpg']
+    assert dataset[1]['img'].shape == (120, 160, 3)
+
+
+def test_missing_and_empty_are_named(tmp_path):
+    missing = str(tmp_path / 'nowhere')
+    with pytest.raises(FileNotFoundError, match=f"{missing}.*not exist.*data"):
+        UnlabelledDataset(missing)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'empty' / 'note.txt').write_text('no image')
+    with pytest.raises(FileNotFoundError, match='no image below'):
+        UnlabelledDataset(str(tmp_path / 'empty'))
+    with pytest.raises(FileNotFoundError, match='list file .* not exist'):
+        UnlabelledDataset(str(tmp_path), ann_file='list.txt')
+    (tmp_path / 'list.txt').write_text('')
+    with pytest.raises(FileNotFoundError, match='is empty'):
+        UnlabelledDataset(str(tmp_path), ann_file='list.txt')
+
+
+@pytest.fixture
+def log(monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmselfemd.datasets.transforms.load_image.print_log',
+        lambda message, logger, level: lines.append(message))
+    return lines
+
+
+def test_a_broken_image_is_logged_and_replaced(image_folder, our_scope, log):
+    whole = (image_folder / '3.jpg').read_bytes()
+    broken = {'0.jpg': b'', '1.jpg': b'not an image', '2.jpg': whole[:200]}
+    for name, content in broken.items():
+        (image_folder / name).write_bytes(content)
+    dataset = UnlabelledDataset(str(image_folder), pipeline=LOAD)
+    items = [dataset[i] for i in range(len(dataset))]
+    assert len(items) == 8
+    for name in broken:
+        assert not any(item['img_path'].endswith('/' + name)
+                       for item in items)
+        assert any(name in line and 'takes its place' in line for line in log)
+
+
+def test_the_log_of_broken_images_is_bounded(tmp_path, log):
+    load = LoadImage(max_warnings=2)
+    for index in range(5):
+        assert load(dict(img_path=str(tmp_path / f'{index}.jpg'))) is None
+    assert load.num_broken == 5 and len(log) == 2
+    assert 'in silence' in log[-1]

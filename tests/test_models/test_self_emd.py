@@ -1,0 +1,93 @@
+"""The algorithm: two encoders, Eq. 1."""
+
+import pytest
+import torch
+
+from mmselfemd.registry import MODELS
+
+
+def config(**kwargs):
+    bn = dict(type='BN')
+    return dict(
+        type='SelfEMD',
+        backbone=dict(
+            type='mmpretrain.ResNet', depth=18, base_channels=4,
+            stem_channels=4, out_indices=(3, ), norm_cfg=bn),
+        neck=[
+            dict(type='DenseProjectionNeck', in_channels=32,
+                 hidden_channels=8, out_channels=8, norm_cfg=bn),
+            dict(type='SPCNeck')],
+        head=dict(type='EMDHead', in_channels=8, hidden_channels=8,
+                  norm_cfg=bn),
+        data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
+        **kwargs)
+
+
+@pytest.fixture
+def model(our_scope):
+    model = MODELS.build(config())
+    model.init_weights()
+    model.has_momentum_hook = True
+    return model
+
+
+def views(*sizes):
+    return [torch.randn(2, 3, size, size) for size in sizes]
+
+
+def query_state(model):
+    return {
+        f'{part}.{name}': value for part in ('backbone', 'neck')
+        for name, value in getattr(model, part).state_dict().items()
+    }
+
+
+def test_a_step_trains_the_query_and_not_the_key(model):
+    losses = model.loss(views(224, 224, 112), [])
+    assert {'loss_byol', 'loss_emd'} <= losses.keys()
+    (losses['loss_byol'] + losses['loss_emd']).backward()
+    for part in (model.backbone, model.neck, model.head):
+        assert all(p.grad is not None for p in part.parameters())
+    assert all(p.grad is None for p in model.key.parameters())
+
+
+def test_reset_key_copies_parameters_and_buffers(model):
+    model.loss(views(224, 224), [])
+    assert any((value != model.key.state_dict()[name]).any()
+               for name, value in query_state(model).items())
+    model.reset_key()
+    for name, value in query_state(model).items():
+        assert torch.equal(value, model.key.state_dict()[name])
+    # A copy, not the same storage.
+    next(model.backbone.parameters()).data.add_(1)
+    assert not torch.equal(
+        next(model.backbone.parameters()), next(model.key.parameters()))
+
+
+def test_update_key_is_equation_1_and_leaves_buffers(model):
+    model.loss(views(224, 224), [])
+    before = {k: v.clone() for k, v in model.key.state_dict().items()}
+    model.update_key(0.7)
+    parameters = dict(model.key.named_parameters())
+    for name, query in query_state(model).items():
+        after = model.key.state_dict()[name]
+        if name in parameters:
+            expected = 0.7 * before[name].double() + 0.3 * query.double()
+            assert torch.allclose(after.double(), expected, atol=1e-7)
+        else:
+            assert torch.equal(after, before[name])
+
+
+def test_the_small_view_is_never_a_key(model, monkeypatch):
+    seen = []
+    key_encoder = model.key_encoder
+    monkeypatch.setattr(
+        model, 'key_encoder',
+        lambda view: seen.append(view.shape[-1]) or key_encoder(view))
+    model.loss(views(224, 224, 112), [])
+    assert seen == [224, 224]
+
+
+def test_training_without_a_momentum_hook_is_refused(our_scope):
+    with pytest.raises(RuntimeError, match='MomentumUpdateHook'):
+        MODELS.build(config()).loss(views(64, 64), [])

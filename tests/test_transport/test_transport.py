@@ -1,0 +1,246 @@
+"""Transport against POT, a literal transcription, and finite differences."""
+
+import numpy as np
+import ot
+import pytest
+import torch
+
+from mmselfemd.transport import (cosine_cost, emd_similarity, mean_marginals,
+                                 normalise_marginals, sinkhorn,
+                                 uniform_marginals, vector_marginals)
+from mmselfemd.transport.emd import flow_similarity
+
+
+def problem(batch=3, n=5, m=7, dtype=torch.double):
+    cost = 2 * torch.rand(batch, n, m, dtype=dtype)
+    return cost, torch.rand(batch, n, dtype=dtype), torch.rand(
+        batch, m, dtype=dtype)
+
+
+def test_cosine_cost_is_equation_11():
+    x, y = torch.randn(2, 3, 4).double(), torch.randn(2, 5, 4).double()
+    cost = cosine_cost(x, y)
+    for b in range(2):
+        for i in range(3):
+            for j in range(5):
+                expected = 1 - x[b, i] @ y[b, j] / (
+                    x[b, i].norm() * y[b, j].norm())
+                assert torch.isclose(cost[b, i, j], expected, rtol=1e-12)
+
+
+def test_marginals_are_equations_14_and_15():
+    x, y = torch.randn(2, 3, 4).double(), torch.randn(2, 5, 4).double()
+    v = torch.randn(2, 4).double()
+    eq14, eq15 = mean_marginals(x, y), vector_marginals(x, v)
+    for b in range(2):
+        for i in range(3):
+            mean = sum(y[b, j] for j in range(5)) / 5
+            assert torch.isclose(eq14[b, i], (x[b, i] @ mean).clamp(min=0))
+            assert torch.isclose(eq15[b, i], (x[b, i] @ v[b]).clamp(min=0))
+    assert (uniform_marginals(x) == 1).all()
+
+
+def test_marginals_are_normalised_and_all_zero_is_uniform():
+    weights = torch.tensor([[1., 3., 0.], [0., 0., 0.], [1e-30, 0., 1e-30]])
+    marginals = normalise_marginals(weights)
+    expected = torch.tensor([[.25, .75, 0.], [1 / 3] * 3, [.5, 0., .5]])
+    assert torch.allclose(marginals, expected)
+
+
+def test_sinkhorn_is_equations_9_and_10():
+    cost, source, target = problem(batch=1)
+    gamma, T = 0.3, 7
+    s, d = (w[0] / w[0].sum() for w in (source, target))
+    M = torch.exp(-cost[0] / gamma)
+    v = torch.ones(5).double()
+    for _ in range(T):
+        u = torch.stack([d[j] / sum(M[i, j] * v[i] for i in range(5))
+                         for j in range(7)])
+        v = torch.stack([s[i] / sum(M[i, j] * u[j] for j in range(7))
+                         for i in range(5)])
+    expected = torch.diag(v) @ M @ torch.diag(u)
+    for domain in ('linear', 'log'):
+        plan = sinkhorn(cost, source, target, gamma, T, domain=domain)
+        assert torch.allclose(plan.flow[0], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize('domain', ['linear', 'log'])
+def test_sinkhorn_agrees_with_pot(domain):
+    cost, source, target = problem()
+    source[0, 2] = target[1, 3] = 0
+    plan = sinkhorn(cost, source, target, 0.05, 10000, domain=domain)
+    for b in range(len(cost)):
+        s, d = (w[b] / w[b].sum() for w in (source, target))
+        keep = np.ix_(s > 0, d > 0)
+        expected = ot.sinkhorn(
+            s[s > 0].numpy(), d[d > 0].numpy(), cost[b].numpy()[keep], 0.05,
+            method='sinkhorn_log', numItermax=100000, stopThr=1e-14)
+        assert np.abs(plan.flow[b].numpy()[keep] - expected).max() < 1e-9
+
+
+def test_sinkhorn_approaches_the_exact_emd():
+    cost, source, target = problem(batch=1)
+    s, d = (w[0] / w[0].sum() for w in (source, target))
+    exact = ot.emd2(s.numpy(), d.numpy(), cost[0].numpy())
+    gaps = []
+    for gamma in (0.3, 0.1, 0.03, 0.01):
+        flow = sinkhorn(cost, source, target, gamma, 20000).flow
+        gaps.append((flow * cost).sum().item() - exact)
+    assert gaps == sorted(gaps, reverse=True)
+    assert -1e-9 < gaps[-1] < 1e-3
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('gamma', [0.1, 0.002])
+def test_marginals_hold(dtype, gamma):
+    cost, source, target = problem(4, 83, 20, dtype)
+    plan = sinkhorn(cost, source, target, gamma, 200)
+    source, target = normalise_marginals(source), normalise_marginals(target)
+    accuracy = 1e-4 if dtype == torch.float32 else 1e-12
+    assert (plan.flow.sum(2) - source).abs().sum(1).max() < accuracy
+    error = (plan.flow.sum(1) - target).abs().sum(1)
+    assert torch.allclose(error, plan.residual)
+    assert (plan.converged == (plan.residual <= 1e-3)).all()
+
+
+def test_invariances():
+    cost, source, target = problem()
+    flow = sinkhorn(cost, source, target, 0.2, 500).flow
+    transposed = sinkhorn(cost.mT, target, source, 0.2, 500).flow.mT
+    assert torch.allclose(flow, transposed, atol=1e-9)
+
+    row, column = torch.rand(3, 5, 1).double(), torch.rand(3, 1, 7).double()
+    shifted = sinkhorn(cost + row + column, source, target, 0.2, 500).flow
+    assert torch.allclose(flow, shifted, atol=1e-9)
+
+    scaled = sinkhorn(3 * cost, source, target, 0.6, 500).flow
+    assert torch.allclose(flow, scaled, atol=1e-12)
+
+    i, j = torch.randperm(5), torch.randperm(7)
+    permuted = sinkhorn(cost[:, i][:, :, j], source[:, i], target[:, j], 0.2,
+                        500).flow
+    assert torch.allclose(flow[:, i][:, :, j], permuted, atol=1e-12)
+
+    unequal = sinkhorn(cost, 5 * source, target / 3, 0.2, 500).flow
+    assert torch.allclose(flow, unequal, atol=1e-12)
+
+
+def test_two_by_two_has_a_closed_form():
+    # With uniform marginals of 2 x 2 the flow is (p, 1/2 - p; 1/2 - p, p) and
+    # p / (1/2 - p) = exp((c12 + c21 - c11 - c22) / (2 gamma)).
+    cost = torch.tensor([[[0.1, 0.7], [0.4, 0.2]]]).double()
+    odds = np.exp((0.7 + 0.4 - 0.1 - 0.2) / (2 * 0.3))
+    flow = sinkhorn(cost, torch.ones(1, 2).double(),
+                    torch.ones(1, 2).double(), 0.3, 1000).flow
+    assert flow[0, 0, 0].item() == pytest.approx(odds / (1 + odds) / 2)
+
+
+def test_batch_is_the_same_as_a_loop_and_tol_stops_early():
+    cost, source, target = problem()
+    for tol in (None, 1e-6):
+        batch = sinkhorn(cost, source, target, 0.1, 300, tol)
+        for b in range(3):
+            alone = sinkhorn(cost[b:b + 1], source[b:b + 1], target[b:b + 1],
+                             0.1, 300, tol)
+            assert torch.equal(alone.flow[0], batch.flow[b])
+            assert alone.iterations[0] == batch.iterations[b]
+    assert (batch.iterations < 300).all() and (batch.residual <= 1e-6).all()
+    assert batch.converged.all()
+
+
+@pytest.mark.parametrize('domain', ['linear', 'log'])
+def test_zero_weights_get_no_flow_and_finite_gradients(domain):
+    cost, source, target = problem(dtype=torch.float32)
+    source[0, 2] = target[1, 3] = 0
+    source[2] = 0
+    cost.requires_grad_()
+    flow = sinkhorn(cost, source, target, 0.05, domain=domain).flow
+    assert (flow[0, 2] == 0).all() and (flow[1, :, 3] == 0).all()
+    assert torch.allclose(flow[2].sum(1), torch.tensor(0.2), atol=1e-5)
+    flow.square().sum().backward()
+    assert cost.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_a_non_finite_problem_stays_alone(bad):
+    cost, source, target = problem(dtype=torch.float32)
+    expected = sinkhorn(cost, source, target).flow
+    cost[1, 2, 3] = bad
+    flow = sinkhorn(cost, source, target).flow
+    assert torch.equal(flow[0], expected[0])
+    assert torch.equal(flow[2], expected[2])
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_does_not_touch_the_transport(dtype):
+    x, y = torch.randn(2, 83, 32), torch.randn(2, 83, 32)
+    source, target = torch.rand(2, 83), torch.rand(2, 83)
+    expected = sinkhorn(cosine_cost(x, y), source, target).flow
+    with torch.autocast('cpu', dtype=dtype):
+        flow = sinkhorn(cosine_cost(x, y), source, target).flow
+    assert flow.dtype == torch.float32
+    assert (flow - expected).abs().sum((1, 2)).max() < 1e-4
+
+
+def objective(cost, source, target, gamma, regularised):
+    flow = sinkhorn(cost, source, target, gamma, 3000).flow
+    entropy = gamma * (flow * (flow.log() - 1)).sum() if regularised else 0
+    return (cost * flow).sum() + entropy
+
+
+@pytest.mark.parametrize('gradient, regularised', [('envelope', True),
+                                                   ('implicit', False),
+                                                   ('unroll', False)])
+def test_gradients_are_what_they_claim(gradient, regularised):
+    """Against central differences of the quantity named in the docs."""
+    cost, source, target = problem(batch=1, n=3, m=4)
+    cost.requires_grad_()
+    score, _ = flow_similarity(cost, source, target, 0.2, 3000, gradient)
+    # s = 1 - <c, flow>, so the gradient of the transport cost is -ds/dc.
+    analytic = -torch.autograd.grad(score.sum(), cost)[0]
+    with torch.no_grad():
+        for index in np.ndindex(*cost.shape):
+            step = torch.zeros_like(cost)
+            step[index] = 1e-5
+            difference = (objective(cost + step, source, target, 0.2,
+                                    regularised) -
+                          objective(cost - step, source, target, 0.2,
+                                    regularised)) / 2e-5
+            assert analytic[index].item() == pytest.approx(
+                difference.item(), abs=1e-7)
+
+
+def test_similarity_is_equation_12():
+    x, y = torch.randn(2, 5, 4).double(), torch.randn(2, 7, 4).double()
+    source, target = torch.rand(2, 5).double(), torch.rand(2, 7).double()
+    cost = cosine_cost(x, y)
+    flow = sinkhorn(cost, source, target).flow
+    for b, score in enumerate(emd_similarity(x, y, source, target)):
+        expected = sum((1 - cost[b, i, j]) * flow[b, i, j] for i in range(5)
+                       for j in range(7))
+        assert torch.isclose(score, expected)
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(gamma=0), 'gamma must be > 0'),
+    (dict(max_iters=0), 'max_iters must be >= 1'),
+    (dict(domain='cubic'), "'cubic'"),
+    (dict(source=torch.ones(3, 6)), r'source must be of shape \(3, 5\)'),
+    (dict(target=-torch.ones(3, 7)), 'target weights must be >= 0'),
+    (dict(cost=torch.ones(5, 7)), r'cost must be of shape \(B, N, M\)'),
+])
+def test_bad_problems_are_refused(change, message):
+    cost, source, target = problem(dtype=torch.float32)
+    arguments = dict(cost=cost, source=source, target=target) | change
+    with pytest.raises(ValueError, match=message):
+        sinkhorn(**arguments)
+
+
+def test_bad_nodes_are_refused():
+    with pytest.raises(ValueError, match='x and y must be nodes'):
+        cosine_cost(torch.ones(2, 3, 4), torch.ones(2, 3, 5))
+    with pytest.raises(ValueError, match='gradient must be one of'):
+        emd_similarity(*torch.ones(2, 1, 3, 4), *torch.ones(2, 1, 3),
+                       gradient='straight')
+    with pytest.raises(ValueError, match='nodes must be'):
+        vector_marginals(torch.ones(2, 3, 4), torch.ones(2, 5))

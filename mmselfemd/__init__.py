@@ -11,6 +11,8 @@ from . import zoo  # noqa: F401  registers mmselfemd:// and safe loaders
 from .version import __version__
 
 # mmengine resolves `_base_ = 'package::path'` only for packages listed here.
-MODULE2PACKAGE.setdefault('mmselfemd', 'mmselfemd')
+# It looks the value up as a distribution, whose location is not the package's
+# in an editable install, and then as a module, whose folder always is.
+MODULE2PACKAGE.setdefault('mmselfemd', 'mmselfemd.version')
 
 __all__ = ['__version__']

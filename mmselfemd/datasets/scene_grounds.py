@@ -19,10 +19,12 @@ def colour(hue: float, saturation: float, value: float) -> np.ndarray:
     return np.float32(colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
-def smooth_noise(rng: np.random.Generator,
-                 size: Size,
-                 cell: float | tuple[float, float],
-                 octaves: int = 3) -> np.ndarray:
+def smooth_noise(
+    rng: np.random.Generator,
+    size: Size,
+    cell: float | tuple[float, float],
+    octaves: int = 3,
+) -> np.ndarray:
     """Value noise: random grids, enlarged and added up, each octave finer.
 
     Args:
@@ -43,14 +45,18 @@ def smooth_noise(rng: np.random.Generator,
         columns = max(2, round(width * 2**octave / cell_x))
         rows = max(2, round(height * 2**octave / cell_y))
         grid = rng.uniform(-1, 1, (min(rows, height), min(columns, width)))
-        noise += cv2.resize(
-            grid.astype(np.float32), size,
-            interpolation=cv2.INTER_LINEAR) / 2**octave
+        noise += (
+            cv2.resize(
+                grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR
+            )
+            / 2**octave
+        )
     return noise
 
 
-def turned_grid(rng: np.random.Generator,
-                size: Size) -> tuple[np.ndarray, np.ndarray]:
+def turned_grid(
+    rng: np.random.Generator, size: Size
+) -> tuple[np.ndarray, np.ndarray]:
     """Pixel coordinates (u, v) of a plane turned by a random angle."""
     width, height = size
     angle = rng.uniform(0, 2 * np.pi)
@@ -61,8 +67,12 @@ def turned_grid(rng: np.random.Generator,
     return cos * x + sin * y + offset, cos * y - sin * x + offset
 
 
-def _tint(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray,
-          strength: float) -> np.ndarray:
+def _tint(
+    rng: np.random.Generator,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    strength: float,
+) -> np.ndarray:
     """A random brightness for every (row, column) cell of a tiling."""
     table = rng.uniform(-strength, strength, (61, 67)).astype(np.float32)
     return table[rows % 61, columns % 67]
@@ -94,8 +104,9 @@ def wood(rng: np.random.Generator, size: Size) -> np.ndarray:
     rings = np.sin((v + shift + 9 * warp) * 0.5 + u * 0.015)
     grain = 0.05 * rings + _tint(rng, rows, rows + 7, 0.10)
     grain += 0.04 * smooth_noise(rng, size, 6, 1)
-    base = colour(rng.uniform(0.05, 0.10), rng.uniform(0.3, 0.5),
-                  rng.uniform(0.45, 0.7))
+    base = colour(
+        rng.uniform(0.05, 0.10), rng.uniform(0.3, 0.5), rng.uniform(0.45, 0.7)
+    )
     image = base * (1 + grain)[..., None]
     return image * (1 - 0.5 * _seams(np.inf, _to_seam(v, plank), 2))
 
@@ -121,8 +132,11 @@ def grass(rng: np.random.Generator, size: Size) -> np.ndarray:
     """Lawn, moss or dry straw: fine upright streaks over soft patches."""
     blades = smooth_noise(rng, size, (3, 11), 2)
     patches = smooth_noise(rng, size, 80)
-    base = colour(rng.uniform(0.14, 0.36), rng.uniform(0.25, 0.5),
-                  rng.uniform(0.35, 0.55))
+    base = colour(
+        rng.uniform(0.14, 0.36),
+        rng.uniform(0.25, 0.5),
+        rng.uniform(0.35, 0.55),
+    )
     return base * (1 + 0.28 * blades + 0.16 * patches)[..., None]
 
 
@@ -134,8 +148,11 @@ def bricks(rng: np.random.Generator, size: Size) -> np.ndarray:
     rows = (v / height).astype(np.int32)
     u = u + (rows % 2) * np.float32(width / 2)
     columns = (u / width).astype(np.int32)
-    base = colour(rng.uniform(-0.02, 0.08), rng.uniform(0.25, 0.5),
-                  rng.uniform(0.4, 0.62))
+    base = colour(
+        rng.uniform(-0.02, 0.08),
+        rng.uniform(0.25, 0.5),
+        rng.uniform(0.4, 0.62),
+    )
     tint = _tint(rng, rows, columns, 0.16)
     image = base * (1 + tint + 0.09 * smooth_noise(rng, size, 12))[..., None]
     seams = _seams(_to_seam(u, width), _to_seam(v, height), 2.5)
@@ -150,8 +167,9 @@ def cloth(rng: np.random.Generator, size: Size) -> np.ndarray:
     bands = (np.sin(u * (np.pi / band)) > 0).astype(np.float32)
     bands += np.sin(v * (np.pi / band)) > 0
     weave = np.sin(u * 1.6) * np.sin(v * 1.6)
-    base = colour(rng.uniform(), rng.uniform(0.15, 0.4),
-                  rng.uniform(0.45, 0.7))
+    base = colour(
+        rng.uniform(), rng.uniform(0.15, 0.4), rng.uniform(0.45, 0.7)
+    )
     tone = 1.1 - 0.12 * bands + 0.06 * weave
     return base * (tone + 0.05 * smooth_noise(rng, size, 60))[..., None]
 
@@ -162,12 +180,21 @@ def plaster(rng: np.random.Generator, size: Size) -> np.ndarray:
     slope = ((u - u.min()) / np.ptp(u))[..., None]
     hue = rng.uniform()
     start = colour(hue, rng.uniform(0.05, 0.35), rng.uniform(0.5, 0.8))
-    end = colour(hue + rng.uniform(-0.15, 0.15), rng.uniform(0.05, 0.35),
-                 rng.uniform(0.3, 0.6))
+    end = colour(
+        hue + rng.uniform(-0.15, 0.15),
+        rng.uniform(0.05, 0.35),
+        rng.uniform(0.3, 0.6),
+    )
     image = start + (end - start) * slope
     return image * (1 + 0.09 * smooth_noise(rng, size, 50, 4))[..., None]
 
 
 GROUNDS: tuple[Callable[[np.random.Generator, Size], np.ndarray], ...] = (
-    wood, checker, grass, bricks, cloth, plaster)
+    wood,
+    checker,
+    grass,
+    bricks,
+    cloth,
+    plaster,
+)
 """The families of grounds."""

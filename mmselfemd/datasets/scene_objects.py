@@ -28,6 +28,7 @@ class ObjectClass:
             pixels, by which edges are kept about one pixel wide; the result
             is float32 (H, W, 3).
     """
+
     name: str
     contours: Contours
     texture: Texture
@@ -38,7 +39,8 @@ def _polar(radius: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     angle = np.linspace(0, 2 * np.pi, 120, endpoint=False)
     distance = radius(angle)
     return np.stack(
-        [distance * np.sin(angle), -distance * np.cos(angle)], axis=1)
+        [distance * np.sin(angle), -distance * np.cos(angle)], axis=1
+    )
 
 
 def _circle(radius: float) -> np.ndarray:
@@ -50,7 +52,8 @@ def _spikes(tips: int, inner: float) -> np.ndarray:
     angle = np.arange(2 * tips) * np.pi / tips
     distance = np.where(np.arange(2 * tips) % 2, inner, 1.0)
     return np.stack(
-        [distance * np.sin(angle), -distance * np.cos(angle)], axis=1)
+        [distance * np.sin(angle), -distance * np.cos(angle)], axis=1
+    )
 
 
 def _cross(arm: float) -> np.ndarray:
@@ -68,16 +71,26 @@ def _crescent() -> np.ndarray:
     radius = np.hypot(*(tip - middle))
     start = np.arctan2(*(tip - middle)[::-1])
     inner = np.linspace(-start, start - 2 * np.pi, 60)[1:-1]
-    return np.concatenate([
-        np.stack([np.cos(outer), np.sin(outer)], axis=1),
-        middle + radius * np.stack([np.cos(inner), np.sin(inner)], axis=1)
-    ])
+    return np.concatenate(
+        [
+            np.stack([np.cos(outer), np.sin(outer)], axis=1),
+            middle + radius * np.stack([np.cos(inner), np.sin(inner)], axis=1),
+        ]
+    )
 
 
 def _bottle() -> np.ndarray:
-    right = np.array([[0.13, -1.0], [0.13, -0.55], [0.17, -0.45],
-                      [0.30, -0.25], [0.37, -0.05], [0.37, 0.82],
-                      [0.33, 0.90]])
+    right = np.array(
+        [
+            [0.13, -1.0],
+            [0.13, -0.55],
+            [0.17, -0.45],
+            [0.30, -0.25],
+            [0.37, -0.05],
+            [0.37, 0.82],
+            [0.33, 0.90],
+        ]
+    )
     return np.concatenate([right, right[::-1] * (-1, 1)])
 
 
@@ -91,8 +104,9 @@ def _wave(phase: np.ndarray, sharpness: float) -> np.ndarray:
     return np.clip(0.5 + sharpness * np.sin(phase), 0, 1)
 
 
-def _mix(first: np.ndarray, second: np.ndarray,
-         weight: np.ndarray) -> np.ndarray:
+def _mix(
+    first: np.ndarray, second: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     return first + (second - first) * weight[..., None].astype(np.float32)
 
 
@@ -101,29 +115,35 @@ def _sectors(u, v, colours, radius):
     distance = np.hypot(u, v)
     bands = _wave(3 * np.arctan2(v, u), radius / 3 * distance)
     return _mix(
-        _mix(colours[0], colours[1], bands), colours[2],
-        _step(0.22 - distance, radius))
+        _mix(colours[0], colours[1], bands),
+        colours[2],
+        _step(0.22 - distance, radius),
+    )
 
 
 def _belts(u, v, colours, radius):
     """Lifebuoy: four narrow belts around a ring."""
     bands = np.clip(
-        0.5 + radius / 4 * (np.cos(4 * np.arctan2(v, u)) - 0.55), 0, 1)
+        0.5 + radius / 4 * (np.cos(4 * np.arctan2(v, u)) - 0.55), 0, 1
+    )
     return _mix(colours[0], colours[1], bands)
 
 
 def _rings(u, v, colours, radius):
     """Concentric rings."""
-    return _mix(colours[0], colours[1],
-                _wave(15 * np.hypot(u, v) + 1.2, radius / 15))
+    return _mix(
+        colours[0], colours[1], _wave(15 * np.hypot(u, v) + 1.2, radius / 15)
+    )
 
 
 def _plaid(u, v, colours, radius):
     """Bands both ways, a third colour where they cross."""
     across, along = _wave(9 * u, radius / 9), _wave(9 * v, radius / 9)
     return _mix(
-        _mix(colours[0], colours[1], (across + along) / 2), colours[2],
-        across * along)
+        _mix(colours[0], colours[1], (across + along) / 2),
+        colours[2],
+        across * along,
+    )
 
 
 def _stripes(u, v, colours, radius):
@@ -158,15 +178,17 @@ def _label(u, v, colours, radius):
 
 
 OBJECT_CLASSES: tuple[ObjectClass, ...] = (
-    ObjectClass('disc', (_circle(1.0), ), _sectors),
+    ObjectClass('disc', (_circle(1.0),), _sectors),
     ObjectClass('ring', (_circle(1.0), _circle(0.52)), _belts),
-    ObjectClass('star', (_spikes(5, 0.45), ), _rings),
-    ObjectClass('cross', (_cross(0.33), ), _plaid),
-    ObjectClass('triangle', (_spikes(3, 0.5), ), _stripes),
-    ObjectClass('crescent', (_crescent(), ), _dots),
-    ObjectClass('flower',
-                (_polar(lambda angle: 0.77 + 0.23 * np.cos(6 * angle)), ),
-                _petals),
-    ObjectClass('bottle', (_bottle(), ), _label),
+    ObjectClass('star', (_spikes(5, 0.45),), _rings),
+    ObjectClass('cross', (_cross(0.33),), _plaid),
+    ObjectClass('triangle', (_spikes(3, 0.5),), _stripes),
+    ObjectClass('crescent', (_crescent(),), _dots),
+    ObjectClass(
+        'flower',
+        (_polar(lambda angle: 0.77 + 0.23 * np.cos(6 * angle)),),
+        _petals,
+    ),
+    ObjectClass('bottle', (_bottle(),), _label),
 )
 """The classes; category ids are positions in this tuple, from 1."""

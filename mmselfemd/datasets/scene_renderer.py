@@ -32,19 +32,23 @@ class Scene:
         owners (np.ndarray): uint8 (height, width): the number of the object
             that is seen at each pixel, from 1, and 0 on the ground.
     """
+
     image: np.ndarray
     category_ids: list[int]
     owners: np.ndarray
 
     def masks(self) -> list[np.ndarray]:
         """The visible part of each object: uint8 (height, width), 0 or 1."""
-        return [(self.owners == number).astype(np.uint8)
-                for number in range(1, 1 + len(self.category_ids))]
+        return [
+            (self.owners == number).astype(np.uint8)
+            for number in range(1, 1 + len(self.category_ids))
+        ]
 
 
 @dataclass(frozen=True)
 class _Pose:
     """Where an object lies: centre and radius in pixels, angle in radians."""
+
     x: float
     y: float
     radius: float
@@ -53,10 +57,16 @@ class _Pose:
     def window(self, size: Size, margin: float) -> tuple[slice, slice]:
         """Rows and columns of the picture that the object may touch."""
         reach = self.radius + margin
-        return (slice(max(0, int(self.y - reach)),
-                      min(size[1], int(self.y + reach) + 2)),
-                slice(max(0, int(self.x - reach)),
-                      min(size[0], int(self.x + reach) + 2)))
+        return (
+            slice(
+                max(0, int(self.y - reach)),
+                min(size[1], int(self.y + reach) + 2),
+            ),
+            slice(
+                max(0, int(self.x - reach)),
+                min(size[0], int(self.x + reach) + 2),
+            ),
+        )
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
         """Object coordinates (P, 2) to pixels, x and y."""
@@ -64,25 +74,30 @@ class _Pose:
         turn = np.array([[cos, sin], [-sin, cos]])
         return points @ turn * self.radius + (self.x, self.y)
 
-    def to_object(self, window: tuple[slice, slice]
-                  ) -> tuple[np.ndarray, np.ndarray]:
+    def to_object(
+        self, window: tuple[slice, slice]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Object coordinates (u, v) of the pixels of a window."""
         rows, columns = window
         y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
         x = np.arange(columns.start, columns.stop, dtype=np.float32)[None]
         x, y = (x - self.x) / self.radius, (y - self.y) / self.radius
-        cos, sin = np.float32(np.cos(self.angle)), np.float32(
-            np.sin(self.angle))
+        cos, sin = (
+            np.float32(np.cos(self.angle)),
+            np.float32(np.sin(self.angle)),
+        )
         return cos * x + sin * y, cos * y - sin * x
 
 
-def _coverage(object_class: ObjectClass, pose: _Pose,
-              window: tuple[slice, slice]) -> np.ndarray:
+def _coverage(
+    object_class: ObjectClass, pose: _Pose, window: tuple[slice, slice]
+) -> np.ndarray:
     """How much of each pixel of the window the silhouette covers: 0 to 1."""
     rows, columns = window
     height, width = rows.stop - rows.start, columns.stop - columns.start
     fine = np.zeros(
-        (height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
+        (height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8
+    )
     vertices = []
     for contour in object_class.contours:
         points = pose.to_picture(contour) - (columns.start, rows.start)
@@ -129,55 +144,70 @@ class _Canvas:
             pose = _Pose(
                 self.rng.uniform(0.3 * radius, self.size[0] - 0.3 * radius),
                 self.rng.uniform(0.3 * radius, self.size[1] - 0.3 * radius),
-                radius, self.rng.uniform(0, 2 * np.pi))
+                radius,
+                self.rng.uniform(0, 2 * np.pi),
+            )
             # The margin holds the whole shadow.
             window = pose.window(self.size, margin=0.45 * radius + 2)
             coverage = _coverage(object_class, pose, window)
-            if self._leaves_all_in_sight(object_class, radius, window,
-                                         coverage >= 0.5):
+            if self._leaves_all_in_sight(
+                object_class, radius, window, coverage >= 0.5
+            ):
                 self._paint(object_class, pose, window, coverage)
                 self.category_ids.append(category_id)
                 self.owners[window][coverage >= 0.5] = len(self.category_ids)
                 return True
         return False
 
-    def _leaves_all_in_sight(self, object_class: ObjectClass, radius: float,
-                             window: tuple[slice, slice],
-                             mask: np.ndarray) -> bool:
+    def _leaves_all_in_sight(
+        self,
+        object_class: ObjectClass,
+        radius: float,
+        window: tuple[slice, slice],
+        mask: np.ndarray,
+    ) -> bool:
         area = _area(object_class) * radius**2
         if mask.sum() < MIN_VISIBLE * area:
             return False
         hidden = np.bincount(
-            self.owners[window][mask], minlength=1 + len(self._areas))
-        seen = np.bincount(
-            self.owners.ravel(), minlength=1 + len(self._areas))
+            self.owners[window][mask], minlength=1 + len(self._areas)
+        )
+        seen = np.bincount(self.owners.ravel(), minlength=1 + len(self._areas))
         left = (seen - hidden)[1:]
         if (left < MIN_VISIBLE * np.array(self._areas)).any():
             return False
         self._areas.append(area)
         return True
 
-    def _paint(self, object_class: ObjectClass, pose: _Pose,
-               window: tuple[slice, slice], coverage: np.ndarray) -> None:
+    def _paint(
+        self,
+        object_class: ObjectClass,
+        pose: _Pose,
+        window: tuple[slice, slice],
+        coverage: np.ndarray,
+    ) -> None:
         """Shadow first, then the textured and shaded object."""
         self._cast_shadow(pose, window, coverage)
         u, v = pose.to_object(window)
-        paint = object_class.texture(u, v, random_colours(self.rng),
-                                     pose.radius)
+        paint = object_class.texture(
+            u, v, random_colours(self.rng), pose.radius
+        )
         paint = paint * self._shading(pose, window, coverage)[..., None]
         patch = self.image[window]
         patch += (paint - patch) * coverage[..., None]
 
-    def _cast_shadow(self, pose: _Pose, window: tuple[slice, slice],
-                     coverage: np.ndarray) -> None:
+    def _cast_shadow(
+        self, pose: _Pose, window: tuple[slice, slice], coverage: np.ndarray
+    ) -> None:
         blur = cv2.GaussianBlur(coverage, (0, 0), 0.4 + 0.07 * pose.radius)
         offset = -(1 + 0.14 * pose.radius) * self.light
         shift = np.float32([[1, 0, offset[0]], [0, 1, offset[1]]])
         shadow = cv2.warpAffine(blur, shift, blur.shape[::-1])
         self.image[window] *= 1 - 0.55 * shadow[..., None]
 
-    def _shading(self, pose: _Pose, window: tuple[slice, slice],
-                 coverage: np.ndarray) -> np.ndarray:
+    def _shading(
+        self, pose: _Pose, window: tuple[slice, slice], coverage: np.ndarray
+    ) -> np.ndarray:
         """Brighter towards the light, with a bevelled, darkened edge."""
         spread = 0.6 + 0.05 * pose.radius
         inside = cv2.GaussianBlur(coverage, (0, 0), spread)
@@ -188,15 +218,20 @@ class _Canvas:
         x = np.arange(columns.start, columns.stop, dtype=np.float32)[None]
         y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
         towards = (x - pose.x) * self.light[0] + (y - pose.y) * self.light[1]
-        return (1.08 + 0.14 / pose.radius * towards + 0.8 * bevel - 0.35 *
-                (1 - inside))
+        return (
+            1.08
+            + 0.14 / pose.radius * towards
+            + 0.8 * bevel
+            - 0.35 * (1 - inside)
+        )
 
 
 def _area(object_class: ObjectClass) -> float:
     """Area of a silhouette of radius 1: the even-odd sum of its contours."""
     areas = sorted(
         cv2.contourArea(np.float32(contour))
-        for contour in object_class.contours)
+        for contour in object_class.contours
+    )
     return areas[-1] - sum(areas[:-1])
 
 
@@ -205,13 +240,20 @@ def random_colours(rng: np.random.Generator) -> Colours:
     hue = rng.uniform()
     main = colour(hue, rng.uniform(0.75, 1), rng.uniform(0.8, 1))
     if rng.uniform() < 0.5:
-        second = colour(hue + rng.uniform(-0.1, 0.1), 0.08,
-                        rng.uniform(0.95, 1))
+        second = colour(
+            hue + rng.uniform(-0.1, 0.1), 0.08, rng.uniform(0.95, 1)
+        )
     else:
-        second = colour(hue + rng.uniform(0.35, 0.65), rng.uniform(0.7, 1),
-                        rng.uniform(0.8, 1))
-    third = colour(hue + rng.uniform(0.15, 0.3), rng.uniform(0.7, 1),
-                   rng.uniform(0.25, 0.5))
+        second = colour(
+            hue + rng.uniform(0.35, 0.65),
+            rng.uniform(0.7, 1),
+            rng.uniform(0.8, 1),
+        )
+    third = colour(
+        hue + rng.uniform(0.15, 0.3),
+        rng.uniform(0.7, 1),
+        rng.uniform(0.25, 0.5),
+    )
     return main, second, third
 
 
@@ -235,12 +277,15 @@ def render_scene(rng: np.random.Generator, size: Size = (320, 240)) -> Scene:
     count = rng.integers(NUM_OBJECTS[0], NUM_OBJECTS[1] + 1)
     # Large ones first: a small one below a large one would be out of sight.
     diameters = min(size) * np.exp(
-        np.sort(rng.uniform(*np.log(DIAMETERS), count))[::-1])
+        np.sort(rng.uniform(*np.log(DIAMETERS), count))[::-1]
+    )
     for diameter in diameters:
         canvas.place(1 + int(rng.integers(len(OBJECT_CLASSES))), diameter / 2)
     vignette = 1 + 0.12 * smooth_noise(rng, size, max(size), 1)
     image = canvas.image * vignette[..., None] * 255
     image += 2 * rng.standard_normal(image.shape, np.float32)
     return Scene(
-        np.clip(image, 0, 255).round().astype(np.uint8), canvas.category_ids,
-        canvas.owners)
+        np.clip(image, 0, 255).round().astype(np.uint8),
+        canvas.category_ids,
+        canvas.owners,
+    )

@@ -28,11 +28,13 @@ _JPEG_QUALITY = 92
 _PROGRESS_STEP = 20  # a line of the bar for each image would flood a log
 
 
-def make_scenes(out_dir: str | os.PathLike,
-                num_train: int = 600,
-                num_val: int = 120,
-                seed: int = 0,
-                size: Size = (320, 240)) -> Path:
+def make_scenes(
+    out_dir: str | os.PathLike,
+    num_train: int = 600,
+    num_val: int = 120,
+    seed: int = 0,
+    size: Size = (320, 240),
+) -> Path:
     """Write a data set of synthetic scenes with boxes and masks.
 
     The layout is COCO's: ``train2017/*.jpg``, ``val2017/*.jpg`` and
@@ -66,13 +68,15 @@ def make_scenes(out_dir: str | os.PathLike,
         description='Synthetic scenes of textured objects',
         contributor=GENERATOR,
         version=VERSION,
-        arguments=arguments)
+        arguments=arguments,
+    )
     if _is_there(out_dir, info):
         print_log(f'{out_dir} holds these scenes already: reused', 'current')
         return out_dir
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
-            prefix=f'.{out_dir.name}.', dir=out_dir.parent) as scratch:
+        prefix=f'.{out_dir.name}.', dir=out_dir.parent
+    ) as scratch:
         # One level further down, where the usual permissions apply.
         partial = Path(scratch, 'data')
         _write(partial, info)
@@ -83,24 +87,32 @@ def make_scenes(out_dir: str | os.PathLike,
     return out_dir
 
 
-def _checked_arguments(num_train: int, num_val: int, seed: int,
-                       size: Size) -> dict:
-    for name, value, least in (('num_train', num_train, 1),
-                               ('num_val', num_val, 1), ('seed', seed, 0)):
+def _checked_arguments(
+    num_train: int, num_val: int, seed: int, size: Size
+) -> dict:
+    for name, value, least in (
+        ('num_train', num_train, 1),
+        ('num_val', num_val, 1),
+        ('seed', seed, 0),
+    ):
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(
                 f'{name} must be an integer of at least {least}, '
-                f'but got {value!r}')
+                f'but got {value!r}'
+            )
     if len(size) != 2 or any(
-            side != int(side) or side < MIN_SIDE for side in size):
+        side != int(side) or side < MIN_SIDE for side in size
+    ):
         raise ValueError(
             f'size must be (width, height) in whole pixels, each at least '
-            f'{MIN_SIDE}, but got {size!r}')
+            f'{MIN_SIDE}, but got {size!r}'
+        )
     return dict(
         num_train=int(num_train),
         num_val=int(num_val),
         seed=int(seed),
-        size=[int(side) for side in size])
+        size=[int(side) for side in size],
+    )
 
 
 def _annotation_file(root: Path, split: str) -> Path:
@@ -124,8 +136,10 @@ def _listed_files(root: Path) -> set[Path]:
         content = _read(root, split)
         if content is not None:
             files.add(_annotation_file(root, split))
-            files.update(root / split / image['file_name']
-                         for image in content['images'])
+            files.update(
+                root / split / image['file_name']
+                for image in content['images']
+            )
     return files
 
 
@@ -145,7 +159,8 @@ def _check_replaceable(out_dir: Path) -> None:
         return
     if not out_dir.is_dir():
         raise FileExistsError(
-            f'{out_dir} is a file: give a folder for the scenes')
+            f'{out_dir} is a file: give a folder for the scenes'
+        )
     listed = _listed_files(out_dir)
     for path in sorted(out_dir.rglob('*')):
         is_folder = path.is_dir() and not path.is_symlink()
@@ -153,7 +168,8 @@ def _check_replaceable(out_dir: Path) -> None:
             raise FileExistsError(
                 f'{out_dir} holds {path.relative_to(out_dir)}, which is not '
                 'part of a data set made here: nothing was changed; give '
-                'another folder, or remove this one yourself')
+                'another folder, or remove this one yourself'
+            )
 
 
 def _write(root: Path, info: dict) -> None:
@@ -161,21 +177,25 @@ def _write(root: Path, info: dict) -> None:
     counts = [info['arguments'][key] for key in ('num_train', 'num_val')]
     print_log(f'Drawing {sum(counts)} scenes', 'current')
     bar = ProgressBar(sum(counts))
-    for number, (split, count) in enumerate(zip(_SPLITS, counts)):
+    for number, (split, count) in enumerate(zip(_SPLITS, counts, strict=True)):
         (root / split).mkdir(parents=True)
         images, annotations = [], []
         for index in range(count):
             scene = render_scene(
                 np.random.default_rng(
-                    [info['arguments']['seed'], number, index]),
-                tuple(info['arguments']['size']))
+                    [info['arguments']['seed'], number, index]
+                ),
+                tuple(info['arguments']['size']),
+            )
             images.append(_write_image(root / split, scene, 1 + index))
             for annotation in _annotate(scene):
                 annotations.append(
                     dict(
                         id=1 + len(annotations),
                         image_id=1 + index,
-                        **annotation))
+                        **annotation,
+                    )
+                )
             done = index + 1
             if done % _PROGRESS_STEP == 0 or done == count:
                 bar.update((done - 1) % _PROGRESS_STEP + 1)
@@ -185,8 +205,11 @@ def _write(root: Path, info: dict) -> None:
 
 def _write_image(folder: Path, scene: Scene, image_id: int) -> dict:
     file_name = f'{image_id:012d}.jpg'
-    encoded = cv2.imencode('.jpg', scene.image[..., ::-1],
-                           [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    encoded = cv2.imencode(
+        '.jpg',
+        scene.image[..., ::-1],
+        [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
+    )[1]
     (folder / file_name).write_bytes(encoded.tobytes())
     height, width = scene.image.shape[:2]
     return dict(id=image_id, file_name=file_name, width=width, height=height)
@@ -195,7 +218,9 @@ def _write_image(folder: Path, scene: Scene, image_id: int) -> dict:
 def _annotate(scene: Scene) -> list[dict]:
     """Boxes, areas and masks (compressed run lengths) of what is seen."""
     annotations = []
-    for category_id, mask in zip(scene.category_ids, scene.masks()):
+    for category_id, mask in zip(
+        scene.category_ids, scene.masks(), strict=True
+    ):
         encoded = coco_mask.encode(np.asfortranarray(mask))
         annotations.append(
             dict(
@@ -205,12 +230,20 @@ def _annotate(scene: Scene) -> list[dict]:
                 iscrowd=0,
                 segmentation=dict(
                     size=[int(side) for side in encoded['size']],
-                    counts=encoded['counts'].decode('ascii'))))
+                    counts=encoded['counts'].decode('ascii'),
+                ),
+            )
+        )
     return annotations
 
 
-def _write_annotations(root: Path, split: str, info: dict, images: list[dict],
-                       annotations: list[dict]) -> None:
+def _write_annotations(
+    root: Path,
+    split: str,
+    info: dict,
+    images: list[dict],
+    annotations: list[dict],
+) -> None:
     file = _annotation_file(root, split)
     file.parent.mkdir(exist_ok=True)
     categories = [
@@ -224,4 +257,7 @@ def _write_annotations(root: Path, split: str, info: dict, images: list[dict],
                 licenses=[],
                 images=images,
                 annotations=annotations,
-                categories=categories)))
+                categories=categories,
+            )
+        )
+    )

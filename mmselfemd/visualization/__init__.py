@@ -7,6 +7,12 @@ from .pyramid import draw_pyramid_crops
 from .saving import save_figure
 
 __all__ = [
-    'MatchingPair', 'draw_curves', 'draw_matching', 'draw_matching_figure',
-    'draw_pyramid_crops', 'heat_map', 'read_scalars', 'save_figure'
+    'MatchingPair',
+    'draw_curves',
+    'draw_matching',
+    'draw_matching_figure',
+    'draw_pyramid_crops',
+    'heat_map',
+    'read_scalars',
+    'save_figure',
 ]

@@ -38,7 +38,8 @@ def read_scalars(path: str | os.PathLike) -> dict[str, Series]:
                 break
             raise ValueError(
                 f'{path}, line {number}: expected a JSON object with "step", '
-                f'but found {line[:60]!r}') from error
+                f'but found {line[:60]!r}'
+            ) from error
         for name, value in record.items():
             if isinstance(value, (int, float)):
                 steps, values = series.setdefault(name, ([], []))
@@ -47,11 +48,13 @@ def read_scalars(path: str | os.PathLike) -> dict[str, Series]:
     return series
 
 
-def draw_curves(series: Mapping[str, Series],
-                title: str = 'Training loss',
-                xlabel: str = 'iteration',
-                ylabel: str = 'loss',
-                window: int | None = None) -> Figure:
+def draw_curves(
+    series: Mapping[str, Series],
+    title: str = 'Training loss',
+    xlabel: str = 'iteration',
+    ylabel: str = 'loss',
+    window: int | None = None,
+) -> Figure:
     """Draw curves: thin as recorded, thick as a moving average.
 
     Args:
@@ -84,7 +87,8 @@ def draw_curves(series: Mapping[str, Series],
             raise ValueError(
                 f'series[{name!r}] must be steps and values, two sequences '
                 f'of one length that are not empty, but got shapes '
-                f'{steps.shape} and {values.shape}')
+                f'{steps.shape} and {values.shape}'
+            )
         smooth = moving_average(values, window or max(1, len(values) // 20))
         last = smooth[np.isfinite(smooth)][-1:]
         label = f'{name} (ends at {last[0]:.3g})' if len(last) else name

@@ -26,20 +26,22 @@ def check_centres(name: str, centres: np.ndarray) -> np.ndarray:
     """
     centres = np.asarray(centres, float)
     if centres.ndim != 2 or centres.shape[1] != 2 or not len(centres):
-        raise ValueError(f'{name} must be of shape (nodes, 2), x and y in '
-                         f'pixels, but got {centres.shape}')
+        raise ValueError(
+            f'{name} must be of shape (nodes, 2), x and y in '
+            f'pixels, but got {centres.shape}'
+        )
     columns, rows = _grid_lines(centres)
     if len(columns) * len(rows) != len(centres):
         raise ValueError(
             f'{name} must form a grid, but {len(centres)} nodes lie in '
-            f'{len(columns)} columns and {len(rows)} rows')
+            f'{len(columns)} columns and {len(rows)} rows'
+        )
     return centres
 
 
 def _grid_lines(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ascending x of the columns and y of the rows, to 0.001 pixel."""
-    return np.unique(centres[:, 0].round(3)), np.unique(
-        centres[:, 1].round(3))
+    return np.unique(centres[:, 0].round(3)), np.unique(centres[:, 1].round(3))
 
 
 def cell_size(centres: np.ndarray) -> tuple[float, float]:
@@ -47,7 +49,8 @@ def cell_size(centres: np.ndarray) -> tuple[float, float]:
     steps = [np.diff(lines) for lines in _grid_lines(centres)]
     known = [step.min() for step in steps if len(step)] or [32.0]
     return tuple(
-        float(step.min()) if len(step) else float(known[0]) for step in steps)
+        float(step.min()) if len(step) else float(known[0]) for step in steps
+    )
 
 
 def _blend(lines: np.ndarray, length: int) -> np.ndarray:
@@ -69,8 +72,9 @@ def _blend(lines: np.ndarray, length: int) -> np.ndarray:
     return weights
 
 
-def heat_map(values: np.ndarray, centres: np.ndarray,
-             shape: tuple[int, int]) -> np.ndarray:
+def heat_map(
+    values: np.ndarray, centres: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
     """Spread values of nodes over the pixels of a crop.
 
     Args:
@@ -89,13 +93,17 @@ def heat_map(values: np.ndarray, centres: np.ndarray,
     """
     centres = check_centres('centres', centres)
     values = np.asarray(values, float)
-    if values.shape != (len(centres), ):
-        raise ValueError(f'values must be of shape ({len(centres)}, ), one '
-                         f'a centre, but got {values.shape}')
+    if values.shape != (len(centres),):
+        raise ValueError(
+            f'values must be of shape ({len(centres)}, ), one '
+            f'a centre, but got {values.shape}'
+        )
     columns, rows = _grid_lines(centres)
     grid = np.empty((len(rows), len(columns)))
-    grid[np.searchsorted(rows, centres[:, 1].round(3)),
-         np.searchsorted(columns, centres[:, 0].round(3))] = values
+    grid[
+        np.searchsorted(rows, centres[:, 1].round(3)),
+        np.searchsorted(columns, centres[:, 0].round(3)),
+    ] = values
     return _blend(rows, shape[0]) @ grid @ _blend(columns, shape[1]).T
 
 
@@ -116,8 +124,9 @@ def overlay_heat(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return mixed.round().astype(np.uint8)
 
 
-def flow_on_target(row: np.ndarray, centres: np.ndarray,
-                   target: tuple[float, float]) -> tuple[float, float]:
+def flow_on_target(
+    row: np.ndarray, centres: np.ndarray, target: tuple[float, float]
+) -> tuple[float, float]:
     """How much of a position's flow arrives where it should.
 
     Args:

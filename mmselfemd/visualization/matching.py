@@ -1,4 +1,4 @@
-"""The paper's Fig. 5: where the flow of a position in crop 1 goes in crop 2."""
+"""The paper's Fig. 5: where the flow of a position goes in the other crop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
-from .heat import (HEAT, cell_size, check_centres, flow_on_target, heat_map,
-                   overlay_heat)
+from .heat import (
+    HEAT,
+    cell_size,
+    check_centres,
+    flow_on_target,
+    heat_map,
+    overlay_heat,
+)
 from .saving import check_image
 
 GREEN = '#39ff14'
 
 _TITLE = 'Optimal matching: where the flow of a position goes'
-_GUIDE = ('Green box: the chosen position in crop 1. Heat: where its flow '
-          'goes in crop 2, each picture by its own largest entry.')
+_GUIDE = (
+    'Green box: the chosen position in crop 1. Heat: where its flow '
+    'goes in crop 2, each picture by its own largest entry.'
+)
 _TARGET_GUIDE = (
     'White ring: the true place. "On target": share of the flow within one '
-    'cell of it; chance: the share of nodes there.')
+    'cell of it; chance: the share of nodes there.'
+)
 
 
 @dataclass
@@ -44,6 +53,7 @@ class MatchingPair:
             position the place in crop 2 that shows the same, x and y in
             pixels, or None where it lies outside. Defaults to None: unknown.
     """
+
     crop1: np.ndarray
     crop2: np.ndarray
     flows: Sequence[np.ndarray]
@@ -61,35 +71,45 @@ class MatchingPair:
         self.flows = [_checked_flow(flow, shape) for flow in self.flows]
         for position in self.positions:
             if not 0 <= position < shape[0]:
-                raise ValueError(f'positions must be nodes of crop 1, from 0 '
-                                 f'to {shape[0] - 1}, but got {position}')
-        if (self.targets is not None
-                and len(self.targets) != len(self.positions)):
+                raise ValueError(
+                    f'positions must be nodes of crop 1, from 0 '
+                    f'to {shape[0] - 1}, but got {position}'
+                )
+        if self.targets is not None and len(self.targets) != len(
+            self.positions
+        ):
             raise ValueError(
                 f'targets must name a place, or None, for each of the '
                 f'{len(self.positions)} positions, but has '
-                f'{len(self.targets)} entries')
+                f'{len(self.targets)} entries'
+            )
 
 
 def _checked_flow(flow: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     flow = np.asarray(flow, float)
     if flow.shape != shape:
-        raise ValueError(f'flow must be of shape {shape}, one entry for each '
-                         f'pair of centres, but got {flow.shape}')
+        raise ValueError(
+            f'flow must be of shape {shape}, one entry for each '
+            f'pair of centres, but got {flow.shape}'
+        )
     if not (np.isfinite(flow).all() and (flow >= 0).all()):
-        raise ValueError('flow must be finite and not negative, but its '
-                         f'entries range from {flow.min()} to {flow.max()}')
+        raise ValueError(
+            'flow must be finite and not negative, but its '
+            f'entries range from {flow.min()} to {flow.max()}'
+        )
     return flow
 
 
-def draw_matching(crop1: np.ndarray,
-                  crop2: np.ndarray,
-                  flow: np.ndarray,
-                  position: int,
-                  centres1: np.ndarray,
-                  centres2: np.ndarray,
-                  target: tuple[float, float] | None = None,
-                  title: str = _TITLE) -> Figure:
+def draw_matching(
+    crop1: np.ndarray,
+    crop2: np.ndarray,
+    flow: np.ndarray,
+    position: int,
+    centres1: np.ndarray,
+    centres2: np.ndarray,
+    target: tuple[float, float] | None = None,
+    title: str = _TITLE,
+) -> Figure:
     """Draw where the flow of one position goes.
 
     Args:
@@ -113,8 +133,9 @@ def draw_matching(crop1: np.ndarray,
             :class:`MatchingPair`.
     """
     targets = None if target is None else [target]
-    pair = MatchingPair(crop1, crop2, [flow], [position], centres1, centres2,
-                        targets)
+    pair = MatchingPair(
+        crop1, crop2, [flow], [position], centres1, centres2, targets
+    )
     figure = Figure(figsize=(9, 5), layout='constrained')
     figure.suptitle(title, fontsize=15)
     left, right = figure.subplots(1, 2)
@@ -127,9 +148,11 @@ def draw_matching(crop1: np.ndarray,
     return figure
 
 
-def draw_matching_figure(pairs: Sequence[MatchingPair],
-                         titles: Sequence[str] = ('untrained', 'trained'),
-                         title: str = _TITLE) -> Figure:
+def draw_matching_figure(
+    pairs: Sequence[MatchingPair],
+    titles: Sequence[str] = ('untrained', 'trained'),
+    title: str = _TITLE,
+) -> Figure:
     """Draw a page of matchings: one row a pair, networks side by side.
 
     Args:
@@ -155,11 +178,13 @@ def draw_matching_figure(pairs: Sequence[MatchingPair],
             raise ValueError(
                 f'pairs[{number}] has {len(pair.flows)} flows and '
                 f'{len(pair.positions)} positions, expected {len(titles)} '
-                f'(one a title) and {count} (as in the first pair)')
+                f'(one a title) and {count} (as in the first pair)'
+            )
     columns = 1 + count * len(titles)
     figure = Figure(
         figsize=(2.4 * columns + 0.6, 2.5 * len(pairs) + 1.1),
-        layout='constrained')
+        layout='constrained',
+    )
     figure.suptitle(title, fontsize=15)
     axes = figure.subplots(len(pairs), columns, squeeze=False)
     for row, pair in enumerate(pairs):
@@ -169,7 +194,8 @@ def draw_matching_figure(pairs: Sequence[MatchingPair],
             _draw_heat(axes[row, column], pair, position, flow)
             if row == 0:
                 axes[row, column].set_title(
-                    f'Position {1 + position}, {titles[flow]}', fontsize=11)
+                    f'Position {1 + position}, {titles[flow]}', fontsize=11
+                )
     axes[0, 0].set_title('Crop 1', fontsize=11)
     _add_colour_bar(figure, axes)
     _add_guide(figure, pairs)
@@ -184,8 +210,9 @@ def _draw_positions(axes: Axes, pair: MatchingPair) -> None:
     for number, position in enumerate(pair.positions, start=1):
         # A node on the border sees half outside: its box is cut there.
         low = np.maximum(pair.centres1[position] - half, 0)
-        high = np.minimum(pair.centres1[position] + half,
-                          (width - 1, height - 1))
+        high = np.minimum(
+            pair.centres1[position] + half, (width - 1, height - 1)
+        )
         axes.add_patch(
             Rectangle(
                 low,
@@ -193,7 +220,9 @@ def _draw_positions(axes: Axes, pair: MatchingPair) -> None:
                 fill=False,
                 edgecolor=GREEN,
                 linewidth=3,
-                path_effects=[withStroke(linewidth=5, foreground='black')]))
+                path_effects=[withStroke(linewidth=5, foreground='black')],
+            )
+        )
         if len(pair.positions) > 1:
             axes.text(
                 *(low + high) / 2,
@@ -203,16 +232,19 @@ def _draw_positions(axes: Axes, pair: MatchingPair) -> None:
                 fontweight='bold',
                 ha='center',
                 va='center',
-                path_effects=[withStroke(linewidth=3, foreground='black')])
+                path_effects=[withStroke(linewidth=3, foreground='black')],
+            )
     axes.set_axis_off()
 
 
-def _draw_heat(axes: Axes, pair: MatchingPair, position: int,
-               flow: int) -> None:
+def _draw_heat(
+    axes: Axes, pair: MatchingPair, position: int, flow: int
+) -> None:
     """Crop 2 under the heat of one position's flow, and the true place."""
     row = pair.flows[flow][pair.positions[position]]
-    heat = heat_map(row / (row.max() or 1), pair.centres2,
-                    pair.crop2.shape[:2])
+    heat = heat_map(
+        row / (row.max() or 1), pair.centres2, pair.crop2.shape[:2]
+    )
     axes.imshow(overlay_heat(pair.crop2, heat))
     axes.set_xticks([])
     axes.set_yticks([])
@@ -230,18 +262,22 @@ def _draw_heat(axes: Axes, pair: MatchingPair, position: int,
                 0.3 * min(cell_size(pair.centres2)),
                 fill=False,
                 edgecolor=colour,
-                linewidth=linewidth))
+                linewidth=linewidth,
+            )
+        )
     share, chance = flow_on_target(row, pair.centres2, target)
     axes.set_xlabel(f'on target {share:.0%} (chance {chance:.0%})')
 
 
 def _add_colour_bar(figure: Figure, axes: Axes | np.ndarray) -> None:
     bar = figure.colorbar(
-        ScalarMappable(cmap=HEAT), ax=axes, fraction=0.03, pad=0.02)
+        ScalarMappable(cmap=HEAT), ax=axes, fraction=0.03, pad=0.02
+    )
     bar.set_label('flow / its largest entry')
 
 
 def _add_guide(figure: Figure, pairs: Sequence[MatchingPair]) -> None:
     known = any(pair.targets is not None for pair in pairs)
     figure.supxlabel(
-        _GUIDE + ('\n' + _TARGET_GUIDE if known else ''), fontsize=9.5)
+        _GUIDE + ('\n' + _TARGET_GUIDE if known else ''), fontsize=9.5
+    )

@@ -12,8 +12,9 @@ from .saving import check_image
 GREEN = '#39ff14'
 
 
-def pyramid_windows(grid_size: int, kernel_size: int,
-                    stride: int) -> np.ndarray:
+def pyramid_windows(
+    grid_size: int, kernel_size: int, stride: int
+) -> np.ndarray:
     """Which cells of the map each node of a level is pooled from.
 
     Args:
@@ -30,17 +31,21 @@ def pyramid_windows(grid_size: int, kernel_size: int,
         ValueError: If the kernel size or the stride is not positive.
     """
     if kernel_size < 1 or stride < 1:
-        raise ValueError(f'a pool must have a positive kernel size and '
-                         f'stride, but got ({kernel_size}, {stride})')
+        raise ValueError(
+            f'a pool must have a positive kernel size and '
+            f'stride, but got ({kernel_size}, {stride})'
+        )
     if kernel_size > grid_size or (grid_size - kernel_size) % stride:
         return np.zeros(0, int)
     return np.arange(0, grid_size - kernel_size + 1, stride)
 
 
-def draw_pyramid_crops(view: np.ndarray,
-                       grid_size: int = 7,
-                       pools: Sequence[tuple[int, int]] = ((3, 1), (3, 2)),
-                       title: str = 'Spatial pyramid crops') -> Figure:
+def draw_pyramid_crops(
+    view: np.ndarray,
+    grid_size: int = 7,
+    pools: Sequence[tuple[int, int]] = ((3, 1), (3, 2)),
+    title: str = 'Spatial pyramid crops',
+) -> Figure:
     """Draw what part of a view each node of the pyramid stands for.
 
     Above, the view with the windows of each level and one of them marked;
@@ -66,18 +71,22 @@ def draw_pyramid_crops(view: np.ndarray,
     """
     check_image('view', view)
     if not 1 <= grid_size <= min(view.shape[:2]):
-        raise ValueError(f'grid_size must be between 1 and the side of the '
-                         f'view {view.shape[:2]}, but got {grid_size}')
+        raise ValueError(
+            f'grid_size must be between 1 and the side of the '
+            f'view {view.shape[:2]}, but got {grid_size}'
+        )
     levels = [(1, 1)]
     levels += [
         pool for pool in pools if len(pyramid_windows(grid_size, *pool))
     ]
-    counts = [len(pyramid_windows(grid_size, *level))**2 for level in levels]
+    counts = [len(pyramid_windows(grid_size, *level)) ** 2 for level in levels]
     figure = Figure(figsize=(4 * len(levels), 9.2), layout='constrained')
     figure.suptitle(
         f'{title}: {" + ".join(map(str, counts))} = {sum(counts)} nodes'
-        if len(levels) > 1 else f'{title}: {counts[0]} nodes',
-        fontsize=15)
+        if len(levels) > 1
+        else f'{title}: {counts[0]} nodes',
+        fontsize=15,
+    )
     axes = figure.subplots(2, len(levels), squeeze=False)
     for column, level in enumerate(levels):
         _draw_windows(axes[0, column], view, grid_size, *level)
@@ -86,12 +95,14 @@ def draw_pyramid_crops(view: np.ndarray,
         'Above: the cells that the windows are made of; a dot in the middle '
         'of every window, one window framed in green.\n'
         'Below: the crop of every node, that of the same window in green.',
-        fontsize=10)
+        fontsize=10,
+    )
     return figure
 
 
-def _draw_windows(axes: Axes, view: np.ndarray, grid_size: int,
-                  kernel_size: int, stride: int) -> None:
+def _draw_windows(
+    axes: Axes, view: np.ndarray, grid_size: int, kernel_size: int, stride: int
+) -> None:
     starts = pyramid_windows(grid_size, kernel_size, stride)
     height, width = view.shape[:2]
     side = len(starts)
@@ -105,20 +116,27 @@ def _draw_windows(axes: Axes, view: np.ndarray, grid_size: int,
     axes.scatter(x, y, s=45, color='white', edgecolors='black', zorder=2)
     marked = starts[side // 2] / grid_size
     axes.add_patch(
-        Rectangle((marked * width - 0.5, marked * height - 0.5),
-                  kernel_size / grid_size * width,
-                  kernel_size / grid_size * height,
-                  fill=False,
-                  edgecolor=GREEN,
-                  linewidth=3))
-    source = ('the map itself' if kernel_size == 1 else
-              f'{kernel_size}x{kernel_size} pool of stride {stride}')
+        Rectangle(
+            (marked * width - 0.5, marked * height - 0.5),
+            kernel_size / grid_size * width,
+            kernel_size / grid_size * height,
+            fill=False,
+            edgecolor=GREEN,
+            linewidth=3,
+        )
+    )
+    source = (
+        'the map itself'
+        if kernel_size == 1
+        else f'{kernel_size}x{kernel_size} pool of stride {stride}'
+    )
     axes.set_title(f'{side}x{side} nodes: {source}', fontsize=12)
     axes.set_axis_off()
 
 
-def _draw_crops(axes: Axes, view: np.ndarray, grid_size: int,
-                kernel_size: int, stride: int) -> None:
+def _draw_crops(
+    axes: Axes, view: np.ndarray, grid_size: int, kernel_size: int, stride: int
+) -> None:
     starts = pyramid_windows(grid_size, kernel_size, stride)
     height, width = view.shape[:2]
     side, gap = len(starts), 0.06
@@ -126,18 +144,22 @@ def _draw_crops(axes: Axes, view: np.ndarray, grid_size: int,
     highs = (starts + kernel_size) / grid_size
     for row in range(side):
         for column in range(side):
-            crop = view[round(lows[row] * height):round(highs[row] * height),
-                        round(lows[column] *
-                              width):round(highs[column] * width)]
+            crop = view[
+                round(lows[row] * height) : round(highs[row] * height),
+                round(lows[column] * width) : round(highs[column] * width),
+            ]
             place = (column, column + 1 - gap, row + 1 - gap, row)
             axes.imshow(crop, extent=place)
     axes.add_patch(
-        Rectangle((side // 2, side // 2),
-                  1 - gap,
-                  1 - gap,
-                  fill=False,
-                  edgecolor=GREEN,
-                  linewidth=3))
+        Rectangle(
+            (side // 2, side // 2),
+            1 - gap,
+            1 - gap,
+            fill=False,
+            edgecolor=GREEN,
+            linewidth=3,
+        )
+    )
     axes.set_xlim(0, side - gap)
     axes.set_ylim(side - gap, 0)
     axes.set_aspect(height / width)

@@ -18,17 +18,27 @@ def check_image(name: str, image: np.ndarray) -> None:
     Raises:
         ValueError: If it is anything else.
     """
-    if (not isinstance(image, np.ndarray) or image.dtype != np.uint8
-            or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape):
-        found = (f'{image.dtype} {image.shape}'
-                 if isinstance(image, np.ndarray) else type(image).__name__)
-        raise ValueError(f'{name} must be an RGB image, a uint8 array of '
-                         f'shape (height, width, 3), but got {found}')
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or 0 in image.shape
+    ):
+        found = (
+            f'{image.dtype} {image.shape}'
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
+        raise ValueError(
+            f'{name} must be an RGB image, a uint8 array of '
+            f'shape (height, width, 3), but got {found}'
+        )
 
 
-def save_figure(figure: Figure | np.ndarray,
-                path: str | os.PathLike,
-                dpi: int = 120) -> Path:
+def save_figure(
+    figure: Figure | np.ndarray, path: str | os.PathLike, dpi: int = 120
+) -> Path:
     """Write a figure or an image as a PNG file, whole or not at all.
 
     Args:

@@ -19,7 +19,8 @@ NUM_TRAIN, NUM_VAL = 60, 3
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory) -> Path:
     return make_scenes(
-        tmp_path_factory.mktemp('scenes') / 'set', NUM_TRAIN, NUM_VAL)
+        tmp_path_factory.mktemp('scenes') / 'set', NUM_TRAIN, NUM_VAL
+    )
 
 
 @pytest.fixture(scope='module')
@@ -30,7 +31,8 @@ def coco(scenes) -> COCO:
 def contents(root: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(root)): path.read_bytes()
-        for path in root.rglob('*') if path.is_file()
+        for path in root.rglob('*')
+        if path.is_file()
     }
 
 
@@ -44,7 +46,8 @@ def annotated(coco: COCO):
 def test_images_are_jpeg_files_of_the_stated_size(scenes):
     for split, count in (('train2017', NUM_TRAIN), ('val2017', NUM_VAL)):
         content = json.loads(
-            (scenes / f'annotations/instances_{split}.json').read_text())
+            (scenes / f'annotations/instances_{split}.json').read_text()
+        )
         names = {image['file_name'] for image in content['images']}
         files = list((scenes / split).iterdir())
         assert {file.name for file in files} == names
@@ -56,7 +59,7 @@ def test_images_are_jpeg_files_of_the_stated_size(scenes):
 
 def test_boxes_and_areas_are_those_of_the_masks(coco):
     for image_id, annotations, masks in annotated(coco):
-        for annotation, mask in zip(annotations, masks):
+        for annotation, mask in zip(annotations, masks, strict=True):
             assert annotation['image_id'] == image_id
             assert annotation['area'] == mask.sum() > 0
             rows, columns = np.nonzero(mask)
@@ -82,8 +85,11 @@ def test_classes_sizes_and_clutter(coco):
     assert len(annotations) > 6 * NUM_TRAIN
     # All three of COCO's ranges of size.
     areas = np.array([each['area'] for each in annotations])
-    for share in (areas < 32**2, (32**2 <= areas) & (areas < 96**2),
-                  areas >= 64**2):
+    for share in (
+        areas < 32**2,
+        (32**2 <= areas) & (areas < 96**2),
+        areas >= 64**2,
+    ):
         assert share.mean() > 0.05
     longest = [max(each['bbox'][2:]) for each in annotations]
     assert min(longest) < 24 and max(longest) > 120
@@ -96,7 +102,8 @@ def test_objects_hide_parts_of_others(coco):
         boxes = np.array([each['bbox'] for each in annotations])
         low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         overlap = np.minimum(high[:, None], high) - np.maximum(
-            low[:, None], low)
+            low[:, None], low
+        )
         meeting += (overlap > 4).all(axis=2).sum() > len(boxes)
     assert meeting > 0.7 * NUM_TRAIN
 
@@ -105,7 +112,8 @@ def area_of(contours) -> float:
     """Area of a silhouette of radius 1: shoelace formula, less its holes."""
     areas = sorted(
         abs(np.sum(np.cross(contour, np.roll(contour, -1, axis=0)))) / 2
-        for contour in contours)
+        for contour in contours
+    )
     return areas[-1] - sum(areas[:-1])
 
 
@@ -132,10 +140,12 @@ def test_picture_changes_where_masks_end(scenes, coco):
         name = coco.loadImgs(image_id)[0]['file_name']
         image = cv2.imread(str(scenes / 'train2017' / name)).astype(np.float32)
         slope = np.hypot(
-            cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1)).max(axis=2)
+            cv2.Sobel(image, -1, 1, 0), cv2.Sobel(image, -1, 0, 1)
+        ).max(axis=2)
         for mask in masks:
-            outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT,
-                                       np.ones((3, 3), np.uint8))
+            outline = cv2.morphologyEx(
+                mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)
+            )
             on.append(slope[outline > 0].mean())
             moved = np.roll(outline, (4, 4), axis=(0, 1))
             beside.append(slope[moved > 0].mean())
@@ -159,7 +169,8 @@ def test_silhouettes_cover_the_right_pixels(each):
     # outline too: half a pixel of the fine picture, an eighth of ours.
     perimeter = sum(
         cv2.arcLength(np.float32(pose.to_picture(contour)), True)
-        for contour in each.contours)
+        for contour in each.contours
+    )
     assert ((covered >= 0.5) != inside).sum() < perimeter / 4
     assert abs(covered.sum() - inside.sum()) < perimeter / 6
     u, v = pose.to_object(window)
@@ -195,13 +206,14 @@ def test_an_image_does_not_depend_on_how_many_there_are(scenes, tmp_path):
         assert fewer[name] == more[name]
     name = 'annotations/instances_train2017.json'
     start = json.loads(fewer[name])['annotations']
-    assert json.loads(more[name])['annotations'][:len(start)] == start
+    assert json.loads(more[name])['annotations'][: len(start)] == start
 
 
 def test_training_and_validation_differ(scenes):
     train, val = (
         (scenes / split / '000000000001.jpg').read_bytes()
-        for split in ('train2017', 'val2017'))
+        for split in ('train2017', 'val2017')
+    )
     assert train != val
 
 
@@ -261,14 +273,17 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
-@pytest.mark.parametrize('wrong', [
-    {'num_train': 0},
-    {'num_val': 1.5},
-    {'seed': -1},
-    {'size': (320, 32)},
-    {'size': (320.5, 240)},
-    {'size': (320, )},
-])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        {'num_train': 0},
+        {'num_val': 1.5},
+        {'seed': -1},
+        {'size': (320, 32)},
+        {'size': (320.5, 240)},
+        {'size': (320,)},
+    ],
+)
 def test_bad_arguments_are_named(tmp_path, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make_scenes(tmp_path / 'set', **wrong)
@@ -278,6 +293,7 @@ def test_bad_arguments_are_named(tmp_path, wrong):
 def test_mmdet_reads_boxes_and_masks(scenes):
     from mmdet.datasets import CocoDataset
     from mmdet.utils import register_all_modules
+
     register_all_modules(init_default_scope=False)
     dataset = CocoDataset(
         data_root=str(scenes),
@@ -287,15 +303,17 @@ def test_mmdet_reads_boxes_and_masks(scenes):
         pipeline=[
             {'type': 'mmdet.LoadImageFromFile'},
             {'type': 'mmdet.LoadAnnotations', 'with_mask': True},
-        ])
+        ],
+    )
     assert len(dataset) == NUM_VAL
     for sample in dataset:
         assert sample['img'].shape == (240, 320, 3)
         boxes = sample['gt_bboxes'].numpy()
         masks = sample['gt_masks']
         assert len(masks) == len(boxes) == len(sample['gt_bboxes_labels']) > 0
-        for box, mask in zip(boxes, masks.masks):
+        for box, mask in zip(boxes, masks.masks, strict=True):
             rows, columns = np.nonzero(mask)
             np.testing.assert_array_equal(
-                box, (columns.min(), rows.min(), columns.max() + 1,
-                      rows.max() + 1))
+                box,
+                (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1),
+            )

@@ -9,25 +9,38 @@ TOOL = ROOT / 'tools' / 'dataset_converters' / 'make_scenes.py'
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, TOOL, *map(str, arguments)],
-                          cwd=ROOT,
-                          env={'PYTHONPATH': str(ROOT)},
-                          capture_output=True,
-                          text=True,
-                          timeout=300)
+    return subprocess.run(
+        [sys.executable, TOOL, *map(str, arguments)],
+        cwd=ROOT,
+        env={'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 def test_the_tool_writes_what_the_function_writes(tmp_path):
-    result = run(tmp_path / 'tool', '--train', 2, '--val', 1, '--seed', 5,
-                 '--size', 160, 120)
+    result = run(
+        tmp_path / 'tool',
+        '--train',
+        2,
+        '--val',
+        1,
+        '--seed',
+        5,
+        '--size',
+        160,
+        120,
+    )
     assert result.returncode == 0, result.stderr
     assert '3/3' in result.stdout and str(tmp_path / 'tool') in result.stdout
     made = make_scenes(tmp_path / 'function', 2, 1, seed=5, size=(160, 120))
     files = [file.relative_to(made) for file in made.rglob('*.*')]
     assert len(files) == 5
     for file in files:
-        assert ((tmp_path / 'tool' / file).read_bytes() == (
-            made / file).read_bytes())
+        assert (tmp_path / 'tool' / file).read_bytes() == (
+            made / file
+        ).read_bytes()
 
 
 def test_a_foreign_folder_is_refused_in_one_line(tmp_path):

@@ -62,11 +62,14 @@ def test_crops_are_the_windows_of_the_view(view):
     assert frame.get_width() == pytest.approx(96)
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    ({'grid_size': 0}, 'grid_size'),
-    ({'grid_size': 300}, 'grid_size'),
-    ({'pools': [(3, 0)]}, 'positive'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'grid_size': 0}, 'grid_size'),
+        ({'grid_size': 300}, 'grid_size'),
+        ({'pools': [(3, 0)]}, 'positive'),
+    ],
+)
 def test_bad_pyramids_are_refused(view, arguments, message):
     with pytest.raises(ValueError, match=message):
         draw_pyramid_crops(view, **arguments)
@@ -113,16 +116,20 @@ def test_moving_average_against_a_loop(window):
     values[11] = np.inf
     for place, mean in enumerate(moving_average(values, window)):
         low = max(0, place - (window - 1) // 2)
-        around = values[low:place + window // 2 + 1]
+        around = values[low : place + window // 2 + 1]
         around = around[np.isfinite(around)]
         assert mean == pytest.approx(
-            around.mean() if len(around) else np.nan, nan_ok=True)
+            around.mean() if len(around) else np.nan, nan_ok=True
+        )
 
 
 def test_curves_pass_through_their_values():
     steps, values = [10, 20, 30], [3.0, np.nan, 1.0]
-    figure = draw_curves({'loss': (steps, values), 'loss_emd': ([1], [2])},
-                         title='Falling', window=1)
+    figure = draw_curves(
+        {'loss': (steps, values), 'loss_emd': ([1], [2])},
+        title='Falling',
+        window=1,
+    )
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), steps)
     np.testing.assert_array_equal(axes.lines[1].get_ydata(), values)
@@ -136,12 +143,15 @@ def test_a_curve_without_a_finite_value_is_drawn(tmp_path):
     assert save_figure(figure, tmp_path / 'nan.png').exists()
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (({}, ), 'at least one curve'),
-    (({'loss': ([1, 2], [1.0])}, ), r"series\['loss'\]"),
-    (({'loss': ([], [])}, ), r"series\['loss'\]"),
-    (({'loss': ([1], [1.0])}, 'title', 'x', 'y', 0), 'window'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (({},), 'at least one curve'),
+        (({'loss': ([1, 2], [1.0])},), r"series\['loss'\]"),
+        (({'loss': ([], [])},), r"series\['loss'\]"),
+        (({'loss': ([1], [1.0])}, 'title', 'x', 'y', 0), 'window'),
+    ],
+)
 def test_bad_curves_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         draw_curves(*arguments)

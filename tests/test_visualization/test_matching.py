@@ -12,7 +12,7 @@ from mmselfemd.visualization import (
 from mmselfemd.visualization.heat import HEAT, flow_on_target, overlay_heat
 
 SIDE, NODES = 224, 49
-GREEN = (0x39, 0xff, 0x14)
+GREEN = (0x39, 0xFF, 0x14)
 
 
 def centres(flipped: bool = False) -> np.ndarray:
@@ -90,8 +90,14 @@ def test_overlay_shows_the_crop_where_it_is_cold():
 @pytest.mark.parametrize('flipped', [False, True])
 @pytest.mark.parametrize('node', [0, 16, 48])
 def test_drawn_heat_lies_at_the_receiving_node(node, flipped):
-    figure = draw_matching(picture(), picture(), one_to_one(24, node), 24,
-                           centres(), centres(flipped))
+    figure = draw_matching(
+        picture(),
+        picture(),
+        one_to_one(24, node),
+        24,
+        centres(),
+        centres(flipped),
+    )
     image = np.asarray(figure.axes[1].images[0].get_array()).astype(float)
     hottest = overlay_heat(picture(), np.ones((SIDE, SIDE)))[0, 0]
     near = np.abs(image - hottest.astype(float)).sum(axis=2)
@@ -102,19 +108,29 @@ def test_drawn_heat_lies_at_the_receiving_node(node, flipped):
 
 @pytest.mark.parametrize(
     ('node', 'box'),
-    [(16, (48, 80, 48, 80)), (0, (0, 16, 0, 16)), (48, (176, 208, 176, 208)),
-     (27, (176, 208, 80, 112))])
+    [
+        (16, (48, 80, 48, 80)),
+        (0, (0, 16, 0, 16)),
+        (48, (176, 208, 176, 208)),
+        (27, (176, 208, 80, 112)),
+    ],
+)
 def test_green_box_is_drawn_around_the_position(tmp_path, node, box):
     """Seen on the written picture, in the coordinates of crop 1."""
-    figure = draw_matching(picture(), picture(), one_to_one(node, 0), node,
-                           centres(), centres())
+    figure = draw_matching(
+        picture(), picture(), one_to_one(node, 0), node, centres(), centres()
+    )
     path = save_figure(figure, tmp_path / 'match.png', dpi=100)
     page = np.asarray(Image.open(path).convert('RGB')).astype(int)
-    green = (np.abs(page - GREEN).sum(axis=2) < 30)
+    green = np.abs(page - GREEN).sum(axis=2) < 30
     rows, columns = np.nonzero(green)
     to_crop = figure.axes[0].transData.inverted()
-    corners = np.array([(columns.min(), page.shape[0] - rows.min()),
-                        (columns.max(), page.shape[0] - rows.max())])
+    corners = np.array(
+        [
+            (columns.min(), page.shape[0] - rows.min()),
+            (columns.max(), page.shape[0] - rows.max()),
+        ]
+    )
     (left, top), (right, bottom) = to_crop.transform(corners)
     np.testing.assert_allclose((left, right, top, bottom), box, atol=2.5)
 
@@ -134,14 +150,22 @@ def test_share_on_target_and_chance():
 
 def test_target_is_marked_and_judged():
     flow = one_to_one(24, 30)
-    known = draw_matching(picture(), picture(), flow, 24, centres(),
-                          centres(), target=tuple(centres()[30]))
+    known = draw_matching(
+        picture(),
+        picture(),
+        flow,
+        24,
+        centres(),
+        centres(),
+        target=tuple(centres()[30]),
+    )
     ring = known.axes[1].patches[-1]
     assert ring.center == tuple(centres()[30])
     assert '100%' in known.axes[1].get_xlabel()
     assert '18%' in known.axes[1].get_xlabel()  # 9 of 49 nodes
-    unknown = draw_matching(picture(), picture(), flow, 24, centres(),
-                            centres())
+    unknown = draw_matching(
+        picture(), picture(), flow, 24, centres(), centres()
+    )
     assert not unknown.axes[1].patches and not unknown.axes[1].get_xlabel()
 
 
@@ -165,13 +189,10 @@ def test_page_has_a_row_for_each_pair_and_a_column_for_each_map(tmp_path):
     assert len(shown) == 3 * 5
     titles = [axes.get_title() for axes in shown[:5]]
     assert titles == ['Crop 1'] + [
-        f'Position {k}, {name}' for k in (1, 2)
-        for name in ('before', 'after')
+        f'Position {k}, {name}' for k in (1, 2) for name in ('before', 'after')
     ]
     # Flow 0 in column 1, flow 1 in column 2: their peaks lie apart.
-    peaks = [
-        np.asarray(axes.images[0].get_array()) for axes in shown[1:3]
-    ]
+    peaks = [np.asarray(axes.images[0].get_array()) for axes in shown[1:3]]
     assert (peaks[0] != peaks[1]).any()
     assert shown[3].get_xlabel() == 'true place outside crop 2'
     assert shown[8].get_xlabel() == ''
@@ -183,30 +204,38 @@ def test_page_has_a_row_for_each_pair_and_a_column_for_each_map(tmp_path):
 def test_crops_of_other_sizes_are_drawn_as_they_are():
     small = np.zeros((112, 112, 3), np.uint8)
     grid = centres().reshape(7, 7, 2)[:4, :4].reshape(-1, 2)
-    figure = draw_matching(picture(), small, np.ones((NODES, 16)), 3,
-                           centres(), grid)
+    figure = draw_matching(
+        picture(), small, np.ones((NODES, 16)), 3, centres(), grid
+    )
     assert figure.axes[1].images[0].get_array().shape == (112, 112, 3)
 
 
 def test_a_flow_of_nothing_is_cold_not_an_error():
-    figure = draw_matching(picture(), picture(), np.zeros((NODES, NODES)), 0,
-                           centres(), centres())
+    figure = draw_matching(
+        picture(), picture(), np.zeros((NODES, NODES)), 0, centres(), centres()
+    )
     assert np.ptp(figure.axes[1].images[0].get_array(), axis=(0, 1)).max() == 0
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    ({'crop1': picture().astype(float)}, r'crop1 .*float64 \(224, 224, 3\)'),
-    ({'crop2': picture()[..., 0]}, r'crop2 .*\(224, 224\)'),
-    ({'crop2': [1, 2]}, 'crop2 .*list'),
-    ({'flows': [np.ones((NODES, 48))]}, r'\(49, 49\).*\(49, 48\)'),
-    ({'flows': [-np.ones((NODES, NODES))]}, 'not negative'),
-    ({'flows': [np.full((NODES, NODES), np.nan)]}, 'finite'),
-    ({'positions': [16, 49]}, 'from 0 to 48, but got 49'),
-    ({'positions': [-1, 3]}, 'got -1'),
-    ({'centres1': centres()[:, :1]}, r'centres1 .*\(49, 1\)'),
-    ({'centres2': centres()[:-1]}, 'centres2 must form a grid'),
-    ({'targets': [None]}, 'targets .* 2 positions, but has 1'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            {'crop1': picture().astype(float)},
+            r'crop1 .*float64 \(224, 224, 3\)',
+        ),
+        ({'crop2': picture()[..., 0]}, r'crop2 .*\(224, 224\)'),
+        ({'crop2': [1, 2]}, 'crop2 .*list'),
+        ({'flows': [np.ones((NODES, 48))]}, r'\(49, 49\).*\(49, 48\)'),
+        ({'flows': [-np.ones((NODES, NODES))]}, 'not negative'),
+        ({'flows': [np.full((NODES, NODES), np.nan)]}, 'finite'),
+        ({'positions': [16, 49]}, 'from 0 to 48, but got 49'),
+        ({'positions': [-1, 3]}, 'got -1'),
+        ({'centres1': centres()[:, :1]}, r'centres1 .*\(49, 1\)'),
+        ({'centres2': centres()[:-1]}, 'centres2 must form a grid'),
+        ({'targets': [None]}, 'targets .* 2 positions, but has 1'),
+    ],
+)
 def test_bad_input_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         pair(**changes)

@@ -46,21 +46,31 @@ def read_lock(path: Path) -> dict[str, str]:
     return locked
 
 
+def installed() -> dict[str, metadata.Distribution]:
+    """All installed packages by canonical name.
+
+    The first on the path counts, as in an import. What an interrupted
+    installation has left without a name does not.
+    """
+    found: dict[str, metadata.Distribution] = {}
+    for package in metadata.distributions():
+        if package.metadata and package.metadata['Name']:
+            found.setdefault(canonical(package.metadata['Name']), package)
+    return found
+
+
 def installed_versions() -> dict[str, str]:
     """Versions of all installed packages by canonical name."""
-    return {
-        canonical(package.metadata['Name']): package.version
-        for package in metadata.distributions()
-    }
+    return {name: package.version for name, package in installed().items()}
 
 
-def differences(locked: dict[str, str], installed: dict[str, str]) -> list:
+def differences(locked: dict[str, str], versions: dict[str, str]) -> list:
     """Locked packages that are not there in exactly the locked version."""
     from packaging.version import Version
 
     problems = []
     for name, version in sorted(locked.items()):
-        found = installed.get(name)
+        found = versions.get(name)
         if found is None:
             problems.append(f'{name} {version} is locked, but not installed')
         # A build's local part, such as +cu130, is not the lock's business.
@@ -69,23 +79,22 @@ def differences(locked: dict[str, str], installed: dict[str, str]) -> list:
     return problems
 
 
-def clashes(installed: dict[str, str]) -> list[str]:
+def clashes(versions: dict[str, str]) -> list[str]:
     """Installed packages that cannot live beside the locked ones."""
     return [
-        f'{name} {installed[name]} overwrites files of a locked package; '
+        f'{name} {versions[name]} overwrites files of a locked package; '
         f'remove it: pip uninstall {name}'
         for name in CLASHING
-        if name in installed
+        if name in versions
     ]
 
 
-def unmet(installed: dict[str, str]) -> list[str]:
+def unmet(packages: dict[str, metadata.Distribution]) -> list[str]:
     """What installed packages ask for and do not get."""
     from packaging.requirements import Requirement
 
     problems = []
-    for package in metadata.distributions():
-        owner = canonical(package.metadata['Name'])
+    for owner, package in packages.items():
         for text in package.requires or ():
             asked = Requirement(text)
             if asked.marker and not asked.marker.evaluate({'extra': ''}):
@@ -93,7 +102,7 @@ def unmet(installed: dict[str, str]) -> list[str]:
             name = canonical(asked.name)
             if (owner, name) in KNOWN_EXCEPTIONS:
                 continue
-            found = installed.get(name)
+            found = packages[name].version if name in packages else None
             if found is None or not asked.specifier.contains(found, True):
                 problems.append(
                     f'{owner} asks for {asked}, found {found or "none"}'
@@ -118,10 +127,10 @@ def main() -> int:
     except ModuleNotFoundError:  # a bare environment has no packaging yet
         print('packaging is locked, but not installed')
         return 1
-    installed = installed_versions()
-    problems = differences(locked, installed)
+    versions = installed_versions()
+    problems = differences(locked, versions)
     if not args.locked_only:
-        problems += clashes(installed) + unmet(installed)
+        problems += clashes(versions) + unmet(installed())
     for problem in problems:
         print(problem)
     return 1 if problems else 0

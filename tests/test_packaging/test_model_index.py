@@ -1,0 +1,68 @@
+"""OpenMMLab's own reader takes our index, and it claims nothing untrue."""
+
+from pathlib import Path
+
+import modelindex
+import pytest
+import yaml
+from mmengine.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope='module')
+def index():
+    loaded = modelindex.load(str(ROOT / 'model-index.yml'))
+    loaded.build_models_with_collections()
+    return loaded
+
+
+def test_every_metafile_is_listed():
+    listed = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    found = (ROOT / 'configs').rglob('metafile.yml')
+    assert sorted(listed) == sorted(
+        str(path.relative_to(ROOT)) for path in found
+    )
+
+
+def test_collection_names_paper_and_readme(index):
+    (collection,) = index.collections
+    assert collection.name == 'Self-EMD'
+    assert collection.paper['URL'] == 'https://arxiv.org/abs/2011.13677'
+    assert (ROOT / 'README.md').name == collection.readme
+
+
+def test_models_are_those_promised(index):
+    assert {model.name for model in index.models} == {
+        'selfemd_r50_coco_800e',
+        'faster-rcnn_r50_fpn_syncbn_90k_coco',
+    }
+
+
+def test_every_config_is_there_and_named_after_its_model(index):
+    for model in index.models:
+        path = ROOT / model.config
+        assert path.is_file()
+        assert path.stem == model.name
+        assert Config.fromfile(path).model.type
+
+
+def test_no_weights_are_promised(index):
+    for model in index.models:
+        assert model.weights is None
+
+
+def test_every_result_says_that_it_is_the_papers(index):
+    results = [
+        result for model in index.models for result in model.results or ()
+    ]
+    assert results
+    for result in results:
+        assert 'paper' in result.metrics['Reported By']
+
+
+def test_faster_rcnn_row_is_table_1s(index):
+    (model,) = (m for m in index.models if m.name.startswith('faster-rcnn'))
+    (result,) = model.results
+    figures = [result.metrics[f'box {key}'] for key in ('AP', 'AP50', 'AP75')]
+    assert figures == [39.8, 60.0, 43.4]

@@ -19,7 +19,6 @@ def config(**kwargs):
             dict(type='SPCNeck')],
         head=dict(type='EMDHead', in_channels=8, hidden_channels=8,
                   norm_cfg=bn),
-        data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
         **kwargs)
 
 

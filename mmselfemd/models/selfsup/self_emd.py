@@ -47,6 +47,11 @@ class SelfEMD(BaseSelfSupervisor):
                  pretrained: str | None = None,
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
+        # Upstream's default name has no scope, and is not found from ours.
+        if not isinstance(data_preprocessor, nn.Module):
+            data_preprocessor = dict(
+                type='mmpretrain.SelfSupDataPreprocessor'
+            ) | (data_preprocessor or {})
         super().__init__(
             backbone=backbone,
             neck=neck,

@@ -1,1 +1,16 @@
-"""Published backbones: the index, safe loading and conversion."""
+"""The zoo: how weights are found, read, written and converted.
+
+Importing it registers ``mmselfemd://NAME`` and puts every checkpoint loader
+of mmengine behind a guard that runs no code of a file.
+"""
+
+from .extract import extract_backbone
+from .index import WeightsNotPublishedError, read_model_index
+from .loading import UnsafeCheckpointError, state_dict_of
+from .saving import AtomicLocalBackend, atomic_write, to_plain
+
+__all__ = [
+    'AtomicLocalBackend', 'UnsafeCheckpointError', 'WeightsNotPublishedError',
+    'atomic_write', 'extract_backbone', 'read_model_index', 'state_dict_of',
+    'to_plain'
+]

@@ -1,0 +1,187 @@
+"""A detector's backbone from the config's one variable, ``pretrained``."""
+
+import re
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.loading import state_dict_of
+
+_PREFIX = 'backbone.'
+
+
+@HOOKS.register_module()
+class PretrainedBackboneHook(Hook):
+    """Initialise a detector's backbone from ``cfg.pretrained``.
+
+    In mmengine's text configs a child's ``pretrained`` does not reach the
+    ``init_cfg`` that its parent has already computed, so the user would
+    silently train from other weights; and ``PretrainedInit`` only logs
+    missing keys. This hook reads the variable when the run starts, compares
+    names and shapes, raises where the backbone would not be whole, and lets
+    mmengine load the file (``init_cfg`` of type ``Pretrained``, the only one
+    that is applied after the initialisers of the children).
+
+    For C4 detectors, whose last stage is ``roi_head.shared_head``, both parts
+    come from the same file.
+
+    ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
+    path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a
+    backbone's state dict, or a checkpoint with ``backbone.*`` inside, such
+    as a pre-training checkpoint as it is. ``None`` sets nothing. A resumed
+    run, a test and a validation load nothing.
+
+    It belongs into ``default_hooks``, under a name of its own:
+    ``pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook')``.
+
+    Attributes:
+        loaded_keys (list[str]): Names of the detector found in the file.
+        missing_keys (list[str]): Names of the detector that the file lacks.
+        unexpected_keys (list[str]): Names of the file's backbone that the
+            detector lacks.
+        left_keys (list[str]): Names of the file outside the backbone: heads,
+            necks, classifiers.
+    """
+
+    # After SafeCheckpointHook, which finds the checkpoint of a resume.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.loaded_keys: list[str] = []
+        self.missing_keys: list[str] = []
+        self.unexpected_keys: list[str] = []
+        self.left_keys: list[str] = []
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the file and hand it to mmengine's initialisation.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If the detector's backbone has a tensor that the file
+                lacks or has in another shape, or the model has no backbone.
+        """
+        pretrained = runner.cfg.get('pretrained')
+        # `before_run` is called by `train`, `val` and `test`; only `train`
+        # has built its loop by then. (The property would build it.)
+        if (pretrained is None or _is_resumed(runner)
+                or not isinstance(runner._train_loop, BaseLoop)):
+            return
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        parts = _backbone_parts(model)
+        try:
+            weights = state_dict_of(
+                CheckpointLoader.load_checkpoint(pretrained, 'cpu'),
+                pretrained)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'pretrained={pretrained!r}: {error}') from error
+
+        prefixed = any(name.startswith(_PREFIX) for name in weights)
+        init_cfg = dict(type='Pretrained', checkpoint=pretrained)
+        if prefixed:
+            init_cfg.update(prefix=_PREFIX)
+        self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
+        for part in parts.values():
+            part.init_cfg = dict(init_cfg)
+        self._report(runner, pretrained)
+
+    def _compare(self, parts: dict[str, nn.Module], weights: dict,
+                 prefix: str, pretrained: str) -> None:
+        """Sort the names, and raise if the backbone would not be whole."""
+        wanted = {
+            name: (place, value.shape)
+            for place, part in parts.items()
+            for name, value in part.state_dict().items()
+            # Of a shared head only the stage: a norm behind it is new.
+            if place == 'backbone' or re.match(r'layer\d', name)
+        }
+        found = {
+            name.removeprefix(prefix): value.shape
+            for name, value in weights.items() if name.startswith(prefix)
+        }
+        stages = {name.split('.')[0] for name in wanted}
+        extra = [name for name in found if name not in wanted]
+        self.loaded_keys = [
+            f'{place}.{name}' for name, (place, shape) in wanted.items()
+            if found.get(name) == shape
+        ]
+        # Older files lack BN's batch counters, which nothing depends on.
+        self.missing_keys = [
+            f'{place}.{name}' for name, (place, _) in wanted.items()
+            if name not in found and not name.endswith('num_batches_tracked')
+        ]
+        self.unexpected_keys = [
+            name for name in extra
+            if name.split('.')[0] in stages or re.match(r'layer\d', name)
+        ]
+        self.left_keys = [
+            *(name for name in extra if name not in self.unexpected_keys),
+            *(name for name in weights if not name.startswith(prefix))
+        ]
+        misshapen = [
+            f'{place}.{name}: {tuple(found[name])} in the file, '
+            f'{tuple(shape)} in the detector'
+            for name, (place, shape) in wanted.items()
+            if name in found and found[name] != shape
+        ]
+        if self.missing_keys or misshapen:
+            raise ValueError(
+                f'pretrained={pretrained!r} does not fit the detector: of '
+                f'its {len(wanted)} backbone tensors the file lacks '
+                f'{len(self.missing_keys)} ({_first(self.missing_keys)}) and '
+                f'has {len(misshapen)} of another shape '
+                f'({_first(misshapen)}). Use a backbone of the same '
+                'architecture and width, or pretrained=None.')
+
+    def _report(self, runner: Runner, pretrained: str) -> None:
+        """Log the comparison and keep it in the message hub."""
+        runner.logger.info(
+            f'Backbone from {pretrained}: {len(self.loaded_keys)} keys '
+            f'loaded, {len(self.missing_keys)} missing, '
+            f'{len(self.unexpected_keys)} unexpected '
+            f'({_first(self.unexpected_keys)}), {len(self.left_keys)} left '
+            f'({_first(self.left_keys)}).')
+        runner.message_hub.update_info(
+            'pretrained_backbone',
+            dict(
+                checkpoint=pretrained,
+                loaded_keys=len(self.loaded_keys),
+                missing_keys=list(self.missing_keys),
+                unexpected_keys=list(self.unexpected_keys),
+                left_keys=list(self.left_keys)))
+
+
+def _is_resumed(runner: Runner) -> bool:
+    """Whether the run goes on from a checkpoint.
+
+    ``runner._resume`` alone is also true when there is nothing to resume.
+    """
+    return bool(runner._resume and
+                (runner._load_from or find_latest_checkpoint(runner.work_dir)))
+
+
+def _backbone_parts(model: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules that make up the pre-trained network."""
+    if not isinstance(getattr(model, 'backbone', None), nn.Module):
+        raise ValueError(
+            f'pretrained is set, but {type(model).__name__} has no backbone. '
+            'Set pretrained=None.')
+    parts = {'backbone': model.backbone}
+    shared_head = getattr(
+        getattr(model, 'roi_head', None), 'shared_head', None)
+    if shared_head is not None and any(
+            re.match(r'layer\d', name) for name in shared_head.state_dict()):
+        parts['roi_head.shared_head'] = shared_head
+    return parts
+
+
+def _first(names: list[str], count: int = 3) -> str:
+    """Show the first few of a list."""
+    if not names:
+        return 'none'
+    return ', '.join(names[:count]) + (', ...' if len(names) > count else '')

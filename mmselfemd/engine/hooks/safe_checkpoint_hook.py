@@ -1,0 +1,243 @@
+"""Checkpoints that survive a kill and run no code when they are loaded."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.saving import INCOMPLETE, AtomicLocalBackend, to_plain
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook`` with safe files.
+
+    Plain: what it saves opens with ``torch.load(weights_only=True)`` and
+    nothing allow-listed, also without this package. mmengine 0.10.7 pickles
+    the message hub's buffers as objects and then cannot resume its own files
+    under torch >= 2.6.
+
+    Whole: a file is written under another name, flushed and renamed, then
+    ``last_checkpoint`` likewise, and only then are outdated files deleted
+    (mmengine deletes first, and writes in place). A kill at any moment
+    leaves a whole checkpoint that ``--resume`` finds.
+
+    Unread: ``meta['config']``, which ``Runner.resume`` would execute, is
+    dropped from what is loaded.
+
+    It belongs into ``default_hooks`` as ``checkpoint``: a child config that
+    sets ``custom_hooks`` would drop it there.
+
+    Args:
+        *args, **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`,
+            but files go to the local disk only, where a rename is atomic.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        backend = (self.backend_args or {}).get('backend', 'local')
+        remote = '://' in str(self.out_dir or '')
+        if self.file_client_args or backend != 'local' or remote:
+            raise ValueError(
+                'SafeCheckpointHook writes to the local disk only, got '
+                f'out_dir={self.out_dir!r}, backend_args='
+                f'{self.backend_args!r}, file_client_args='
+                f'{self.file_client_args!r}. Leave the last two out and let '
+                'out_dir be a local folder, or use CheckpointHook.')
+        # Runner.save_checkpoint passes these on to the function that writes:
+        # the one place where mmengine lets a hook choose how.
+        self.backend_args = dict(backend='mmselfemd_atomic')
+
+    # ---- Before the first step: leftovers, and what to resume from.
+
+    def before_run(self, runner: Runner) -> None:
+        """Choose the checkpoint of an automatic resume.
+
+        ``last_checkpoint`` holds a path, which is wrong once the folder was
+        moved or copied, and is missing if the first save was cut short after
+        the checkpoint itself. Every rank comes to the same answer, so it is
+        handed to the runner instead of being written back to the disk.
+        """
+        if runner._resume and runner._load_from is None:
+            runner._load_from = self._find_checkpoint(runner)
+            runner.logger.info(
+                f'Resuming from {runner._load_from}.' if runner._load_from else
+                f'Nothing to resume in {runner.work_dir}: starting anew.')
+
+    def _find_checkpoint(self, runner: Runner) -> str | None:
+        pointer = find_latest_checkpoint(runner.work_dir)
+        folder = self._folder(runner)
+        if pointer:
+            # One beside `last_checkpoint` comes first: after `cp -r` the old
+            # path still exists, and belongs to the other run.
+            for path in (folder / Path(pointer).name, Path(pointer)):
+                if path.is_file():
+                    return str(path)
+        newest = self._newest(folder)
+        if newest:
+            runner.logger.warning(
+                f'last_checkpoint of {runner.work_dir} names '
+                f'{pointer or "nothing"}; resuming from {newest}, the newest '
+                'there.')
+        elif pointer:
+            raise FileNotFoundError(
+                f'Cannot resume: last_checkpoint of {runner.work_dir} names '
+                f'{pointer}, which is neither there nor in {folder}, and '
+                'there is no other checkpoint. Name one: --resume PATH, or '
+                'delete last_checkpoint to start anew.')
+        return newest
+
+    def _folder(self, runner: Runner) -> Path:
+        """The folder of the checkpoints, before `before_train` sets it."""
+        work_dir = Path(runner.work_dir)
+        if self.out_dir is None or self.out_dir == runner.work_dir:
+            return work_dir
+        return Path(self.out_dir) / work_dir.name
+
+    def _newest(self, folder: Path) -> str | None:
+        """The checkpoint of the largest epoch or iteration in a folder."""
+        start, end = self.filename_tmpl.split('{}')
+        steps = [
+            path.name[len(start):len(path.name) - len(end)]
+            for path in folder.glob(self.filename_tmpl.format('*'))
+        ]
+        steps = [int(step) for step in steps if step.isdecimal()]
+        if not steps:
+            return None
+        return str(folder / self.filename_tmpl.format(max(steps)))
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepare the folder: leftovers of a killed save are removed."""
+        super().before_train(runner)
+        if is_main_process():
+            for folder in {Path(self.out_dir), Path(runner.work_dir)}:
+                for leftover in folder.glob(f'*{INCOMPLETE}'):
+                    runner.logger.info(
+                        f'Removing {leftover}, left by a killed save.')
+                    leftover.unlink()
+        # A run whose folder was copied must not delete the original's best.
+        if getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            self.best_ckpt_path_dict[name] = path and self._here(path)
+
+    def _here(self, path: str) -> str:
+        return str(Path(self.out_dir) / Path(path).name)
+
+    # ---- Plain on the way out, rebuilt on the way in.
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Leave tensors, numbers, strings and containers only."""
+        for name, value in checkpoint.items():
+            checkpoint[name] = to_plain(value, name)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Rebuild the message hub's buffers; drop the config unread."""
+        meta = checkpoint.get('meta')
+        if isinstance(meta, dict):
+            meta.pop('config', None)
+        if runner._resume and not (isinstance(meta, dict) and 'iter' in meta
+                                   and 'message_hub' in checkpoint):
+            raise ValueError(
+                f'Cannot resume from {runner._load_from}: it holds weights '
+                'but no training state. To start from its weights, set '
+                'load_from and leave out --resume.')
+        message_hub = checkpoint.get('message_hub')
+        if isinstance(message_hub, dict):
+            scalars = message_hub.get('log_scalars', {})
+            for name, buffer in scalars.items():
+                scalars[name] = _history_buffer(buffer)
+
+    # ---- Save, then point to it, then delete.
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int,
+                                   meta: dict) -> None:
+        """Save a checkpoint, name it the last, and delete outdated ones.
+
+        Replaces mmengine's method: its order is the fault.
+        """
+        outdated = []
+        if self.max_keep_ckpts > 0:
+            kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
+            outdated = kept[:-self.max_keep_ckpts]
+            # The file names the outdated ones, too: if the process is killed
+            # before it deletes them, mmengine does at the next start.
+            runner.message_hub.update_info('keep_ckpt_ids', kept)
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend(kept[-self.max_keep_ckpts:])
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args)
+        if is_main_process():
+            self.file_backend.put_text(
+                self.last_ckpt, Path(runner.work_dir) / 'last_checkpoint')
+            for old in outdated:
+                Path(self._here(self.filename_tmpl.format(old))).unlink(
+                    missing_ok=True)
+        if self.max_keep_ckpts > 0:
+            runner.message_hub.update_info('keep_ckpt_ids',
+                                           list(self.keep_ckpt_ids))
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """Save a better checkpoint before the previous best one goes."""
+        with self._deletions_deferred():
+            super()._save_best_checkpoint(runner, metrics)
+
+    @contextmanager
+    def _deletions_deferred(self):
+        """Collect what mmengine deletes, and delete it at the end.
+
+        If the block raises, nothing is deleted.
+        """
+        backend = self.file_backend
+        self.file_backend = deferring = _DeferringBackend()
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        current = [
+            self.last_ckpt,
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values()
+        ]
+        # One written anew under its old name stays.
+        current = {Path(path) for path in current if path}
+        for path in deferring.outdated - current:
+            path.unlink(missing_ok=True)
+
+
+class _DeferringBackend(AtomicLocalBackend):
+    """A file backend that only notes what it is told to remove."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outdated: set[Path] = set()
+
+    def remove(self, filepath: str | Path) -> None:
+        """Note a file."""
+        self.outdated.add(Path(filepath))
+
+
+def _history_buffer(saved: object) -> object:
+    """Rebuild a buffer from what :func:`to_plain` made of it."""
+    if not (isinstance(saved, dict) and 'log_history' in saved):
+        return saved  # mmengine skips what is no buffer, with a warning
+    # On a GPU the loader has put the tensors there.
+    logs, counts = (
+        np.asarray(saved[name].cpu()) for name in
+        ('log_history', 'count_history'))
+    return HistoryBuffer(logs, counts, saved['max_length'])

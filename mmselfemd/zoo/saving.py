@@ -1,0 +1,159 @@
+"""Writing checkpoints that are plain inside and whole on disk.
+
+Plain: :func:`to_plain` leaves tensors, numbers, strings and containers, so
+``torch.load(weights_only=True)`` reads the file with nothing allow-listed,
+anywhere, without this package. Whole: a file appears under its name only
+when every byte of it is on the disk.
+"""
+
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.logging import HistoryBuffer, print_log
+
+__all__ = ['INCOMPLETE', 'AtomicLocalBackend', 'atomic_write', 'to_plain']
+
+#: How a file that is still being written is named: its name and this.
+INCOMPLETE = '.incomplete'
+
+_DROPPED = object()
+_PLAIN = (torch.Tensor, torch.Size, torch.device, torch.dtype)
+_EXACT = (type(None), bool, int, float, complex, str, bytes, bytearray)
+
+
+def to_plain(value: object, path: str = 'checkpoint') -> object:
+    """Rewrite a value with tensors, numbers, strings and containers only.
+
+    Numpy scalars become Python numbers, arrays tensors, a
+    :class:`mmengine.logging.HistoryBuffer` a dict of its fields, paths
+    strings, and subclasses of the basic types (``ConfigDict``, named tuples,
+    enumerations) the basic type. What has no plain form, a function for
+    instance, is left out of its dict, or is ``None`` in its list, with a
+    warning: a run must not fail while it saves.
+
+    Args:
+        value (object): The value, nested to any depth.
+        path (str): Where it sits in the checkpoint, for the warning.
+            Defaults to 'checkpoint'.
+
+    Returns:
+        object: The plain value. Tensors are shared, containers are new.
+    """
+    plain = _to_plain(value, path)
+    return None if plain is _DROPPED else plain
+
+
+def _to_plain(value: object, path: str) -> object:
+    if type(value) in _EXACT or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, path)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = [to_plain(item, f'{path}[{index}]')
+                 for index, item in enumerate(value)]
+        if isinstance(value, (set, frozenset)):
+            return set(items)
+        return tuple(items) if isinstance(value, tuple) else items
+    if isinstance(value, HistoryBuffer):
+        logs, counts = value.data
+        return dict(
+            log_history=torch.from_numpy(np.array(logs, dtype=np.float64)),
+            count_history=torch.from_numpy(np.array(counts, dtype=np.int64)),
+            max_length=value.max_length)
+    if isinstance(value, np.generic):
+        return _to_plain(value.item(), path)
+    if isinstance(value, np.ndarray):
+        try:
+            return torch.from_numpy(value.copy())
+        except TypeError:  # strings, objects
+            return to_plain(value.tolist(), path)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, str):
+        return str.__str__(value)  # an enumeration's `str()` is its name
+    for basic in (int, float, complex, bytes):
+        if isinstance(value, basic):
+            return basic(value)
+    print_log(
+        f'{path} is not saved: {type(value).__name__} has no plain form, and '
+        'a checkpoint that holds Python objects runs code when it is loaded.',
+        logger='current',
+        level=logging.WARNING)
+    return _DROPPED
+
+
+def _plain_mapping(mapping: Mapping, path: str) -> dict:
+    plain = OrderedDict() if isinstance(mapping, OrderedDict) else {}
+    for key, value in mapping.items():
+        value = _to_plain(value, f'{path}.{key}')
+        if value is not _DROPPED:
+            plain[to_plain(key, f'{path} key')] = value
+    # The versions of a state dict's modules travel as an attribute.
+    if hasattr(mapping, '_metadata') and isinstance(mapping, OrderedDict):
+        plain._metadata = to_plain(mapping._metadata, f'{path}._metadata')
+    return plain
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file that takes its name when it is complete.
+
+    The bytes go to a file beside it, of the same name and ``.incomplete``,
+    are flushed to the disk, and the file is renamed. A process killed on the
+    way leaves what was under the name before.
+
+    Args:
+        path (str or os.PathLike): The file's final path. Its folder is made
+            if need be.
+
+    Yields:
+        BinaryIO: The open file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incomplete = path.with_name(path.name + INCOMPLETE)
+    try:
+        with open(incomplete, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(incomplete, path)
+    finally:
+        incomplete.unlink(missing_ok=True)
+    if os.name == 'posix':  # the rename itself must survive a power cut
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class AtomicLocalBackend(LocalBackend):
+    """mmengine's local file backend with :func:`atomic_write` beneath.
+
+    ``backend_args=dict(backend='mmselfemd_atomic')`` selects it wherever
+    mmengine takes ``backend_args``.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes to a file, whole or not at all."""
+        with atomic_write(filepath) as file:
+            file.write(obj)
+
+    def put_text(self,
+                 obj: str,
+                 filepath: str | Path,
+                 encoding: str = 'utf-8') -> None:
+        """Write text to a file, whole or not at all."""
+        self.put(obj.encode(encoding), filepath)
+
+
+register_backend('mmselfemd_atomic', AtomicLocalBackend, force=True)

@@ -1,0 +1,38 @@
+"""Extract the backbone of a pre-training checkpoint for a detector."""
+
+import argparse
+
+from mmselfemd.zoo.extract import FORMATS, extract_backbone
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='a pre-training checkpoint')
+    parser.add_argument('out', help='the file to write')
+    parser.add_argument(
+        '--to',
+        default='mmdet',
+        choices=FORMATS,
+        help='whose names the file has (default: %(default)s)')
+    parser.add_argument(
+        '--force', action='store_true', help='replace OUT if it exists')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Extract, and print what was written."""
+    args = parse_args()
+    try:
+        written = extract_backbone(args.checkpoint, args.out, args.to,
+                                   args.force)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SystemExit(f'extract_backbone: {error}') from None
+    print(f'{written.path}: {written.tensors} tensors, '
+          f'{written.parameters:,} values, {written.size:,} bytes')
+    print(f'pixels: {written.pixels or "not recorded in the checkpoint"}')
+    print(f'sha256: {written.sha256}')
+
+
+if __name__ == '__main__':
+    main()

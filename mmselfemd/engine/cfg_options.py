@@ -14,8 +14,14 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner import (EpochBasedTrainLoop, IterBasedTrainLoop,
-                             LogProcessor, Runner, TestLoop, ValLoop)
+from mmengine.runner import (
+    EpochBasedTrainLoop,
+    IterBasedTrainLoop,
+    LogProcessor,
+    Runner,
+    TestLoop,
+    ValLoop,
+)
 from torch.utils.data import DataLoader
 
 from .command_line import UserError
@@ -55,7 +61,7 @@ _FREE_DICTS = {
     'model_wrapper_cfg', 'optim_wrapper.paramwise_cfg'
 }
 # Taken out by a builder before the class sees its arguments.
-_BUILDER_NAMES = {'_delete_', '_scope_', 'requires_grad', 'type'}
+_BUILDER_NAMES = {'_delete_', '_scope_', 'type'}
 _OPTIM_WRAPPER_NAMES = {'constructor', 'optimizer', 'paramwise_cfg'}
 
 
@@ -99,7 +105,7 @@ def check_cfg_options(cfg: Config, options: Mapping[str, Any]) -> None:
             print_log(
                 f'--cfg-options {key}: a variable of the config file. What '
                 'the file built from it stays as it was; set the places '
-                f'that you mean instead.',
+                'that you mean instead.',
                 logger='current',
                 level=logging.WARNING)
 
@@ -141,7 +147,7 @@ def _check_new_name(cfg: Config, node: Any, where: str, part: str, key: str,
         return
     if part in allowed:
         return
-    candidates = [name for name in {*node, *allowed} if name[:1] != '_']
+    candidates = {*node, *allowed} - _BUILDER_NAMES
     raise UserError(f"--cfg-options {key}: "
                     f"{repr(where) if where else 'the config'} has no "
                     f"'{part}'; {suggest(part, candidates)}")
@@ -154,6 +160,8 @@ def _names_that_are_read(cfg: Config, node: Any, where: str,
         return _TOP_LEVEL_NAMES
     type_ = options.get(f'{where}.type', node.get('type'))
     names = set(_BUILDER_NAMES)
+    if where.endswith('norm_cfg'):
+        names.add('requires_grad')
     if where == 'optim_wrapper':
         names |= _OPTIM_WRAPPER_NAMES
         type_ = type_ or 'OptimWrapper'
@@ -182,7 +190,7 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
         resembles the name.
     """
     candidates = sorted(candidates)
-    near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
     if not candidates:

@@ -1,0 +1,214 @@
+"""What tools/train.py and tools/test.py call, on the level of configs."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmselfemd.engine import launch
+from mmselfemd.engine.command_line import UserError, run_tool
+from mmselfemd.engine.cpu_distributed import (
+    CPUDistributedRunner,
+    init_gloo_process_group,
+)
+from mmselfemd.engine.data_paths import check_data_paths
+
+sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
+import toy_project
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """The path of a small config, and its folder as the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'toy.py').write_text(toy_project.CONFIG)
+    return 'toy.py'
+
+
+def test_load_config_work_dir(toy, tmp_path):
+    assert launch.load_config(toy).work_dir == './work_dirs/toy'
+    assert launch.load_config(toy, work_dir='a').work_dir == 'a'
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = 'toy.py'\nwork_dir = 'b'\n")
+    assert launch.load_config(str(child)).work_dir == 'b'
+    assert launch.load_config(str(child), 'a').work_dir == 'a'
+    options = dict(work_dir='c')
+    assert launch.load_config(toy, cfg_options=options).work_dir == 'c'
+
+
+def test_missing_config_names_the_near_one(toy):
+    with pytest.raises(UserError, match="did you mean 'toy.py'"):
+        launch.load_config('toi.py')
+    with pytest.raises(UserError, match="there is no folder 'nowhere'"):
+        launch.load_config('nowhere/toy.py')
+
+
+def test_train_needs_training_data(toy):
+    with pytest.raises(UserError, match="no 'train_dataloader'"):
+        launch.train(toy, cfg_options=dict(train_dataloader=None))
+
+
+def test_test_needs_test_data(toy):
+    with pytest.raises(UserError, match='nothing to evaluate'):
+        launch.test(toy, 'toy.pth', cfg_options=dict(test_dataloader=None))
+    with pytest.raises(UserError, match='--out results.json'):
+        launch.test(toy, 'toy.pth', out='results.json')
+    with pytest.raises(UserError, match='--show-dir'):
+        launch.test(toy, 'toy.pth', show_dir='shown')
+
+
+@pytest.mark.parametrize('keyword', ['resume', 'load_from'])
+def test_missing_checkpoint(toy, keyword):
+    with pytest.raises(UserError, match="no such checkpoint: 'gone.pth'"):
+        if keyword == 'resume':
+            launch.train(toy, resume='gone.pth')
+        else:
+            launch.train(toy, cfg_options=dict(load_from='gone.pth'))
+
+
+def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
+    model = launch.train(
+        toy, auto_scale_lr=True, cfg_options={'train_cfg.max_epochs': 1})
+    assert isinstance(model, torch.nn.Module)
+    report = Config.fromfile('work_dirs/toy/report_0.json')
+    assert report['lr'] == [0.05 * 4 / 16]  # batch 4, meant for 16
+    with pytest.raises(UserError, match='auto_scale_lr.base_batch_size'):
+        launch.train(toy, auto_scale_lr=True,
+                     cfg_options=dict(auto_scale_lr=None))
+
+
+def test_amp_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD'))))
+    launch._set_amp(cfg)
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    cfg.optim_wrapper.loss_scale = 8.0
+    launch._set_amp(cfg)
+    assert cfg.optim_wrapper.loss_scale == 8.0
+    cfg.optim_wrapper.type = 'OwnWrapper'
+    with pytest.raises(UserError, match='OwnWrapper'):
+        launch._set_amp(cfg)
+
+
+def test_resume_auto(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='first.pth'))
+    launch._set_resume(cfg, 'auto')  # nothing there: the config's weights
+    assert not cfg.resume and cfg.load_from == 'first.pth'
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'a.pth'))
+    with pytest.raises(UserError, match='a.pth'):
+        launch._set_resume(cfg, 'auto')
+    (tmp_path / 'a.pth').touch()
+    launch._set_resume(cfg, 'auto')
+    assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
+
+
+def test_data_paths(tmp_path):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'boxes.json').touch()
+    dataset = dict(
+        data_root=str(tmp_path),
+        ann_file='boxes.json',
+        data_prefix=dict(img='images/'))
+    cfg = Config(
+        dict(
+            train_dataloader=dict(
+                dataset=dict(type='RepeatDataset', dataset=dataset)),
+            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))]))
+    check_data_paths(cfg, ['train', 'val', 'test'])
+    inner = cfg.train_dataloader.dataset.dataset
+    for change, setting in [
+        (dict(data_root='gone'), 'data_root'),
+        (dict(ann_file='gone.json'), 'ann_file'),
+        (dict(data_prefix=dict(img='gone')), 'data_prefix.img'),
+        (dict(data_prefix='gone'), 'data_prefix'),
+    ]:
+        before = dict(inner)
+        inner.update(change)
+        with pytest.raises(UserError) as error:
+            check_data_paths(cfg, ['train'])
+        assert 'gone' in str(error.value)
+        assert f'train_dataloader.dataset.dataset.{setting}=' in str(
+            error.value)
+        check_data_paths(cfg, ['val'])
+        inner.backend_args = dict(backend='petrel')  # not on this disk
+        check_data_paths(cfg, ['train'])
+        del inner['backend_args']
+        inner.update(before)
+    cfg.val_evaluator[0].ann_file = 'gone.json'
+    with pytest.raises(UserError, match='val_evaluator.0.ann_file'):
+        check_data_paths(cfg, ['val'])
+
+
+def test_runner_for_this_host(toy, monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        Runner, 'from_cfg', classmethod(lambda cls, cfg: built.append(cls)))
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    launch.build_runner(Config(dict(launcher='none')))
+    launch.build_runner(Config(dict(launcher='pytorch')))
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    launch.build_runner(Config(dict(launcher='pytorch')))
+    assert built == [Runner, CPUDistributedRunner, Runner]
+    monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
+    with pytest.raises(UserError, match="runner_type='Own'"):
+        launch.build_runner(Config(dict(launcher='mpi', runner_type='Own')))
+
+
+@pytest.mark.parametrize(('launcher', 'variables'), [
+    ('pytorch', dict(RANK='1', WORLD_SIZE='2', LOCAL_RANK='1',
+                     MASTER_ADDR='host', MASTER_PORT='1234')),
+    ('slurm', dict(SLURM_PROCID='1', SLURM_NTASKS='2', SLURM_LOCALID='1',
+                   SLURM_NODELIST='host[1-2]', MASTER_PORT='1234')),
+    ('mpi', dict(OMPI_COMM_WORLD_RANK='1', OMPI_COMM_WORLD_SIZE='2',
+                 OMPI_COMM_WORLD_LOCAL_RANK='1', MASTER_ADDR='host',
+                 MASTER_PORT='1234')),
+])
+def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\necho host\necho other\n')
+    scontrol.chmod(0o755)
+    path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
+    seen = {}
+    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
+    monkeypatch.setattr(
+        'torch.distributed.init_process_group',
+        lambda **kwargs: seen.update(kwargs, **os.environ))
+    init_gloo_process_group(launcher, timeout=60)
+    assert seen['backend'] == 'gloo'
+    assert seen['timeout'].total_seconds() == 60
+    assert (seen['RANK'], seen['WORLD_SIZE'], seen['LOCAL_RANK'],
+            seen['MASTER_ADDR'], seen['MASTER_PORT']) == ('1', '2', '1',
+                                                          'host', '1234')
+    first = next(iter(variables))
+    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
+    del os.environ[first]
+    with pytest.raises(ValueError, match=f'{launcher}.*{first} is not set'):
+        init_gloo_process_group(launcher)
+
+
+def test_run_tool(capsys, monkeypatch, tmp_path):
+    def fail():
+        raise UserError('a is b; do c')
+
+    monkeypatch.setattr(sys, 'argv', ['tools/train.py'])
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    monkeypatch.setenv('MMSELFEMD_ERROR_FILE', str(tmp_path / 'error'))
+    with pytest.raises(SystemExit) as error:
+        run_tool(fail)
+    assert error.value.code == 2
+    line = 'train.py: error: a is b; do c\n'
+    assert capsys.readouterr().err == line
+    assert (tmp_path / 'error').read_text() == line
+    monkeypatch.setenv('LOCAL_RANK', '1')  # the first one has said it
+    with pytest.raises(SystemExit):
+        run_tool(fail)
+    assert capsys.readouterr().err == ''
+    with pytest.raises(ZeroDivisionError):
+        run_tool(lambda: 1 / 0)
+    assert (tmp_path / 'error').read_text() == (
+        'ZeroDivisionError: division by zero\n')

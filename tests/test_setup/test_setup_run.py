@@ -1,7 +1,6 @@
 """The set-up as a whole: which Python, when it runs, how it stops."""
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -210,10 +209,12 @@ def test_environment_is_made_kept_and_remade(tmp_path, monkeypatch):
     (folder / 'mark').touch()
     environment.ensure(folder, version)
     assert (folder / 'mark').exists()
-    (folder / 'bin' / 'pip').unlink()
-    os.replace(folder / 'lib', folder / 'moved')  # as if cut off
+    (folder / environment.UNFINISHED).touch()  # as if cut off
     environment.ensure(folder, version)
     assert not (folder / 'mark').exists()
+    assert environment.is_sound(folder)
+    moved = folder.rename(tmp_path / 'moved')
+    assert not environment.is_sound(moved)
 
 
 def test_pip_output_gives_progress():

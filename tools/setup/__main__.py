@@ -6,6 +6,7 @@ alone. When nothing has changed since it last finished, it does nothing.
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -110,6 +111,8 @@ def install_lock(python: Path) -> None:
     if not check(python, '--locked-only'):
         return
     check_network(python)
+    unfinished = VENV / environment.UNFINISHED
+    unfinished.touch()
     environment.pip_install(
         python,
         ['-r', LOCK],
@@ -117,6 +120,7 @@ def install_lock(python: Path) -> None:
         expected=150,
         reader=environment.PipProgress(len(environment.requirements_of(LOCK))),
     )
+    unfinished.unlink()
 
 
 def install_mmcv(python: Path) -> None:
@@ -142,22 +146,33 @@ def install_mmcv(python: Path) -> None:
         'mmcv',
         expected=5,
     )
+    error = failure(python, 'import torch, mmcv._ext')
+    if error:
+        shutil.rmtree(folder)
+        raise SetupError(
+            f'The mmcv built earlier does not load here ({error}). It is '
+            'removed from the cache: run the same command again to build it.'
+        )
+
+
+def failure(python: Path, code: str) -> str | None:
+    """Last line of what a piece of Python fails with, if it does."""
+    done = subprocess.run([python, '-c', code], capture_output=True, text=True)
+    if done.returncode == 0:
+        return None
+    return (done.stderr.strip().splitlines() or ['no message'])[-1]
 
 
 def check_environment(python: Path) -> None:
-    """Raise if the environment is not what the lock says, or mmcv is broken.
+    """Raise if the environment is not what the lock says.
 
     Raises:
         SetupError: With every difference found.
     """
     problems = check(python, str(MMCV))
-    loaded = subprocess.run(
-        [python, '-c', 'import mmcv._ext, mmselfemd'],
-        capture_output=True,
-        text=True,
-    )
-    if loaded.returncode != 0:
-        problems.append(loaded.stderr.strip().splitlines()[-1])
+    error = failure(python, 'import mmdet, mmpretrain, mmselfemd')
+    if error:
+        problems.append(error)
     if problems:
         raise SetupError(
             f'{VENV} is not what {LOCK.name} says:\n  '
@@ -179,8 +194,9 @@ def set_up() -> None:
         VENV / 'bin' / 'python', '--locked-only'
     ):
         preflight.check_disk(CHECKOUT)
-    with step(1, f'environment: .venv (Python {sys.version.split()[0]})'):
+    with step(1, 'environment: .venv'):
         python = environment.ensure(VENV, wanted_version())
+        print('      Python {}.{}'.format(*environment.version_of(python)))
     with step(2, 'packages: requirements/lock.txt (3 GB, 1-4 minutes)'):
         install_lock(python)
     with step(3, 'mmcv with its compiled operators'):

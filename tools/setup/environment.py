@@ -10,6 +10,10 @@ from errors import SetupError
 
 SUPPORTED = ((3, 10), (3, 12))
 
+# There while packages are being installed: an environment that still has it
+# was cut off, and may hold half a package that looks whole.
+UNFINISHED = '.unfinished'
+
 # Of the time that pip takes, the share before it starts to unpack.
 FETCHING = 0.6
 
@@ -29,6 +33,16 @@ def version_of(python: Path) -> tuple[int, int] | None:
     return int(major), int(minor)
 
 
+def is_sound(folder: Path) -> bool:
+    """Whether an environment was finished, and is where it was made."""
+    activate = folder / 'bin' / 'activate'  # holds its absolute path
+    return (
+        not (folder / UNFINISHED).exists()
+        and activate.exists()
+        and str(folder) in activate.read_text()
+    )
+
+
 def ensure(folder: Path, version: tuple[int, int] | None) -> Path:
     """Make the environment, or keep the one that is there if it will do.
 
@@ -44,7 +58,7 @@ def ensure(folder: Path, version: tuple[int, int] | None) -> Path:
         SetupError: If the folder holds something else, or it cannot be made.
     """
     python = folder / 'bin' / 'python'
-    present = version_of(python)
+    present = version_of(python) if is_sound(folder) else None
     if present and SUPPORTED[0] <= present <= SUPPORTED[1]:
         if version in (None, present):
             return python

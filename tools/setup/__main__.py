@@ -134,8 +134,8 @@ def install_mmcv(python: Path) -> None:
     folder = mmcv_wheel.locate(python, requirement, ops, torch)
     wheel = mmcv_wheel.cached(folder)
     if wheel is None:
-        expected = progress.clock(mmcv_wheel.expected_seconds(ops))
-        print(f'      compiled once per machine: about {expected} minutes')
+        minutes = round(mmcv_wheel.expected_seconds(ops) / 60)
+        print(f'      compiled once per machine: about {minutes} minutes')
         check_network(python)
         wheel = mmcv_wheel.build(python, requirement, ops, folder)
     else:

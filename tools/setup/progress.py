@@ -58,11 +58,14 @@ class ProgressLine:
 
     def text(self) -> str:
         """The line as it stands now."""
-        left = max(0.0, self.expected - self.elapsed())
-        return (
-            f'      {self.label}{self.words}: {clock(self.elapsed())} so '
-            f'far, about {clock(left)} left'
+        left = self.expected - self.elapsed()
+        outlook = (
+            f'about {clock(left)} left'
+            if left > 0
+            else 'taking longer than expected'
         )
+        so_far = f'{clock(self.elapsed())} so far'
+        return f'      {self.label}{self.words}: {so_far}, {outlook}'
 
     def show(self) -> None:
         """Show the line, if it is time to."""

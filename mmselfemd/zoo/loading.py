@@ -48,6 +48,8 @@ def _load_weights_only(source: str, file, *args, **kwargs) -> dict:
     except OSError:
         raise
     except pickle.UnpicklingError as error:
+        if 'Unsupported operand' in str(error):  # no pickle: a web page, say
+            raise _damage(source, error) from error
         found = re.search(r'GLOBAL (\S+)', str(error))
         reason = found.group(1) if found else 'Python objects'
         raise _refusal(source, reason) from None
@@ -72,10 +74,9 @@ def _refusal(source: str, reason: str) -> UnsafeCheckpointError:
 
 
 def _damage(source: str, error: Exception) -> ValueError:
-    reason = str(error).strip().split('\n')[0]
     return ValueError(
         f'{source} is damaged, incomplete or not a PyTorch checkpoint '
-        f'({type(error).__name__}: {reason}).')
+        f'({type(error).__name__}).')
 
 
 def weights_only(loader: Callable) -> Callable:

@@ -1,0 +1,195 @@
+"""Every source of checkpoints: what is read, what is refused."""
+
+import functools
+import http.server
+import io
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+import mmselfemd  # noqa: F401  registers the loaders
+from mmselfemd.zoo import UnsafeCheckpointError
+from mmselfemd.zoo.loading import state_dict_of
+
+
+class Bomb:
+    """Unpickling it creates a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return Path.touch, (self.target, )
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A folder, and the address under which it is served."""
+    folder = tmp_path / 'served'
+    folder.mkdir()
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path / 'mmengine'))
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, f'http://127.0.0.1:{server.server_address[1]}'
+        server.shutdown()
+        thread.join()
+
+
+WEIGHTS = dict(state_dict={'backbone.conv1.weight': torch.arange(6.)})
+
+
+def served_as(server, tmp_path, monkeypatch, scheme: str, name: str) -> str:
+    """The address of a served file under one of mmengine's schemes."""
+    folder, address = server
+    url = f'{address}/{name}'
+    if scheme == 'local':
+        return str(folder / name)
+    if scheme == 'http':
+        return url
+    table = {
+        'torchvision': 'get_torchvision_models',
+        'open-mmlab': 'get_external_models',
+        'mmcls': 'get_mmcls_models',
+    }[scheme]
+    monkeypatch.setattr(f'mmengine.runner.checkpoint.{table}',
+                        lambda: dict(model=url))
+    return f'{scheme}://model'
+
+
+SCHEMES = ['local', 'http', 'torchvision', 'open-mmlab', 'mmcls']
+
+
+@pytest.mark.parametrize('scheme', SCHEMES)
+def test_weights_are_read_from_every_source(server, tmp_path, monkeypatch,
+                                            scheme):
+    torch.save(WEIGHTS, server[0] / 'good.pth')
+    address = served_as(server, tmp_path, monkeypatch, scheme, 'good.pth')
+    weights, = CheckpointLoader.load_checkpoint(address)['state_dict'].values()
+    assert torch.equal(weights, torch.arange(6.))
+
+
+@pytest.mark.parametrize('opt_out', [False, True])
+@pytest.mark.parametrize('scheme', SCHEMES)
+def test_code_is_refused_from_every_source(server, tmp_path, monkeypatch,
+                                           scheme, opt_out):
+    if opt_out:  # the switch that many set to resume with mmengine
+        monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    exploded = tmp_path / 'exploded'
+    torch.save(dict(WEIGHTS, meta=Bomb(exploded)), server[0] / 'bomb.pth')
+    address = served_as(server, tmp_path, monkeypatch, scheme, 'bomb.pth')
+    for _ in range(2):  # the second time, a URL's file is in the cache
+        with pytest.raises(UnsafeCheckpointError) as error:
+            CheckpointLoader.load_checkpoint(address)
+        assert address in str(error.value)
+        assert 'throw-away environment' in str(error.value)
+    assert not exploded.exists()
+    torch.load(server[0] / 'bomb.pth', weights_only=False)
+    assert exploded.exists()  # the file is what it is said to be
+
+
+def test_object_store_is_guarded(tmp_path, monkeypatch):
+    file = io.BytesIO()
+    torch.save(dict(WEIGHTS, meta=Bomb(tmp_path / 'exploded')), file)
+
+    class Store:
+
+        def get(self, path):
+            return file.getvalue()
+
+    monkeypatch.setattr('mmengine.runner.checkpoint.get_file_backend',
+                        lambda *args, **kwargs: Store())
+    with pytest.raises(UnsafeCheckpointError, match='s3://bucket/bomb.pth'):
+        CheckpointLoader.load_checkpoint('s3://bucket/bomb.pth')
+    assert not (tmp_path / 'exploded').exists()
+
+
+def test_every_scheme_of_mmengine_is_guarded():
+    assert all(
+        hasattr(loader, '__wrapped__') or loader.__name__ == 'load_from_zoo'
+        for loader in CheckpointLoader._schemes.values())
+
+
+def test_torch_is_as_before(tmp_path):
+    before, allowed = torch.load, torch.serialization.get_safe_globals()
+    torch.save(WEIGHTS, tmp_path / 'good.pth')
+    CheckpointLoader.load_checkpoint(str(tmp_path / 'good.pth'))
+    with pytest.raises(FileNotFoundError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'none.pth'))
+    assert torch.load is before
+    assert torch.serialization.get_safe_globals() == allowed
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_public_files_with_numpy_in_meta_are_read(tmp_path, zipped):
+    meta = dict(epoch=np.int64(12), acc=np.float64(76.5), done=np.bool_(True),
+                name=np.str_('x'), palette=np.uint8([[1, 2, 3]]))
+    torch.save(dict(WEIGHTS, meta=meta), tmp_path / 'public.pth',
+               _use_new_zipfile_serialization=zipped)
+    read = CheckpointLoader.load_checkpoint(str(tmp_path / 'public.pth'))
+    assert read['meta']['palette'].tolist() == [[1, 2, 3]]
+    assert {**read['meta'], 'palette': 0} == {**meta, 'palette': 0}
+
+
+@pytest.mark.parametrize('value', [
+    HistoryBuffer([1.0], [1]),
+    np.array([dict(a=1)], dtype=object),
+    getattr,
+    Path('x'),
+])
+def test_objects_are_refused(tmp_path, value):
+    torch.save(dict(WEIGHTS, meta=value), tmp_path / 'objects.pth')
+    with pytest.raises(UnsafeCheckpointError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'objects.pth'))
+
+
+@pytest.mark.filterwarnings('ignore:.*TorchScript archive')
+def test_torchscript_is_refused(tmp_path):
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / 'script.pth')
+    with pytest.raises(UnsafeCheckpointError):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'script.pth'))
+
+
+@pytest.mark.parametrize('content', [b'', b'<html>not found</html>', None])
+def test_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / 'damaged.pth'
+    if content is None:  # cut short
+        torch.save(WEIGHTS, path)
+        content = path.read_bytes()[:-100]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'damaged\.pth is damaged'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_unknown_model_is_named():
+    with pytest.raises(ValueError, match='torchvision://resnot'):
+        CheckpointLoader.load_checkpoint('torchvision://resnot')
+
+
+@pytest.mark.parametrize('checkpoint', [
+    dict(), dict(state_dict={}), [1], dict(meta='x'), torch.ones(1),
+    json.loads('{"state_dict": [1, 2]}')
+])
+def test_no_weights_is_an_error(checkpoint):
+    with pytest.raises(ValueError, match='x.pth holds no weights'):
+        state_dict_of(checkpoint, 'x.pth')
+
+
+def test_bare_and_wrapped_weights():
+    bare = dict(a=torch.ones(1))
+    assert state_dict_of(bare, '') == bare
+    assert state_dict_of(dict(state_dict=bare, meta=1), '') == bare

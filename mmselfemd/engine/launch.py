@@ -9,7 +9,7 @@ from mmengine.evaluator import DumpResults
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
-from torch import nn
+from torch import distributed, nn
 
 from .cfg_options import merge_cfg_options, suggest
 from .command_line import UserError
@@ -61,7 +61,9 @@ def train(config: str,
     if cfg.get('load_from') is not None:
         _check_checkpoint(cfg.load_from)
     check_data_paths(cfg, ['train', 'val'])
-    return build_runner(cfg).train()
+    model = build_runner(cfg).train()
+    _leave_process_group()
+    return model
 
 
 def test(config: str,
@@ -110,7 +112,9 @@ def test(config: str,
     runner = build_runner(cfg)
     if out is not None:
         runner.test_evaluator.metrics.append(_build_dump(cfg, out))
-    return runner.test()
+    metrics = runner.test()
+    _leave_process_group()
+    return metrics
 
 
 def load_config(config: str,
@@ -238,6 +242,13 @@ def _set_show_dir(cfg: Config, show_dir: str) -> None:
             "type 'DetVisualizationHook', which draws predictions")
     hook.draw = True
     hook.test_out_dir = os.path.abspath(show_dir)
+
+
+def _leave_process_group() -> None:
+    # mmengine leaves it open; a process that ends like that may abort.
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def _build_dump(cfg: Config, out: str) -> DumpResults:

@@ -39,7 +39,7 @@ def pretraining_checkpoint(path: Path, **more) -> dict:
     weights = backbone().state_dict()
     state = {f'backbone.{name}': value for name, value in weights.items()}
     state.update({
-        f'key_encoder.0.{name}': value + 100
+        f'key.backbone.{name}': value + 100
         for name, value in weights.items()
     })
     state.update({'neck.0.weight': torch.ones(1),

@@ -153,7 +153,7 @@ class PretrainedBackboneHook(Hook):
                 loaded_keys=len(self.loaded_keys),
                 missing_keys=list(self.missing_keys),
                 unexpected_keys=list(self.unexpected_keys),
-                left_keys=list(self.left_keys)))
+                left_keys=len(self.left_keys)))
 
 
 def _is_resumed(runner: Runner) -> bool:

@@ -25,7 +25,7 @@ train_dataloader = dict(
 
 # A short run has no time for a slow average.
 default_hooks = dict(
-    logger=dict(interval=5),
+    logger=dict(interval=1),
     checkpoint=dict(interval=2, max_keep_ckpts=1),
     momentum_update=dict(base_momentum=0.9))
 optim_wrapper = dict(optimizer=dict(lr=0.1))

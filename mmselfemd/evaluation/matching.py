@@ -75,11 +75,11 @@ def score_matching(flows: np.ndarray,
 
 
 @torch.no_grad()
-def measure_matching(backbone: nn.Module,
-                     data_preprocessor: nn.Module,
-                     batches: Iterable[dict],
-                     gamma: float = 0.05) -> MatchingResult:
-    """Matching accuracy of a backbone's last map on the first two views.
+def match_batch(backbone: nn.Module,
+                data_preprocessor: nn.Module,
+                batch: dict,
+                gamma: float = 0.05) -> tuple[np.ndarray, list[list[dict]]]:
+    """Flows between the backbone's last maps of the first two views.
 
     Norms use the statistics of the batch, as in training, so that an
     untrained network can be measured in the same way.
@@ -87,21 +87,41 @@ def measure_matching(backbone: nn.Module,
     Args:
         backbone (nn.Module): The backbone; a copy of it is run.
         data_preprocessor (nn.Module): The model's data preprocessor.
-        batches (Iterable[dict]): Collated ``inputs`` and ``data_samples``
-            with the metainfo ``views``, as the training pipeline gives them.
+        batch (dict): Collated ``inputs`` and ``data_samples`` with the
+            metainfo ``views``, as the training pipeline gives them.
+        gamma (float): Strength of the entropy. Defaults to 0.05.
+
+    Returns:
+        tuple[np.ndarray, list[list[dict]]]: Flows (B, N, N), and for each
+        image the geometry of the two views.
+    """
+    network = deepcopy(backbone)
+    network.train()
+    data = data_preprocessor(batch, training=False)
+    maps = [network(view)[-1] for view in data['inputs'][:2]]
+    views = [sample.views[:2] for sample in data['data_samples']]
+    return match_views(*maps, gamma).cpu().numpy(), views
+
+
+def measure_matching(backbone: nn.Module,
+                     data_preprocessor: nn.Module,
+                     batches: Iterable[dict],
+                     gamma: float = 0.05) -> MatchingResult:
+    """Matching accuracy of a backbone over many images.
+
+    Args:
+        backbone (nn.Module): The backbone; a copy of it is run.
+        data_preprocessor (nn.Module): The model's data preprocessor.
+        batches (Iterable[dict]): Batches, see :func:`match_batch`.
         gamma (float): Strength of the entropy. Defaults to 0.05.
 
     Returns:
         MatchingResult: Accuracy, chance level and number of nodes.
     """
-    network = deepcopy(backbone).train()
     flows, partners = [], []
     for batch in batches:
-        data = data_preprocessor(batch, training=False)
-        map1, map2 = (network(view)[-1] for view in data['inputs'][:2])
-        flows.append(match_views(map1, map2, gamma).cpu().numpy())
-        partners += [
-            correspondences(*sample.views[:2], num_cells=map1.shape[-1])
-            for sample in data['data_samples']
-        ]
+        flow, views = match_batch(backbone, data_preprocessor, batch, gamma)
+        num_cells = round(flow.shape[-1]**0.5)
+        flows.append(flow)
+        partners += [correspondences(*pair, num_cells) for pair in views]
     return score_matching(np.concatenate(flows), partners)

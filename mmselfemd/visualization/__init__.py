@@ -3,6 +3,7 @@
 from .curves import draw_curves, read_scalars
 from .heat import heat_map
 from .matching import MatchingPair, draw_matching, draw_matching_figure
+from .pairs import matching_pair, read_rgb
 from .pyramid import draw_pyramid_crops
 from .saving import save_figure
 
@@ -13,6 +14,8 @@ __all__ = [
     'draw_matching_figure',
     'draw_pyramid_crops',
     'heat_map',
+    'matching_pair',
+    'read_rgb',
     'read_scalars',
     'save_figure',
 ]

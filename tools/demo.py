@@ -1,0 +1,283 @@
+"""Self-EMD from end to end in a few minutes on a CPU, on made-up scenes.
+
+Pre-trains a small backbone without labels, moves it into a detector,
+fine-tunes and evaluates that, and draws what was learnt.
+"""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from copy import deepcopy
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.scenes import make_scenes
+from mmselfemd.engine.command_line import run_tool
+from mmselfemd.engine.launch import build_runner, load_config
+from mmselfemd.evaluation import match_batch, measure_matching
+from mmselfemd.visualization import (
+    draw_curves,
+    draw_matching_figure,
+    draw_pyramid_crops,
+    matching_pair,
+    read_rgb,
+    read_scalars,
+    save_figure,
+)
+from mmselfemd.zoo.extract import extract_backbone
+
+CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
+# The screen itself, wherever stdout is sent later.
+CONSOLE = Console(file=sys.stdout, highlight=False)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--images', help='pre-train on the photographs below this folder')
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    parser.add_argument('--scenes-dir', type=Path, default='data/demo_scenes')
+    parser.add_argument('--num-scenes', type=int, default=600)
+    parser.add_argument(
+        '--max-epochs', type=int, help='end pre-training after so many epochs')
+    parser.add_argument(
+        '--max-iters', type=int, help='end fine-tuning after so many steps')
+    return parser.parse_args()
+
+
+class ProgressHook(Hook):
+    """One line on the screen for each tenth of a training."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the clock."""
+        self.start = time.time()
+
+    def after_train_iter(self,
+                         runner: Runner,
+                         batch_idx: int,
+                         data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """Print the losses and the time left."""
+        done, total = runner.iter + 1, runner.max_iters
+        if done not in (1, total) and done % max(total // 10, 1):
+            return
+        left = (time.time() - self.start) / done * (total - done)
+        CONSOLE.print(f'  step {done:3d} of {total}, '
+                      f'loss {float(outputs["loss"]):.3f}, '
+                      f'{left:.0f} s left')
+
+
+class UntrainedHook(Hook):
+    """Keeps the backbone as it is at iteration 0."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Copy it."""
+        self.backbone = deepcopy(runner.model.backbone)
+
+
+@contextmanager
+def stage(title: str, log: Path) -> Iterator[None]:
+    """Announce a stage; what the libraries print goes to a file."""
+    CONSOLE.print(f'\n[bold]{title}[/bold] [dim]log: {log}[/dim]')
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('w', buffering=1) as file:
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
+
+
+def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
+    """Train; return the runner and the seconds that it took."""
+    start = time.time()
+    runner = build_runner(cfg)
+    for hook in (ProgressHook(), *hooks):
+        runner.register_hook(hook)
+    runner.train()
+    return runner, round(time.time() - start, 1)
+
+
+def pretrain(args: argparse.Namespace) -> tuple[Runner, nn.Module, dict]:
+    """Pre-train; return the runner, the untrained backbone and a summary."""
+    options = {
+        'train_dataloader.dataset.data_root':
+        args.images or str(args.scenes_dir),
+        'train_dataloader.dataset.data_prefix':
+        '' if args.images else 'train2017/',
+    }
+    if args.max_epochs:
+        options['train_cfg.max_epochs'] = args.max_epochs
+    cfg = load_config(
+        str(CONFIGS / 'selfemd_r18_scenes.py'),
+        str(args.work_dir / 'pretrain'), options)
+    untrained = UntrainedHook()
+    runner, seconds = run(cfg, untrained)
+    scalars = read_scalars(_scalars_of(runner))
+    summary = dict(
+        iterations=runner.iter,
+        loss_first=scalars['loss'][1][0],
+        loss_last=scalars['loss'][1][-1],
+        converged_fraction=float(np.mean(scalars['converged_fraction'][1])),
+        seconds=seconds)
+    return runner, untrained.backbone, summary
+
+
+def held_out_batches(cfg: Config, args: argparse.Namespace) -> list[dict]:
+    """Views of images, augmented as in training and always the same.
+
+    They are of scenes that were not trained on, or of the user's own
+    photographs.
+    """
+    loader = deepcopy(cfg.train_dataloader)
+    loader.update(num_workers=0, persistent_workers=False, drop_last=False)
+    loader.sampler.shuffle = False
+    loader.dataset.update(
+        indices=128, data_prefix='' if args.images else 'val2017/')
+    set_random_seed(0)
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        return list(Runner.build_dataloader(loader))
+
+
+def measure(runner: Runner, untrained: nn.Module,
+            batches: list[dict]) -> dict:
+    """Matching accuracy before and after training."""
+    preprocessor = runner.model.data_preprocessor
+    trained = measure_matching(runner.model.backbone, preprocessor, batches)
+    before = measure_matching(untrained, preprocessor, batches)
+    return dict(
+        matching_accuracy=trained.accuracy,
+        matching_accuracy_untrained=before.accuracy,
+        matching_chance=trained.chance)
+
+
+def draw(runner: Runner, untrained: nn.Module, batch: dict,
+         folder: Path) -> dict:
+    """Fig. 5, Fig. 4 and the losses; return where they are."""
+    preprocessor = runner.model.data_preprocessor
+    flows, views = zip(*(match_batch(backbone, preprocessor, batch)
+                         for backbone in (untrained, runner.model.backbone)))
+    images = [read_rgb(sample.img_path) for sample in batch['data_samples']]
+    # The four pairs that share most, whatever the networks make of them.
+    chosen = np.argsort([-_overlap(*pair) for pair in views[0]])[:4]
+    pairs = [
+        matching_pair(images[i], views[0][i], [flow[i] for flow in flows])
+        for i in chosen
+    ]
+    scalars = read_scalars(_scalars_of(runner))
+    figures = dict(
+        matching=draw_matching_figure(pairs),
+        pyramid=draw_pyramid_crops(pairs[0].crop1),
+        loss=draw_curves({
+            name: scalars[name]
+            for name in ('loss', 'loss_emd', 'loss_byol')
+        }, title='Pre-training loss'))
+    paths = {name: folder / f'{name}.png' for name in figures}
+    for name, figure in figures.items():
+        save_figure(figure, paths[name])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def finetune(args: argparse.Namespace, backbone: Path) -> tuple[dict, dict]:
+    """Fine-tune and evaluate; return what was loaded and the metrics."""
+    scenes = f'{args.scenes_dir}/'
+    annotations = scenes + 'annotations/instances_val2017.json'
+    options = {
+        'pretrained': str(backbone),
+        'train_dataloader.dataset.data_root': scenes,
+        'val_dataloader.dataset.data_root': scenes,
+        'test_dataloader.dataset.data_root': scenes,
+        'val_evaluator.ann_file': annotations,
+        'test_evaluator.ann_file': annotations,
+    }
+    if args.max_iters:
+        options['train_cfg.max_iters'] = args.max_iters
+        options['train_cfg.val_interval'] = args.max_iters
+    cfg = load_config(
+        str(CONFIGS / 'faster-rcnn_r18_fpn_scenes.py'),
+        str(args.work_dir / 'detector'), options)
+    runner, seconds = run(cfg)
+    report = next(hook for hook in runner.hooks
+                  if type(hook).__name__ == 'PretrainedBackboneHook')
+    scalar = runner.message_hub.get_scalar
+    return dict(
+        missing_keys=list(report.missing_keys),
+        unexpected_keys=list(report.unexpected_keys)), dict(
+            bbox_mAP=scalar('val/coco/bbox_mAP').current(),
+            bbox_mAP_50=scalar('val/coco/bbox_mAP_50').current(),
+            seconds=seconds)
+
+
+def show(summary: dict) -> None:
+    """Print the summary as a table."""
+    table = Table(title='Self-EMD demo', show_header=False)
+    for part, figures in summary.items():
+        table.add_section()
+        for name, value in figures.items():
+            if isinstance(value, list):
+                value = len(value)
+            text = f'{value:.3f}' if isinstance(value, float) else str(value)
+            table.add_row(part, name, text)
+            part = ''
+    CONSOLE.print(table)
+
+
+def main() -> None:
+    """Run the demo."""
+    args = parse_args()
+    logs = args.work_dir / 'logs'
+    CONSOLE.print('Self-EMD in miniature: about 6 minutes on 2 cores.')
+    with stage('1/5 Scenes', logs / 'scenes.log'):
+        make_scenes(
+            args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4))
+    with stage('2/5 Pre-training without labels', logs / 'pretrain.log'):
+        runner, untrained, pretraining = pretrain(args)
+    with stage('3/5 What it learnt', logs / 'figures.log'):
+        batches = held_out_batches(runner.cfg, args)
+        pretraining |= measure(runner, untrained, batches)
+        figures = draw(runner, untrained, batches[0],
+                       args.work_dir / 'figures')
+        backbone = args.work_dir / 'backbone.pth'
+        extract_backbone(
+            find_latest_checkpoint(runner.work_dir), backbone, force=True)
+    with stage('4/5 Fine-tuning a detector from it', logs / 'detector.log'):
+        transfer, detector = finetune(args, backbone)
+    CONSOLE.print('\n[bold]5/5 Summary[/bold]')
+    summary = dict(
+        pretrain=pretraining,
+        transfer=transfer,
+        detector=detector,
+        figures=figures)
+    path = args.work_dir / 'summary.json'
+    path.write_text(json.dumps(summary, indent=2) + '\n')
+    show(summary)
+    CONSOLE.print(f'Also in {path}')
+
+
+def _scalars_of(runner: Runner) -> Path:
+    return Path(runner.log_dir) / 'vis_data' / 'scalars.json'
+
+
+def _overlap(view1: dict, view2: dict) -> float:
+    """Intersection over union of two crops of an image."""
+    (left, top, width, height), other = view1['box'], view2['box']
+    across = min(left + width, other[0] + other[2]) - max(left, other[0])
+    down = min(top + height, other[1] + other[3]) - max(top, other[1])
+    shared = max(across, 0) * max(down, 0)
+    return shared / (width * height + other[2] * other[3] - shared)
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -7,8 +7,9 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
+from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.saving import INCOMPLETE, AtomicLocalBackend, to_plain
 
@@ -58,58 +59,20 @@ class SafeCheckpointHook(CheckpointHook):
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint of an automatic resume.
 
-        ``last_checkpoint`` holds a path, which is wrong once the folder was
-        moved or copied, and is missing if the first save was cut short after
-        the checkpoint itself. Every rank comes to the same answer, so it is
-        handed to the runner instead of being written back to the disk.
+        Every rank comes to the same answer, so it is handed to the runner
+        instead of being written back to ``last_checkpoint``.
         """
-        if runner._resume and runner._load_from is None:
-            runner._load_from = self._find_checkpoint(runner)
-            runner.logger.info(
-                f'Resuming from {runner._load_from}.' if runner._load_from else
-                f'Nothing to resume in {runner.work_dir}: starting anew.')
-
-    def _find_checkpoint(self, runner: Runner) -> str | None:
-        pointer = find_latest_checkpoint(runner.work_dir)
-        folder = self._folder(runner)
-        if pointer:
-            # One beside `last_checkpoint` comes first: after `cp -r` the old
-            # path still exists, and belongs to the other run.
-            for path in (folder / Path(pointer).name, Path(pointer)):
-                if path.is_file():
-                    return str(path)
-        newest = self._newest(folder)
-        if newest:
-            runner.logger.warning(
-                f'last_checkpoint of {runner.work_dir} names '
-                f'{pointer or "nothing"}; resuming from {newest}, the newest '
-                'there.')
-        elif pointer:
-            raise FileNotFoundError(
-                f'Cannot resume: last_checkpoint of {runner.work_dir} names '
-                f'{pointer}, which is neither there nor in {folder}, and '
-                'there is no other checkpoint. Name one: --resume PATH, or '
-                'delete last_checkpoint to start anew.')
-        return newest
-
-    def _folder(self, runner: Runner) -> Path:
-        """The folder of the checkpoints, before `before_train` sets it."""
+        if not runner._resume or runner._load_from is not None:
+            return
         work_dir = Path(runner.work_dir)
-        if self.out_dir is None or self.out_dir == runner.work_dir:
-            return work_dir
-        return Path(self.out_dir) / work_dir.name
-
-    def _newest(self, folder: Path) -> str | None:
-        """The checkpoint of the largest epoch or iteration in a folder."""
-        start, end = self.filename_tmpl.split('{}')
-        steps = [
-            path.name[len(start):len(path.name) - len(end)]
-            for path in folder.glob(self.filename_tmpl.format('*'))
-        ]
-        steps = [int(step) for step in steps if step.isdecimal()]
-        if not steps:
-            return None
-        return str(folder / self.filename_tmpl.format(max(steps)))
+        folder = work_dir  # `before_train`, which sets `out_dir`, comes later
+        if self.out_dir is not None and self.out_dir != runner.work_dir:
+            folder = Path(self.out_dir) / work_dir.name
+        runner._load_from = find_checkpoint_to_resume(work_dir, folder,
+                                                      (self.filename_tmpl, ))
+        runner.logger.info(
+            f'Resuming from {runner._load_from}.' if runner._load_from else
+            f'Nothing to resume in {work_dir}: starting anew.')
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the folder: leftovers of a killed save are removed."""

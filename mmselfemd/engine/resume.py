@@ -1,0 +1,69 @@
+"""Which checkpoint a run goes on from."""
+
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
+
+
+def find_checkpoint_to_resume(
+    work_dir: str | Path,
+    folder: str | Path | None = None,
+    filename_tmpls: tuple[str, ...] = ('iter_{}.pth', 'epoch_{}.pth')
+) -> str | None:
+    """Find the newest whole checkpoint of a run.
+
+    ``last_checkpoint`` holds a path, which is wrong once the folder was moved
+    or copied, empty if mmengine's own hook was killed while it wrote it, and
+    missing if the first save was cut short after the checkpoint itself. So a
+    file of that name beside it comes first (after ``cp -r`` the old path
+    still exists, and belongs to the other run), then the path, then the file
+    of the largest epoch or iteration.
+
+    Args:
+        work_dir (str or Path): The folder of ``last_checkpoint``.
+        folder (str or Path, optional): The folder of the checkpoints.
+            Defaults to None, which means ``work_dir``.
+        filename_tmpls (tuple[str]): How checkpoints are named.
+            Defaults to ('iter_{}.pth', 'epoch_{}.pth').
+
+    Returns:
+        str or None: Its path. None if the run has not saved any yet.
+
+    Raises:
+        FileNotFoundError: If ``last_checkpoint`` names a file that is gone,
+            and there is no other.
+    """
+    folder = Path(work_dir if folder is None else folder)
+    pointer = find_latest_checkpoint(str(work_dir))
+    if pointer:
+        for path in (folder / Path(pointer).name, Path(pointer)):
+            if path.is_file():
+                return str(path)
+    for filename_tmpl in filename_tmpls:
+        newest = _newest(folder, filename_tmpl)
+        if newest:
+            print_log(
+                f'last_checkpoint of {work_dir} names '
+                f'{pointer or "nothing"}; going on from {newest}, the newest '
+                'there.',
+                logger='current')
+            return str(newest)
+    if pointer:
+        raise FileNotFoundError(
+            f'Cannot resume: last_checkpoint of {work_dir} names {pointer}, '
+            f'which is neither there nor in {folder}, and there is no other '
+            'checkpoint. Name one: --resume PATH, or delete last_checkpoint '
+            'to start anew.')
+    return None
+
+
+def _newest(folder: Path, filename_tmpl: str) -> Path | None:
+    """The checkpoint of the largest epoch or iteration in a folder."""
+    start, end = filename_tmpl.split('{}')
+    steps = [
+        path.name[len(start):len(path.name) - len(end)]
+        for path in folder.glob(filename_tmpl.format('*'))
+    ]
+    steps = [int(step) for step in steps if step.isdecimal()]
+    return folder / filename_tmpl.format(max(steps)) if steps else None

@@ -16,6 +16,11 @@ from .command_line import UserError
 from .cpu_distributed import CPUDistributedRunner
 from .data_paths import check_data_paths
 
+_MMENGINE_HOOKS = {
+    'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed',
+    'timer'
+}
+
 
 def train(config: str,
           work_dir: str | None = None,
@@ -149,6 +154,7 @@ def load_config(config: str,
     cfg = Config.fromfile(config)
     cfg.launcher = launcher
     merge_cfg_options(cfg, cfg_options)
+    _drop_hooks_set_to_none(cfg)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
@@ -179,6 +185,15 @@ def build_runner(cfg: Config) -> Runner:
             f'runner_type={cfg.runner_type!r}: without a GPU only the default '
             'runner works with a launcher; use --launcher none')
     return RUNNERS.build(cfg)
+
+
+def _drop_hooks_set_to_none(cfg: Config) -> None:
+    # mmengine takes `default_hooks.NAME=None` for the six hooks that it adds
+    # by itself; for any other name it stops at an assertion without a word.
+    hooks = cfg.get('default_hooks') or {}
+    for name, hook in list(hooks.items()):
+        if hook is None and name not in _MMENGINE_HOOKS:
+            del hooks[name]
 
 
 def _set_amp(cfg: Config) -> None:

@@ -47,6 +47,15 @@ def test_missing_config_names_the_near_one(toy):
         launch.load_config('nowhere/toy.py')
 
 
+def test_hooks_are_switched_off_by_none(toy):
+    options = {'default_hooks.report': None, 'default_hooks.timer': None}
+    cfg = launch.load_config(toy, cfg_options=options)
+    runner = launch.build_runner(cfg)
+    names = {type(hook).__name__ for hook in runner.hooks}
+    assert 'LoggerHook' in names
+    assert not names & {'ReportHook', 'IterTimerHook'}
+
+
 def test_train_needs_training_data(toy):
     with pytest.raises(UserError, match="no 'train_dataloader'"):
         launch.train(toy, cfg_options=dict(train_dataloader=None))

@@ -94,6 +94,7 @@ setup(
         'numpy',
         'pillow',
         'pycocotools',
+        'setuptools<82',  # mmengine imports pkg_resources, gone in 82
         'torch>=2.0',
         'torchvision',
     ],

@@ -1,5 +1,6 @@
 """Configs resolve as ``mmselfemd::...`` however the package is installed."""
 
+import email
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = 'selfemd/selfemd_r50_coco_800e.py'
@@ -109,6 +111,23 @@ def test_wheel_carries_what_openmmlab_looks_up(wheel, checkout):
         assert str(module.relative_to(checkout)) in names
     assert not any('tools/setup' in name for name in names)
     assert all(name.startswith('mmselfemd/') for name in names)
+
+
+def test_requirements_are_ranges_that_leave_torch_to_the_user(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith('/METADATA'))
+        metadata = email.message_from_bytes(archive.read(name))
+    asked = [Requirement(text) for text in metadata.get_all('Requires-Dist')]
+    always = {item.name: item.specifier for item in asked if not item.marker}
+    assert not any('==' in str(specifier) for specifier in always.values())
+    assert always['torch'].contains('2.0.0')
+    assert always['torch'].contains('99.0')
+    assert not always['mmdet'].contains('3.4.0')
+    assert not always['mmengine'].contains('0.10.3')
+    assert 'mmcv' not in always
+    extras = set(metadata.get_all('Provides-Extra'))
+    assert extras == {'mmcv', 'tests', 'analysis', 'all'}
+    assert metadata['Requires-Python'] == '>=3.10'
 
 
 def test_wheel_from_the_source_archive_is_the_same(wheel, checkout, tmp_path):

@@ -95,7 +95,7 @@ setup(
         'pillow',
         'pycocotools',
         'setuptools<82',  # mmengine imports pkg_resources, gone in 82
-        'torch>=2.0',
+        'torch>=2.6',
         'torchvision',
     ],
     extras_require=EXTRAS,

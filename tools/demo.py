@@ -25,7 +25,11 @@ from torch import nn
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.scenes import make_scenes
 from mmselfemd.engine.command_line import run_tool
-from mmselfemd.engine.launch import build_runner, load_config
+from mmselfemd.engine.launch import (
+    build_runner,
+    check_has_batches,
+    load_config,
+)
 from mmselfemd.evaluation import match_batch, measure_matching
 from mmselfemd.visualization import (
     draw_curves,
@@ -104,6 +108,7 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
     """Train; return the runner and the seconds that it took."""
     start = time.time()
     runner = build_runner(cfg)
+    check_has_batches(runner)
     for hook in (ProgressHook(), *hooks):
         runner.register_hook(hook)
     runner.train()

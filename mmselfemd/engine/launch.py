@@ -8,13 +8,14 @@ from mmengine.device import get_device
 from mmengine.evaluator import DumpResults
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch import distributed, nn
 
 from .cfg_options import merge_cfg_options, suggest
 from .command_line import UserError
 from .cpu_distributed import CPUDistributedRunner
 from .data_paths import check_data_paths
+from .resume import find_checkpoint_to_resume
 
 _MMENGINE_HOOKS = {
     'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed',
@@ -66,7 +67,9 @@ def train(config: str,
     if cfg.get('load_from') is not None:
         _check_checkpoint(cfg.load_from)
     check_data_paths(cfg, ['train', 'val'])
-    model = build_runner(cfg).train()
+    runner = build_runner(cfg)
+    check_has_batches(runner)
+    model = runner.train()
     _leave_process_group()
     return model
 
@@ -187,6 +190,23 @@ def build_runner(cfg: Config) -> Runner:
     return RUNNERS.build(cfg)
 
 
+def check_has_batches(runner: Runner) -> None:
+    """Raise if an epoch has no batch; mmengine would end without a word.
+
+    Args:
+        runner (Runner): A runner that is to train.
+
+    Raises:
+        UserError: If there are fewer images than one batch takes.
+    """
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise UserError(
+            f'{len(loader.dataset)} images do not fill one batch of '
+            f'{loader.batch_size}: add images, or lower the batch with '
+            '--cfg-options train_dataloader.batch_size=N')
+
+
 def _drop_hooks_set_to_none(cfg: Config) -> None:
     # mmengine takes `default_hooks.NAME=None` for the six hooks that it adds
     # by itself; for any other name it stops at an assertion without a word.
@@ -226,7 +246,10 @@ def _set_resume(cfg: Config, resume: str) -> None:
         _check_checkpoint(resume)
         cfg.resume, cfg.load_from = True, resume
         return
-    latest = find_latest_checkpoint(cfg.work_dir)
+    try:
+        latest = find_checkpoint_to_resume(cfg.work_dir)
+    except FileNotFoundError as error:
+        raise UserError(f'--resume: {error}') from error
     if latest is None:
         # Unlike in mmdet's tool, `load_from` still counts then: a job that
         # always says --resume begins with the weights that its config names.
@@ -236,7 +259,6 @@ def _set_resume(cfg: Config, resume: str) -> None:
             logger='current')
         cfg.resume = False
         return
-    _check_checkpoint(latest)
     cfg.resume, cfg.load_from = True, latest
 
 

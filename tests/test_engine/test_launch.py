@@ -20,6 +20,8 @@ from mmselfemd.engine.data_paths import check_data_paths
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
 import toy_project
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
@@ -221,3 +223,16 @@ def test_run_tool(capsys, monkeypatch, tmp_path):
         run_tool(lambda: 1 / 0)
     assert (tmp_path / 'error').read_text() == (
         'ZeroDivisionError: division by zero\n')
+
+
+def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
+    """mmengine would train for no iteration and report success."""
+    with pytest.raises(UserError, match='8 images do not fill one batch of '
+                       '32.*train_dataloader.batch_size'):
+        launch.train(
+            str(ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'),
+            work_dir=str(tmp_path / 'work'), cfg_options={
+                'train_dataloader.dataset.data_root': str(image_folder),
+                'train_dataloader.dataset.data_prefix': '',
+                'train_dataloader.num_workers': 0,
+                'train_dataloader.persistent_workers': False})

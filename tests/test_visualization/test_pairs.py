@@ -1,0 +1,58 @@
+"""From views and flows to what Fig. 5 shows."""
+
+import numpy as np
+import pytest
+
+from mmselfemd.datasets.transforms.cut_views import cut_view
+from mmselfemd.visualization import draw_matching_figure, matching_pair
+
+FLOW = np.full((49, 49), 1 / 49**2)
+
+
+def view(box, flip=False):
+    return dict(box=box, flip=flip, size=224)
+
+
+def photograph():
+    """Grey, with one busy corner."""
+    image = np.full((400, 400, 3), 128, np.uint8)
+    image[40:90, 40:90] = np.random.default_rng(0).integers(
+        0, 256, (50, 50, 3))
+    return image
+
+
+def test_busy_places_that_both_crops_show_are_chosen():
+    views = view((0, 0, 224, 224)), view((20, 10, 224, 224), flip=True)
+    pair = matching_pair(photograph(), views, [FLOW, FLOW])
+    x, y = pair.centres1[pair.positions[0]]
+    assert 32 <= x <= 98 and 32 <= y <= 98
+    # Pixel x of the image is 223 - (x - 20) of the mirrored second view.
+    assert pair.targets[0] == pytest.approx((223 - (x - 20), y - 10))
+    apart = np.abs(np.diff(pair.centres1[pair.positions], axis=0)).max()
+    assert apart >= 64
+    assert np.array_equal(pair.crop2, cut_view(photograph(), **views[1]))
+
+
+def test_the_true_place_shows_the_same():
+    image = np.random.default_rng(0).integers(0, 256, (25, 25, 3), np.uint8)
+    image = np.kron(image, np.ones((16, 16, 1), np.uint8))  # 400 pixels
+    views = view((0, 0, 224, 224)), view((20, 10, 224, 224), flip=True)
+    pair = matching_pair(image, views, [FLOW], num_positions=4)
+    for position, (x, y) in zip(pair.positions, pair.targets):
+        here = pair.crop1[tuple(pair.centres1[position].astype(int)[::-1])]
+        there = pair.crop2[round(y), round(x)]
+        assert np.abs(here.astype(int) - there).max() <= 1
+
+
+def test_a_place_outside_crop_2_is_never_chosen():
+    views = view((0, 0, 224, 224)), view((100, 100, 224, 224))
+    pair = matching_pair(photograph(), views, [FLOW], num_positions=49)
+    assert len(pair.positions) > 1
+    assert (pair.centres1[pair.positions] >= 99).all()
+    assert draw_matching_figure([pair], titles=['one']).axes
+
+
+def test_views_apart_are_refused():
+    views = view((0, 0, 100, 100)), view((200, 200, 100, 100))
+    with pytest.raises(ValueError, match='no node of view 1 lies in view 2'):
+        matching_pair(photograph(), views, [FLOW])

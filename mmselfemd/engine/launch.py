@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -282,10 +283,12 @@ def _set_show_dir(cfg: Config, show_dir: str) -> None:
 
 
 def _leave_process_group() -> None:
-    # mmengine leaves it open; a process that ends like that may abort.
     if distributed.is_initialized():
-        distributed.barrier()
         distributed.destroy_process_group()
+        # A thread of gloo still drops the tensors of the last collective, for
+        # which it needs Python's lock; if Python is shutting down by then,
+        # the process aborts ('terminate called without an active exception').
+        time.sleep(1)
 
 
 def _build_dump(cfg: Config, out: str) -> DumpResults:

@@ -12,12 +12,14 @@ from mmengine.registry import Registry
 
 def _child(parent: Registry, location: str) -> Registry:
     """A child whose modules are imported when it is first asked for a name,
-    so that ``import mmselfemd`` stays cheap."""
+    so that ``import mmselfemd`` stays cheap.
+    """
     return Registry(
         parent.name,
         parent=parent,
         scope='mmselfemd',
-        locations=[f'mmselfemd.{location}'])
+        locations=[f'mmselfemd.{location}'],
+    )
 
 
 DATASETS = _child(root.DATASETS, 'datasets')

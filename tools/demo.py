@@ -8,10 +8,10 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 from mmengine.config import Config
@@ -51,14 +51,17 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        '--images', help='pre-train on the photographs below this folder')
+        '--images', help='pre-train on the photographs below this folder'
+    )
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     parser.add_argument('--scenes-dir', type=Path, default='data/demo_scenes')
     parser.add_argument('--num-scenes', type=int, default=600)
     parser.add_argument(
-        '--max-epochs', type=int, help='end pre-training after so many epochs')
+        '--max-epochs', type=int, help='end pre-training after so many epochs'
+    )
     parser.add_argument(
-        '--max-iters', type=int, help='end fine-tuning after so many steps')
+        '--max-iters', type=int, help='end fine-tuning after so many steps'
+    )
     return parser.parse_args()
 
 
@@ -69,19 +72,23 @@ class ProgressHook(Hook):
         """Start the clock."""
         self.start = time.time()
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Print the losses and the time left."""
         done, total = runner.iter + 1, runner.max_iters
         if done not in (1, total) and done % max(total // 10, 1):
             return
         left = (time.time() - self.start) / done * (total - done)
-        CONSOLE.print(f'  step {done:3d} of {total}, '
-                      f'loss {float(outputs["loss"]):.3f}, '
-                      f'{left:.0f} s left')
+        CONSOLE.print(
+            f'  step {done:3d} of {total}, '
+            f'loss {float(outputs["loss"]):.3f}, '
+            f'{left:.0f} s left'
+        )
 
 
 class UntrainedHook(Hook):
@@ -118,16 +125,19 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
 def pretrain(args: argparse.Namespace) -> tuple[Runner, nn.Module, dict]:
     """Pre-train; return the runner, the untrained backbone and a summary."""
     options = {
-        'train_dataloader.dataset.data_root':
-        args.images or str(args.scenes_dir),
-        'train_dataloader.dataset.data_prefix':
-        '' if args.images else 'train2017/',
+        'train_dataloader.dataset.data_root': args.images
+        or str(args.scenes_dir),
+        'train_dataloader.dataset.data_prefix': ''
+        if args.images
+        else 'train2017/',
     }
     if args.max_epochs:
         options['train_cfg.max_epochs'] = args.max_epochs
     cfg = load_config(
         str(CONFIGS / 'selfemd_r18_scenes.py'),
-        str(args.work_dir / 'pretrain'), options)
+        str(args.work_dir / 'pretrain'),
+        options,
+    )
     untrained = UntrainedHook()
     runner, seconds = run(cfg, untrained)
     scalars = read_scalars(_scalars_of(runner))
@@ -136,7 +146,8 @@ def pretrain(args: argparse.Namespace) -> tuple[Runner, nn.Module, dict]:
         loss_first=scalars['loss'][1][0],
         loss_last=scalars['loss'][1][-1],
         converged_fraction=float(np.mean(scalars['converged_fraction'][1])),
-        seconds=seconds)
+        seconds=seconds,
+    )
     return runner, untrained.backbone, summary
 
 
@@ -150,14 +161,14 @@ def held_out_batches(cfg: Config, args: argparse.Namespace) -> list[dict]:
     loader.update(num_workers=0, persistent_workers=False, drop_last=False)
     loader.sampler.shuffle = False
     loader.dataset.update(
-        indices=128, data_prefix='' if args.images else 'val2017/')
+        indices=128, data_prefix='' if args.images else 'val2017/'
+    )
     set_random_seed(0)
     with DefaultScope.overwrite_default_scope('mmselfemd'):
         return list(Runner.build_dataloader(loader))
 
 
-def measure(runner: Runner, untrained: nn.Module,
-            batches: list[dict]) -> dict:
+def measure(runner: Runner, untrained: nn.Module, batches: list[dict]) -> dict:
     """Matching accuracy before and after training."""
     preprocessor = runner.model.data_preprocessor
     trained = measure_matching(runner.model.backbone, preprocessor, batches)
@@ -165,15 +176,22 @@ def measure(runner: Runner, untrained: nn.Module,
     return dict(
         matching_accuracy=trained.accuracy,
         matching_accuracy_untrained=before.accuracy,
-        matching_chance=trained.chance)
+        matching_chance=trained.chance,
+    )
 
 
-def draw(runner: Runner, untrained: nn.Module, batch: dict,
-         folder: Path) -> dict:
+def draw(
+    runner: Runner, untrained: nn.Module, batch: dict, folder: Path
+) -> dict:
     """Fig. 5, Fig. 4 and the losses; return where they are."""
     preprocessor = runner.model.data_preprocessor
-    flows, views = zip(*(match_batch(backbone, preprocessor, batch)
-                         for backbone in (untrained, runner.model.backbone)))
+    flows, views = zip(
+        *(
+            match_batch(backbone, preprocessor, batch)
+            for backbone in (untrained, runner.model.backbone)
+        ),
+        strict=True,
+    )
     images = [read_rgb(sample.img_path) for sample in batch['data_samples']]
     # The four pairs that share most, whatever the networks make of them.
     chosen = np.argsort([-_overlap(*pair) for pair in views[0]])[:4]
@@ -185,10 +203,14 @@ def draw(runner: Runner, untrained: nn.Module, batch: dict,
     figures = dict(
         matching=draw_matching_figure(pairs),
         pyramid=draw_pyramid_crops(pairs[0].crop1),
-        loss=draw_curves({
-            name: scalars[name]
-            for name in ('loss', 'loss_emd', 'loss_byol')
-        }, title='Pre-training loss'))
+        loss=draw_curves(
+            {
+                name: scalars[name]
+                for name in ('loss', 'loss_emd', 'loss_byol')
+            },
+            title='Pre-training loss',
+        ),
+    )
     paths = {name: folder / f'{name}.png' for name in figures}
     for name, figure in figures.items():
         save_figure(figure, paths[name])
@@ -212,17 +234,24 @@ def finetune(args: argparse.Namespace, backbone: Path) -> tuple[dict, dict]:
         options['train_cfg.val_interval'] = args.max_iters
     cfg = load_config(
         str(CONFIGS / 'faster-rcnn_r18_fpn_scenes.py'),
-        str(args.work_dir / 'detector'), options)
+        str(args.work_dir / 'detector'),
+        options,
+    )
     runner, seconds = run(cfg)
-    report = next(hook for hook in runner.hooks
-                  if type(hook).__name__ == 'PretrainedBackboneHook')
+    report = next(
+        hook
+        for hook in runner.hooks
+        if type(hook).__name__ == 'PretrainedBackboneHook'
+    )
     scalar = runner.message_hub.get_scalar
     return dict(
         missing_keys=list(report.missing_keys),
-        unexpected_keys=list(report.unexpected_keys)), dict(
-            bbox_mAP=scalar('val/coco/bbox_mAP').current(),
-            bbox_mAP_50=scalar('val/coco/bbox_mAP_50').current(),
-            seconds=seconds)
+        unexpected_keys=list(report.unexpected_keys),
+    ), dict(
+        bbox_mAP=scalar('val/coco/bbox_mAP').current(),
+        bbox_mAP_50=scalar('val/coco/bbox_mAP_50').current(),
+        seconds=seconds,
+    )
 
 
 def show(summary: dict) -> None:
@@ -246,17 +275,20 @@ def main() -> None:
     CONSOLE.print('Self-EMD in miniature: about 6 minutes on 2 cores.')
     with stage('1/5 Scenes', logs / 'scenes.log'):
         make_scenes(
-            args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4))
+            args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)
+        )
     with stage('2/5 Pre-training without labels', logs / 'pretrain.log'):
         runner, untrained, pretraining = pretrain(args)
     with stage('3/5 What it learnt', logs / 'figures.log'):
         batches = held_out_batches(runner.cfg, args)
         pretraining |= measure(runner, untrained, batches)
-        figures = draw(runner, untrained, batches[0],
-                       args.work_dir / 'figures')
+        figures = draw(
+            runner, untrained, batches[0], args.work_dir / 'figures'
+        )
         backbone = args.work_dir / 'backbone.pth'
         extract_backbone(
-            find_latest_checkpoint(runner.work_dir), backbone, force=True)
+            find_latest_checkpoint(runner.work_dir), backbone, force=True
+        )
     with stage('4/5 Fine-tuning a detector from it', logs / 'detector.log'):
         transfer, detector = finetune(args, backbone)
     CONSOLE.print('\n[bold]5/5 Summary[/bold]')
@@ -264,7 +296,8 @@ def main() -> None:
         pretrain=pretraining,
         transfer=transfer,
         detector=detector,
-        figures=figures)
+        figures=figures,
+    )
     path = args.work_dir / 'summary.json'
     path.write_text(json.dumps(summary, indent=2) + '\n')
     show(summary)

@@ -15,7 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     parser.add_argument('--out', help='.pkl file for the predictions')
     parser.add_argument(
-        '--show-dir', help='directory for images with the predictions drawn')
+        '--show-dir', help='directory for images with the predictions drawn'
+    )
     add_shared_arguments(parser)
     return parser.parse_args()
 
@@ -31,7 +32,8 @@ def main() -> None:
         out=args.out,
         show_dir=args.show_dir,
         cfg_options=args.cfg_options,
-        launcher=args.launcher)
+        launcher=args.launcher,
+    )
 
 
 if __name__ == '__main__':

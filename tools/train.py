@@ -13,19 +13,22 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='path of the config')
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision')
+        '--amp', action='store_true', help='automatic mixed precision'
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the batch size over '
-        'auto_scale_lr.base_batch_size of the config')
+        'auto_scale_lr.base_batch_size of the config',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='PATH',
         help='go on from a checkpoint; without a path from the last one of '
-        'the work directory, if there is one')
+        'the work directory, if there is one',
+    )
     add_shared_arguments(parser)
     return parser.parse_args()
 
@@ -41,7 +44,8 @@ def main() -> None:
         auto_scale_lr=args.auto_scale_lr,
         resume=args.resume,
         cfg_options=args.cfg_options,
-        launcher=args.launcher)
+        launcher=args.launcher,
+    )
 
 
 if __name__ == '__main__':

@@ -12,12 +12,15 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Ours: 0.99 to 1 over the run; the paper gives no momentum.
     momentum_update=dict(
-        type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0))
+        type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0
+    ),
+)
 
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends)

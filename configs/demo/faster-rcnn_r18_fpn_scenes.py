@@ -7,8 +7,17 @@ pretrained = 'work_dirs/demo/backbone.pth'
 
 data_root = 'data/demo_scenes/'
 metainfo = dict(
-    classes=('disc', 'ring', 'star', 'cross', 'triangle', 'crescent',
-             'flower', 'bottle'))
+    classes=(
+        'disc',
+        'ring',
+        'star',
+        'cross',
+        'triangle',
+        'crescent',
+        'flower',
+        'bottle',
+    )
+)
 
 channels = 64
 model = dict(
@@ -17,18 +26,23 @@ model = dict(
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
-        anchor_generator=dict(scales=[4])),  # objects of 16 to 150 pixels
+        anchor_generator=dict(scales=[4]),
+    ),  # objects of 16 to 150 pixels
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=channels),
         bbox_head=dict(
             type='Shared2FCBBoxHead',
             in_channels=channels,
             fc_out_channels=128,
-            num_classes=8)),
+            num_classes=8,
+        ),
+    ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
-        rcnn=dict(sampler=dict(num=128))),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)))
+        rcnn=dict(sampler=dict(num=128)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)),
+)
 
 train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
@@ -42,38 +56,48 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor')),
+        meta_keys=(
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+        ),
+    ),
 ]
 train_dataloader = dict(
     batch_size=8,
     dataset=dict(
-        data_root=data_root, metainfo=metainfo, pipeline=train_pipeline))
+        data_root=data_root, metainfo=metainfo, pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=8,
     dataset=dict(
-        data_root=data_root, metainfo=metainfo, pipeline=test_pipeline))
+        data_root=data_root, metainfo=metainfo, pipeline=test_pipeline
+    ),
+)
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    ann_file=data_root + 'annotations/instances_val2017.json')
+val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
 max_iters = 240
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
-    dict(
-        type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=20),
+    dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=20),
     dict(
         type='MultiStepLR',
         by_epoch=False,
         begin=0,
         end=max_iters,
         milestones=[160, 215],
-        gamma=0.1),
+        gamma=0.1,
+    ),
 ]
 optim_wrapper = dict(optimizer=dict(lr=0.04))
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=max_iters, max_keep_ckpts=1),
-    precise_bn=dict(num_images=160))
+    precise_bn=dict(num_images=160),
+)
 randomness = dict(seed=0)

@@ -12,22 +12,26 @@ model = dict(
             hidden_channels=256,
             out_channels=64,
             norm_cfg=dict(type='SyncBN'),
-            node_vectors=True),
+            node_vectors=True,
+        ),
         dict(type='SPCNeck', pools=[(3, 1), (3, 2)]),
     ],
-    head=dict(in_channels=64, hidden_channels=256))
+    head=dict(in_channels=64, hidden_channels=256),
+)
 
 train_dataloader = dict(
     batch_size=32,
     num_workers=2,
     pin_memory=False,
-    dataset=dict(data_root='data/demo_scenes/'))
+    dataset=dict(data_root='data/demo_scenes/'),
+)
 
 # A short run has no time for a slow average.
 default_hooks = dict(
     logger=dict(interval=1),
     checkpoint=dict(interval=2, max_keep_ckpts=1),
-    momentum_update=dict(base_momentum=0.9))
+    momentum_update=dict(base_momentum=0.9),
+)
 optim_wrapper = dict(optimizer=dict(lr=0.1))
 train_cfg = dict(max_epochs=6)
 param_scheduler = [
@@ -37,7 +41,8 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=1,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
     dict(
         type='CosineAnnealingLR',
         eta_min=0.0,
@@ -45,7 +50,8 @@ param_scheduler = [
         begin=1,
         end=6,
         T_max=5,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 log_processor = dict(window_size=10)
 randomness = dict(seed=0)

@@ -29,19 +29,22 @@ class UnlabelledDataset(CustomDataset):
             there is no image.
     """
 
-    def __init__(self,
-                 data_root: str = '',
-                 data_prefix: str = '',
-                 ann_file: str = '',
-                 max_refetch: int = 100,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str = '',
+        data_prefix: str = '',
+        ann_file: str = '',
+        max_refetch: int = 100,
+        **kwargs,
+    ) -> None:
         super().__init__(
             data_root=data_root,
             data_prefix=data_prefix,
             ann_file=ann_file,
             with_label=False,
             max_refetch=max_refetch,
-            **kwargs)
+            **kwargs,
+        )
 
     def load_data_list(self) -> list[dict]:
         """List the images.
@@ -49,22 +52,28 @@ class UnlabelledDataset(CustomDataset):
         Returns:
             list[dict]: ``img_path`` of each image.
         """
-        remedy = ('Set data_root, and data_prefix or ann_file below it, of '
-                  'train_dataloader.dataset to where your images are, e.g. '
-                  '--cfg-options train_dataloader.dataset.data_root=DIR')
+        remedy = (
+            'Set data_root, and data_prefix or ann_file below it, of '
+            'train_dataloader.dataset to where your images are, e.g. '
+            '--cfg-options train_dataloader.dataset.data_root=DIR'
+        )
         for name, path, exists in (
             ('image folder', self.img_prefix, osp.isdir),
-            ('list file', self.ann_file, osp.isfile)):
+            ('list file', self.ann_file, osp.isfile),
+        ):
             if path and '://' not in path and not exists(path):
                 raise FileNotFoundError(
-                    f"The {name} '{path}' does not exist. {remedy}")
+                    f"The {name} '{path}' does not exist. {remedy}"
+                )
         try:
             data_list = super().load_data_list()
         except RuntimeError as error:  # raised by _find_samples only
             raise FileNotFoundError(
                 f"There is no image below '{self.img_prefix}' (looked for "
-                f"{', '.join(sorted(self.extensions))}). {remedy}") from error
+                f'{", ".join(sorted(self.extensions))}). {remedy}'
+            ) from error
         if not data_list:
             raise FileNotFoundError(
-                f"The list file '{self.ann_file}' is empty. {remedy}")
+                f"The list file '{self.ann_file}' is empty. {remedy}"
+            )
         return data_list

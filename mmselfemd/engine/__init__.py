@@ -1,3 +1,15 @@
 """What mmengine's runner calls: the hooks of this project."""
 
-from .hooks import *  # noqa: F401, F403
+from .hooks import (
+    MomentumUpdateHook,
+    PreciseBNHook,
+    PretrainedBackboneHook,
+    SafeCheckpointHook,
+)
+
+__all__ = [
+    'MomentumUpdateHook',
+    'PreciseBNHook',
+    'PretrainedBackboneHook',
+    'SafeCheckpointHook',
+]

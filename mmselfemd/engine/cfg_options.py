@@ -29,16 +29,24 @@ from .signatures import find_builders, parameter_names
 
 # Read from the config itself, by mmengine's runner or by mmdet's test tool.
 _TOP_LEVEL_NAMES = (
-    set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}) | {
-        'activation_checkpointing', 'compile', 'efficient_conv_bn_eval',
-        'find_unused_parameters', 'model_wrapper_cfg', 'runner_type',
-        'sync_bn', 'tta_model', 'tta_pipeline'
-    }
+    set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+) | {
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+}
 # Read by our hooks or by the tools, beside the above.
 _OUR_TOP_LEVEL_NAMES = {'pretrained'}
 
 _LOADER_NAMES = parameter_names(DataLoader)[0] | {
-    'disable_subprocess_warning', 'num_batch_per_epoch'
+    'disable_subprocess_warning',
+    'num_batch_per_epoch',
 }
 # The runner's own dicts, which are read without a `type`.
 _RUNNER_DICTS: dict[str, set[str]] = {
@@ -49,16 +57,21 @@ _RUNNER_DICTS: dict[str, set[str]] = {
     'randomness': parameter_names(Runner.set_randomness)[0] - {'self'},
     'test_cfg': parameter_names(TestLoop)[0],
     'test_dataloader': _LOADER_NAMES,
-    'train_cfg': {'by_epoch'} | parameter_names(EpochBasedTrainLoop)[0] |
-    parameter_names(IterBasedTrainLoop)[0],
+    'train_cfg': {'by_epoch'}
+    | parameter_names(EpochBasedTrainLoop)[0]
+    | parameter_names(IterBasedTrainLoop)[0],
     'train_dataloader': _LOADER_NAMES,
     'val_cfg': parameter_names(ValLoop)[0],
     'val_dataloader': _LOADER_NAMES,
 }
 # Dicts of the runner where every name is free.
 _FREE_DICTS = {
-    'compile', 'default_hooks', 'env_cfg.dist_cfg', 'env_cfg.mp_cfg',
-    'model_wrapper_cfg', 'optim_wrapper.paramwise_cfg'
+    'compile',
+    'default_hooks',
+    'env_cfg.dist_cfg',
+    'env_cfg.mp_cfg',
+    'model_wrapper_cfg',
+    'optim_wrapper.paramwise_cfg',
 }
 # Taken out by a builder before the class sees its arguments.
 _BUILDER_NAMES = {'_delete_', '_scope_', 'type'}
@@ -100,14 +113,16 @@ def check_cfg_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """
     for key in options:
         _check_path(cfg, key, options)
-        if '.' not in key and key not in (_TOP_LEVEL_NAMES
-                                          | _OUR_TOP_LEVEL_NAMES):
+        if '.' not in key and key not in (
+            _TOP_LEVEL_NAMES | _OUR_TOP_LEVEL_NAMES
+        ):
             print_log(
                 f'--cfg-options {key}: a variable of the config file. What '
                 'the file built from it stays as it was; set the places '
                 'that you mean instead.',
                 logger='current',
-                level=logging.WARNING)
+                level=logging.WARNING,
+            )
 
 
 def _check_path(cfg: Config, key: str, options: Mapping[str, Any]) -> None:
@@ -124,17 +139,25 @@ def _check_path(cfg: Config, key: str, options: Mapping[str, Any]) -> None:
             if not part.isdigit() or int(part) >= len(node):
                 raise UserError(
                     f"--cfg-options {key}: '{where}' is a list with positions "
-                    f"0 to {len(node) - 1}; it has no '{part}'")
+                    f"0 to {len(node) - 1}; it has no '{part}'"
+                )
             node = node[int(part)]
         else:
             raise UserError(
                 f"--cfg-options {key}: '{where}' is {node!r}, which has no "
-                f"parts, so no '{part}'")
+                f"parts, so no '{part}'"
+            )
         walked.append(part)
 
 
-def _check_new_name(cfg: Config, node: Any, where: str, part: str, key: str,
-                    options: Mapping[str, Any]) -> None:
+def _check_new_name(
+    cfg: Config,
+    node: Any,
+    where: str,
+    part: str,
+    key: str,
+    options: Mapping[str, Any],
+) -> None:
     if where in _FREE_DICTS:
         return
     allowed = _names_that_are_read(cfg, node, where, options)
@@ -143,18 +166,22 @@ def _check_new_name(cfg: Config, node: Any, where: str, part: str, key: str,
             f"--cfg-options {key}: cannot tell whether '{where}' takes "
             f"'{part}'",
             logger='current',
-            level=logging.WARNING)
+            level=logging.WARNING,
+        )
         return
     if part in allowed:
         return
     candidates = {*node, *allowed} - _BUILDER_NAMES
-    raise UserError(f"--cfg-options {key}: "
-                    f"{repr(where) if where else 'the config'} has no "
-                    f"'{part}'; {suggest(part, candidates)}")
+    raise UserError(
+        f'--cfg-options {key}: '
+        f'{repr(where) if where else "the config"} has no '
+        f"'{part}'; {suggest(part, candidates)}"
+    )
 
 
-def _names_that_are_read(cfg: Config, node: Any, where: str,
-                         options: Mapping[str, Any]) -> set[str] | None:
+def _names_that_are_read(
+    cfg: Config, node: Any, where: str, options: Mapping[str, Any]
+) -> set[str] | None:
     """Names that may be added to a dict; None if that cannot be told."""
     if not where:
         return _TOP_LEVEL_NAMES
@@ -192,8 +219,8 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     candidates = sorted(candidates)
     near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+        return f'did you mean {" or ".join(map(repr, near))}?'
     if not candidates:
         return 'it is empty'
     shown = ', '.join(candidates[:12])
-    return f"it has: {shown}{', ...' if len(candidates) > 12 else ''}"
+    return f'it has: {shown}{", ..." if len(candidates) > 12 else ""}'

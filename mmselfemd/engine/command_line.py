@@ -19,20 +19,26 @@ class UserError(Exception):
 class CfgOptionsAction(DictAction):
     """mmengine's ``KEY=VALUE`` parser, with errors that name the option."""
 
-    def __call__(self,
-                 parser: argparse.ArgumentParser,
-                 namespace: argparse.Namespace,
-                 values: str | Sequence[Any] | None,
-                 option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
         """Add the options to the namespace; leave with 2 where one is bad."""
         for value in values or ():
             key, equals, text = value.partition('=')
             if not key or not equals:
-                parser.error(f'{option_string} {value}: expected KEY=VALUE, '
-                             'without spaces around "="')
+                parser.error(
+                    f'{option_string} {value}: expected KEY=VALUE, '
+                    'without spaces around "="'
+                )
             if any(text.count(a) != text.count(b) for a, b in ('()', '[]')):
-                parser.error(f'{option_string} {value}: a bracket has no '
-                             'partner; quote the whole, e.g. "KEY=[1,2]"')
+                parser.error(
+                    f'{option_string} {value}: a bracket has no '
+                    'partner; quote the whole, e.g. "KEY=[1,2]"'
+                )
         super().__call__(parser, namespace, values, option_string)
 
 
@@ -41,7 +47,8 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir',
         help='directory of logs and checkpoints; '
-        'by default ./work_dirs/<config name>')
+        'by default ./work_dirs/<config name>',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -49,15 +56,21 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='settings that replace those of the config, e.g. '
         'train_dataloader.batch_size=2 model.backbone.depth=18; '
-        'a list is written "key=[a,b]", without spaces')
+        'a list is written "key=[a,b]", without spaces',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes (default: none)')
+        help='what started the processes (default: none)',
+    )
     parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0,
-        help='set by old launchers')
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help='set by old launchers',
+    )
 
 
 def run_tool(main: Callable[[], Any]) -> None:

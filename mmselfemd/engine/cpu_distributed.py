@@ -36,8 +36,9 @@ class CPUDistributedRunner(Runner):
             init_gloo_process_group(self.launcher, timeout)
         super().setup_env(env_cfg)
 
-    def wrap_model(self, model_wrapper_cfg: dict | None,
-                   model: nn.Module) -> nn.Module:
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: nn.Module
+    ) -> nn.Module:
         """Turn SyncBN into BN and wrap the model without a device.
 
         Args:
@@ -53,30 +54,39 @@ class CPUDistributedRunner(Runner):
         if num_sync:
             self.logger.warning(
                 'No GPU: %d SyncBN layers become BN. Each of the %d '
-                'processes normalises by its own batch.', num_sync,
-                self.world_size)
+                'processes normalises by its own batch.',
+                num_sync,
+                self.world_size,
+            )
             model = revert_sync_batchnorm(model)
         if model_wrapper_cfg is None:
             model_wrapper_cfg = dict(
                 broadcast_buffers=False,
-                find_unused_parameters=self.cfg.get('find_unused_parameters',
-                                                    False))
-        return MODEL_WRAPPERS.build({
-            'type': 'MMDistributedDataParallel',
-            **model_wrapper_cfg, 'module': model,
-            'device_ids': None
-        })
+                find_unused_parameters=self.cfg.get(
+                    'find_unused_parameters', False
+                ),
+            )
+        return MODEL_WRAPPERS.build(
+            {
+                'type': 'MMDistributedDataParallel',
+                **model_wrapper_cfg,
+                'module': model,
+                'device_ids': None,
+            }
+        )
 
 
 def _is_sync_bn(module: nn.Module) -> bool:
     # mmcv's own (`MMSyncBN`) is known by its name: it needs no import then.
-    return isinstance(
-        module,
-        SyncBatchNorm) or type(module).__name__ == 'SyncBatchNorm'
+    return (
+        isinstance(module, SyncBatchNorm)
+        or type(module).__name__ == 'SyncBatchNorm'
+    )
 
 
-def init_gloo_process_group(launcher: str,
-                            timeout: float | None = None) -> None:
+def init_gloo_process_group(
+    launcher: str, timeout: float | None = None
+) -> None:
     """Start a gloo process group from a launcher's environment.
 
     Args:
@@ -88,12 +98,12 @@ def init_gloo_process_group(launcher: str,
         ValueError: If the launcher is unknown, or its variables are not set.
     """
     readers = dict(
-        pytorch=_pytorch_variables,
-        slurm=_slurm_variables,
-        mpi=_mpi_variables)
+        pytorch=_pytorch_variables, slurm=_slurm_variables, mpi=_mpi_variables
+    )
     if launcher not in readers:
-        raise ValueError(f'launcher: expected one of {", ".join(readers)}, '
-                         f'got {launcher!r}')
+        raise ValueError(
+            f'launcher: expected one of {", ".join(readers)}, got {launcher!r}'
+        )
     try:
         variables = readers[launcher](os.environ)
     except KeyError as error:
@@ -105,7 +115,8 @@ def init_gloo_process_group(launcher: str,
     os.environ.update(variables)
     distributed.init_process_group(
         backend='gloo',
-        timeout=None if timeout is None else timedelta(seconds=timeout))
+        timeout=None if timeout is None else timedelta(seconds=timeout),
+    )
 
 
 def _pytorch_variables(env: os._Environ) -> dict[str, str]:
@@ -115,15 +126,22 @@ def _pytorch_variables(env: os._Environ) -> dict[str, str]:
 
 def _slurm_variables(env: os._Environ) -> dict[str, str]:
     nodes = env['SLURM_NODELIST']
-    address = env.get('MASTER_ADDR') or subprocess.run(
-        ['scontrol', 'show', 'hostname', nodes],
-        check=True, capture_output=True, text=True).stdout.split()[0]
+    address = (
+        env.get('MASTER_ADDR')
+        or subprocess.run(
+            ['scontrol', 'show', 'hostname', nodes],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()[0]
+    )
     return dict(
         RANK=env['SLURM_PROCID'],
         WORLD_SIZE=env['SLURM_NTASKS'],
         LOCAL_RANK=env['SLURM_LOCALID'],
         MASTER_ADDR=address,
-        MASTER_PORT=env.get('MASTER_PORT', '29500'))
+        MASTER_PORT=env.get('MASTER_PORT', '29500'),
+    )
 
 
 def _mpi_variables(env: os._Environ) -> dict[str, str]:
@@ -132,4 +150,5 @@ def _mpi_variables(env: os._Environ) -> dict[str, str]:
         WORLD_SIZE=env['OMPI_COMM_WORLD_SIZE'],
         LOCAL_RANK=env['OMPI_COMM_WORLD_LOCAL_RANK'],
         MASTER_ADDR=env['MASTER_ADDR'],
-        MASTER_PORT=env.get('MASTER_PORT', '29500'))
+        MASTER_PORT=env.get('MASTER_PORT', '29500'),
+    )

@@ -28,8 +28,10 @@ def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
         evaluator = cfg.get(f'{split}_evaluator') or {}
-        for where, node in (*_walk(loader, f'{split}_dataloader'),
-                            *_walk(evaluator, f'{split}_evaluator')):
+        for where, node in (
+            *_walk(loader, f'{split}_dataloader'),
+            *_walk(evaluator, f'{split}_evaluator'),
+        ):
             if node.get('backend_args') is None:
                 _check_paths(node, where)
 
@@ -52,10 +54,11 @@ def _check_paths(node: Mapping, where: str) -> None:
     if root:
         _check_path(root, f'{where}.data_root')
     prefix = node.get('data_prefix') or {}
-    prefixes = {'data_prefix': prefix} if isinstance(prefix, str) else {
-        f'data_prefix.{name}': path
-        for name, path in prefix.items()
-    }
+    prefixes = (
+        {'data_prefix': prefix}
+        if isinstance(prefix, str)
+        else {f'data_prefix.{name}': path for name, path in prefix.items()}
+    )
     for name, path in {'ann_file': node.get('ann_file'), **prefixes}.items():
         if isinstance(path, str) and path:
             _check_path(os.path.join(root, path), f'{where}.{name}')
@@ -69,4 +72,5 @@ def _check_path(path: str, setting: str) -> None:
         parent = os.path.dirname(parent)
     raise UserError(
         f"no such file or folder: '{path}' (what exists is '{parent}'); "
-        f'put the data there, or set the place: --cfg-options {setting}=...')
+        f'put the data there, or set the place: --cfg-options {setting}=...'
+    )

@@ -19,18 +19,24 @@ from .data_paths import check_data_paths
 from .resume import find_checkpoint_to_resume
 
 _MMENGINE_HOOKS = {
-    'checkpoint', 'logger', 'param_scheduler', 'runtime_info', 'sampler_seed',
-    'timer'
+    'checkpoint',
+    'logger',
+    'param_scheduler',
+    'runtime_info',
+    'sampler_seed',
+    'timer',
 }
 
 
-def train(config: str,
-          work_dir: str | None = None,
-          amp: bool = False,
-          auto_scale_lr: bool = False,
-          resume: str | None = None,
-          cfg_options: dict | None = None,
-          launcher: str = 'none') -> nn.Module:
+def train(
+    config: str,
+    work_dir: str | None = None,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+    resume: str | None = None,
+    cfg_options: dict | None = None,
+    launcher: str = 'none',
+) -> nn.Module:
     """Train what a config describes: pre-training and detection alike.
 
     Args:
@@ -75,13 +81,15 @@ def train(config: str,
     return model
 
 
-def test(config: str,
-         checkpoint: str,
-         work_dir: str | None = None,
-         out: str | None = None,
-         show_dir: str | None = None,
-         cfg_options: dict | None = None,
-         launcher: str = 'none') -> dict[str, float]:
+def test(
+    config: str,
+    checkpoint: str,
+    work_dir: str | None = None,
+    out: str | None = None,
+    show_dir: str | None = None,
+    cfg_options: dict | None = None,
+    launcher: str = 'none',
+) -> dict[str, float]:
     """Evaluate a checkpoint on the test data of a config.
 
     Args:
@@ -106,8 +114,10 @@ def test(config: str,
     """
     cfg = load_config(config, work_dir, cfg_options, launcher)
     if cfg.get('test_dataloader') is None or cfg.get('test_cfg') is None:
-        raise UserError(f"{config} has no 'test_dataloader' or no 'test_cfg': "
-                        'nothing to evaluate')
+        raise UserError(
+            f"{config} has no 'test_dataloader' or no 'test_cfg': "
+            'nothing to evaluate'
+        )
     if out is not None and not out.endswith(('.pkl', '.pickle')):
         raise UserError(f"--out {out}: the name has to end with '.pkl'")
     if show_dir is not None:
@@ -126,10 +136,12 @@ def test(config: str,
     return metrics
 
 
-def load_config(config: str,
-                work_dir: str | None = None,
-                cfg_options: dict | None = None,
-                launcher: str = 'none') -> Config:
+def load_config(
+    config: str,
+    work_dir: str | None = None,
+    cfg_options: dict | None = None,
+    launcher: str = 'none',
+) -> Config:
     """Read a config and put the command line's settings into it.
 
     Args:
@@ -150,11 +162,14 @@ def load_config(config: str,
     if not os.path.isfile(config):
         folder = os.path.dirname(config) or '.'
         if not os.path.isdir(folder):
-            raise UserError(f"no such config: '{config}' (there is no folder "
-                            f"'{folder}')")
+            raise UserError(
+                f"no such config: '{config}' (there is no folder '{folder}')"
+            )
         names = [n for n in os.listdir(folder) if n.endswith('.py')]
-        raise UserError(f"no such config: '{config}'; in '{folder}': "
-                        f'{suggest(os.path.basename(config), names)}')
+        raise UserError(
+            f"no such config: '{config}'; in '{folder}': "
+            f'{suggest(os.path.basename(config), names)}'
+        )
     cfg = Config.fromfile(config)
     cfg.launcher = launcher
     merge_cfg_options(cfg, cfg_options)
@@ -187,7 +202,8 @@ def build_runner(cfg: Config) -> Runner:
     if on_cpus:
         raise UserError(
             f'runner_type={cfg.runner_type!r}: without a GPU only the default '
-            'runner works with a launcher; use --launcher none')
+            'runner works with a launcher; use --launcher none'
+        )
     return RUNNERS.build(cfg)
 
 
@@ -205,7 +221,8 @@ def check_has_batches(runner: Runner) -> None:
         raise UserError(
             f'{len(loader.dataset)} images do not fill one batch of '
             f'{loader.batch_size}: add images, or lower the batch with '
-            '--cfg-options train_dataloader.batch_size=N')
+            '--cfg-options train_dataloader.batch_size=N'
+        )
 
 
 def _drop_hooks_set_to_none(cfg: Config) -> None:
@@ -223,12 +240,15 @@ def _set_amp(cfg: Config) -> None:
         print_log(
             '--amp: this host has no GPU; training goes on in float32.',
             logger='current',
-            level=logging.WARNING)
+            level=logging.WARNING,
+        )
         return
     type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if type_ not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(f'--amp: the config has its own optim_wrapper.type, '
-                        f'{type_!r}; set mixed precision there')
+        raise UserError(
+            f'--amp: the config has its own optim_wrapper.type, '
+            f'{type_!r}; set mixed precision there'
+        )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -238,7 +258,8 @@ def _set_auto_scale_lr(cfg: Config) -> None:
         raise UserError(
             "--auto-scale-lr: the config has no 'auto_scale_lr."
             "base_batch_size'; add auto_scale_lr = dict(base_batch_size=N), "
-            'the batch size that the learning rate is meant for')
+            'the batch size that the learning rate is meant for'
+        )
     cfg.auto_scale_lr.enable = True
 
 
@@ -257,7 +278,8 @@ def _set_resume(cfg: Config, resume: str) -> None:
         print_log(
             f"--resume: no checkpoint in '{cfg.work_dir}' yet; starting from "
             'the beginning.',
-            logger='current')
+            logger='current',
+        )
         cfg.resume = False
         return
     cfg.resume, cfg.load_from = True, latest
@@ -266,10 +288,15 @@ def _set_resume(cfg: Config, resume: str) -> None:
 def _check_checkpoint(path: str) -> None:
     if '://' not in path and not os.path.isfile(path):
         folder = os.path.dirname(path) or '.'
-        names = [n for n in os.listdir(folder) if n.endswith('.pth')
-                 ] if os.path.isdir(folder) else []
-        raise UserError(f"no such checkpoint: '{path}'; in '{folder}': "
-                        f'{suggest(os.path.basename(path), names)}')
+        names = (
+            [n for n in os.listdir(folder) if n.endswith('.pth')]
+            if os.path.isdir(folder)
+            else []
+        )
+        raise UserError(
+            f"no such checkpoint: '{path}'; in '{folder}': "
+            f'{suggest(os.path.basename(path), names)}'
+        )
 
 
 def _set_show_dir(cfg: Config, show_dir: str) -> None:
@@ -277,7 +304,8 @@ def _set_show_dir(cfg: Config, show_dir: str) -> None:
     if not str(hook.get('type', '')).endswith('DetVisualizationHook'):
         raise UserError(
             '--show-dir: the config has no default_hooks.visualization of '
-            "type 'DetVisualizationHook', which draws predictions")
+            "type 'DetVisualizationHook', which draws predictions"
+        )
     hook.draw = True
     hook.test_out_dir = os.path.abspath(show_dir)
 
@@ -295,5 +323,6 @@ def _build_dump(cfg: Config, out: str) -> DumpResults:
     if cfg.get('default_scope') == 'mmdet':
         # Encodes masks, which else take gigabytes.
         from mmdet.evaluation import DumpDetResults
+
         return DumpDetResults(out_file_path=out)
     return DumpResults(out_file_path=out)

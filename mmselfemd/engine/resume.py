@@ -1,15 +1,16 @@
-"""Which checkpoint a run goes on from."""
+"""Which checkpoint a run goes on from, and whether it fits."""
 
 from pathlib import Path
 
 from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
+from torch import nn
 
 
 def find_checkpoint_to_resume(
     work_dir: str | Path,
     folder: str | Path | None = None,
-    filename_tmpls: tuple[str, ...] = ('iter_{}.pth', 'epoch_{}.pth')
+    filename_tmpls: tuple[str, ...] = ('iter_{}.pth', 'epoch_{}.pth'),
 ) -> str | None:
     """Find the newest whole checkpoint of a run.
 
@@ -47,14 +48,16 @@ def find_checkpoint_to_resume(
                 f'last_checkpoint of {work_dir} names '
                 f'{pointer or "nothing"}; going on from {newest}, the newest '
                 'there.',
-                logger='current')
+                logger='current',
+            )
             return str(newest)
     if pointer:
         raise FileNotFoundError(
             f'Cannot resume: last_checkpoint of {work_dir} names {pointer}, '
             f'which is neither there nor in {folder}, and there is no other '
             'checkpoint. Name one: --resume PATH, or delete last_checkpoint '
-            'to start anew.')
+            'to start anew.'
+        )
     return None
 
 
@@ -62,8 +65,47 @@ def _newest(folder: Path, filename_tmpl: str) -> Path | None:
     """The checkpoint of the largest epoch or iteration in a folder."""
     start, end = filename_tmpl.split('{}')
     steps = [
-        path.name[len(start):len(path.name) - len(end)]
+        path.name[len(start) : len(path.name) - len(end)]
         for path in folder.glob(filename_tmpl.format('*'))
     ]
     steps = [int(step) for step in steps if step.isdecimal()]
     return folder / filename_tmpl.format(max(steps)) if steps else None
+
+
+def check_fits(model: nn.Module, checkpoint: dict, source: str) -> None:
+    """Raise if a checkpoint does not hold the whole of a model.
+
+    mmengine loads what fits and logs the rest as a warning, so that a run
+    would go on, or be evaluated, with weights that are partly random.
+
+    Args:
+        model (nn.Module): The model.
+        checkpoint (dict): A checkpoint with ``state_dict``, or a bare one.
+        source (str): Where it came from, for the error.
+
+    Raises:
+        ValueError: If the model has a tensor that the checkpoint lacks or
+            has in another shape.
+    """
+    found = checkpoint.get('state_dict', checkpoint)
+    found = {name.removeprefix('module.'): found[name] for name in found}
+    wanted = {
+        name: tuple(value.shape)
+        for name, value in model.state_dict().items()
+        # Older files lack BN's batch counters, which nothing depends on.
+        if not name.endswith('num_batches_tracked')
+    }
+    misfits = [
+        f'{name}: {tuple(found[name].shape)} in the file, {shape} in the model'
+        if name in found
+        else f'{name}: missing'
+        for name, shape in wanted.items()
+        if name not in found or tuple(found[name].shape) != shape
+    ]
+    if misfits:
+        raise ValueError(
+            f'{source} is of another architecture than {type(model).__name__} '
+            f'of this config: {len(misfits)} of {len(wanted)} tensors do not '
+            f'fit, first {misfits[0]}. Use the config that the checkpoint was '
+            'trained with.'
+        )

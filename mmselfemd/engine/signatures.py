@@ -43,8 +43,11 @@ def _names_of(function: Callable) -> tuple[set[str], bool]:
     names = {
         parameter.name
         for parameter in parameters
-        if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL,
-                                  inspect.Parameter.VAR_KEYWORD)
+        if parameter.kind
+        not in (
+            inspect.Parameter.VAR_POSITIONAL,
+            inspect.Parameter.VAR_KEYWORD,
+        )
     }
     return names, inspect.Parameter.VAR_KEYWORD not in kinds
 
@@ -64,9 +67,11 @@ def find_builders(type_: Any, default_scope: str | None) -> list[Callable]:
     """
     if callable(type_):
         return [type_]
-    keys = [type_] if default_scope is None or '.' in type_ else [
-        f'{default_scope}.{type_}', type_
-    ]
+    keys = (
+        [type_]
+        if default_scope is None or '.' in type_
+        else [f'{default_scope}.{type_}', type_]
+    )
     found = []
     for root in vars(mmengine.registry).values():
         if isinstance(root, Registry):

@@ -3,14 +3,16 @@
 Coordinates are continuous: pixel k of an image spans [k, k + 1].
 """
 
-from typing import Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 STRIDE = 32
 
 
-def receptive_field_centres(num_cells: int, stride: int = STRIDE) -> np.ndarray:
+def receptive_field_centres(
+    num_cells: int, stride: int = STRIDE
+) -> np.ndarray:
     """Centres of the receptive fields of a square map, in its view.
 
     With strided, padded convolutions cell i looks at the surroundings of
@@ -28,8 +30,9 @@ def receptive_field_centres(num_cells: int, stride: int = STRIDE) -> np.ndarray:
     return np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
 
 
-def nodes_in_image(view: Mapping, num_cells: int | None = None,
-                   stride: int = STRIDE) -> np.ndarray:
+def nodes_in_image(
+    view: Mapping, num_cells: int | None = None, stride: int = STRIDE
+) -> np.ndarray:
     """Centres of the nodes of a view, in the image that it was cut from.
 
     Args:
@@ -50,8 +53,12 @@ def nodes_in_image(view: Mapping, num_cells: int | None = None,
     return np.array((left, top)) + centres / view['size'] * (width, height)
 
 
-def correspondences(view1: Mapping, view2: Mapping, num_cells: int | None = None,
-                    stride: int = STRIDE) -> np.ndarray:
+def correspondences(
+    view1: Mapping,
+    view2: Mapping,
+    num_cells: int | None = None,
+    stride: int = STRIDE,
+) -> np.ndarray:
     """Which nodes of two views of an image lie at the same place.
 
     Two do where their centres are within one cell of view 2, its box on the

@@ -1,13 +1,15 @@
 """Matching accuracy: does the flow go where the same thing is?"""
 
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from typing import Iterable, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mmselfemd.transport import cosine_cost, sinkhorn, uniform_marginals
+
 from .geometry import correspondences
 
 
@@ -43,12 +45,16 @@ def match_views(map1: Tensor, map2: Tensor, gamma: float = 0.05) -> Tensor:
     """
     nodes1, nodes2 = map1.flatten(2).mT, map2.flatten(2).mT
     return sinkhorn(
-        cosine_cost(nodes1, nodes2), uniform_marginals(nodes1),
-        uniform_marginals(nodes2), gamma).flow
+        cosine_cost(nodes1, nodes2),
+        uniform_marginals(nodes1),
+        uniform_marginals(nodes2),
+        gamma,
+    ).flow
 
 
-def score_matching(flows: np.ndarray,
-                   partners: Sequence[np.ndarray]) -> MatchingResult:
+def score_matching(
+    flows: np.ndarray, partners: Sequence[np.ndarray]
+) -> MatchingResult:
     """Hold flows against the true correspondences.
 
     Args:
@@ -65,20 +71,26 @@ def score_matching(flows: np.ndarray,
     partners = np.stack(partners)
     has_partner = partners.any(-1)
     if not has_partner.any():
-        raise ValueError('no node of view 1 has a corresponding node in view '
-                         '2: the views of no image overlap')
+        raise ValueError(
+            'no node of view 1 has a corresponding node in view '
+            '2: the views of no image overlap'
+        )
     best = np.asarray(flows).argmax(-1)[..., None]
     hits = np.take_along_axis(partners, best, -1)[..., 0][has_partner]
     return MatchingResult(
-        float(hits.mean()), float(partners.mean(-1)[has_partner].mean()),
-        int(has_partner.sum()))
+        float(hits.mean()),
+        float(partners.mean(-1)[has_partner].mean()),
+        int(has_partner.sum()),
+    )
 
 
 @torch.no_grad()
-def match_batch(backbone: nn.Module,
-                data_preprocessor: nn.Module,
-                batch: dict,
-                gamma: float = 0.05) -> tuple[np.ndarray, list[list[dict]]]:
+def match_batch(
+    backbone: nn.Module,
+    data_preprocessor: nn.Module,
+    batch: dict,
+    gamma: float = 0.05,
+) -> tuple[np.ndarray, list[list[dict]]]:
     """Flows between the backbone's last maps of the first two views.
 
     Norms use the statistics of the batch, as in training, so that an
@@ -103,10 +115,12 @@ def match_batch(backbone: nn.Module,
     return match_views(*maps, gamma).cpu().numpy(), views
 
 
-def measure_matching(backbone: nn.Module,
-                     data_preprocessor: nn.Module,
-                     batches: Iterable[dict],
-                     gamma: float = 0.05) -> MatchingResult:
+def measure_matching(
+    backbone: nn.Module,
+    data_preprocessor: nn.Module,
+    batches: Iterable[dict],
+    gamma: float = 0.05,
+) -> MatchingResult:
     """Matching accuracy of a backbone over many images.
 
     Args:
@@ -121,7 +135,7 @@ def measure_matching(backbone: nn.Module,
     flows, partners = [], []
     for batch in batches:
         flow, views = match_batch(backbone, data_preprocessor, batch, gamma)
-        num_cells = round(flow.shape[-1]**0.5)
+        num_cells = round(flow.shape[-1] ** 0.5)
         flows.append(flow)
         partners += [correspondences(*pair, num_cells) for pair in views]
     return score_matching(np.concatenate(flows), partners)

@@ -1,6 +1,6 @@
 """What an encoder makes of a view."""
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -19,4 +19,4 @@ class Embedding(NamedTuple):
 
     nodes: Tensor
     vector: Tensor
-    node_vectors: Optional[Tensor] = None
+    node_vectors: Tensor | None = None

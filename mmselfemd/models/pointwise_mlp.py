@@ -1,7 +1,7 @@
 """The MLP of BYOL's projector and predictor, as 1 x 1 convolutions."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import torch
 from mmcv.cnn import build_norm_layer
@@ -24,11 +24,13 @@ class PointwiseMLP(BaseModule):
             Defaults to ``dict(type='SyncBN')``.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 hidden_channels: int,
-                 out_channels: int,
-                 norm_cfg: dict = dict(type='SyncBN')) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int,
+        out_channels: int,
+        norm_cfg: dict = dict(type='SyncBN'),
+    ) -> None:
         super().__init__()
         self.hidden = nn.Conv2d(in_channels, hidden_channels, 1)
         self.norm = build_norm_layer(norm_cfg, hidden_channels)[1]

@@ -6,11 +6,21 @@ networks, and nothing but torch is imported.
 
 from .cost import cosine_cost
 from .emd import emd_similarity
-from .marginals import (mean_marginals, normalise_marginals, uniform_marginals,
-                        vector_marginals)
+from .marginals import (
+    mean_marginals,
+    normalise_marginals,
+    uniform_marginals,
+    vector_marginals,
+)
 from .sinkhorn import TransportPlan, sinkhorn
 
 __all__ = [
-    'TransportPlan', 'cosine_cost', 'emd_similarity', 'mean_marginals',
-    'normalise_marginals', 'sinkhorn', 'uniform_marginals', 'vector_marginals'
+    'TransportPlan',
+    'cosine_cost',
+    'emd_similarity',
+    'mean_marginals',
+    'normalise_marginals',
+    'sinkhorn',
+    'uniform_marginals',
+    'vector_marginals',
 ]

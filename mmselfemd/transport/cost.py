@@ -27,5 +27,6 @@ def cosine_cost(x: Tensor, y: Tensor) -> Tensor:
     if x.dim() != 3 or y.dim() != 3 or x.shape[::2] != y.shape[::2]:
         raise ValueError(
             'x and y must be nodes of shape (B, N, C) and (B, M, C), but got '
-            f'{tuple(x.shape)} and {tuple(y.shape)}')
+            f'{tuple(x.shape)} and {tuple(y.shape)}'
+        )
     return 1 - F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).mT

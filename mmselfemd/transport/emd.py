@@ -1,7 +1,5 @@
 """The similarity of two sets of nodes, Eq. 12, and its gradients."""
 
-from typing import Optional
-
 import torch
 from torch import Tensor
 
@@ -12,13 +10,15 @@ from .sinkhorn import TransportPlan, sinkhorn
 GRADIENTS = ('envelope', 'implicit', 'unroll')
 
 
-def emd_similarity(x: Tensor,
-                   y: Tensor,
-                   source: Tensor,
-                   target: Tensor,
-                   gamma: float = 0.05,
-                   max_iters: int = 100,
-                   gradient: str = 'envelope') -> Tensor:
+def emd_similarity(
+    x: Tensor,
+    y: Tensor,
+    source: Tensor,
+    target: Tensor,
+    gamma: float = 0.05,
+    max_iters: int = 100,
+    gradient: str = 'envelope',
+) -> Tensor:
     r"""Similarity of two sets of nodes under the optimal flow, Eq. 12.
 
     .. math::
@@ -46,17 +46,19 @@ def emd_similarity(x: Tensor,
         ValueError: If ``gradient`` is unknown, or see :func:`sinkhorn`.
     """
     return flow_similarity(
-        cosine_cost(x, y), source, target, gamma, max_iters, gradient)[0]
+        cosine_cost(x, y), source, target, gamma, max_iters, gradient
+    )[0]
 
 
 @full_precision
 def flow_similarity(
-        cost: Tensor,
-        source: Tensor,
-        target: Tensor,
-        gamma: float = 0.05,
-        max_iters: int = 100,
-        gradient: str = 'envelope') -> tuple[Tensor, TransportPlan]:
+    cost: Tensor,
+    source: Tensor,
+    target: Tensor,
+    gamma: float = 0.05,
+    max_iters: int = 100,
+    gradient: str = 'envelope',
+) -> tuple[Tensor, TransportPlan]:
     """As :func:`emd_similarity`, from costs, with the plan beside it.
 
     Args:
@@ -74,8 +76,9 @@ def flow_similarity(
         ValueError: See :func:`emd_similarity`.
     """
     if gradient not in GRADIENTS:
-        raise ValueError(f'gradient must be one of {GRADIENTS}, but got '
-                         f'{gradient!r}')
+        raise ValueError(
+            f'gradient must be one of {GRADIENTS}, but got {gradient!r}'
+        )
     source, target = source.detach(), target.detach()
     if gradient == 'unroll':
         plan = sinkhorn(cost, source, target, gamma, max_iters)
@@ -91,15 +94,17 @@ def flow_similarity(
     return score + ((cost - cost.detach()) * slope).sum((1, 2)), plan
 
 
-def _flow_response(flow: Tensor,
-                   weight: Optional[Tensor],
-                   gamma: float) -> Tensor:
+def _flow_response(flow: Tensor, weight: Tensor, gamma: float) -> Tensor:
     r"""Gradient of :math:`\sum_{ij} w_{ij} \pi^*_{ij}(c)` by the cost c.
 
     With :math:`\pi_{ij} = \exp((f_i + g_j - c_{ij}) / \gamma)` and the
-    marginals held, the implicit function theorem gives :math:`-\pi_{ij} (w_{ij}
-    - \lambda_i - \mu_j) / \gamma`, where :math:`\lambda` and :math:`\mu` make
-    every row and column of it sum to zero.
+    marginals held, the implicit function theorem gives
+
+    .. math::
+        -\pi_{ij} (w_{ij} - \lambda_i - \mu_j) / \gamma
+
+    where :math:`\lambda` and :math:`\mu` make every row and column of it sum
+    to zero.
     """
     row, column = flow.sum(2), flow.sum(1)
     safe_row = row.where(row > 0, 1)
@@ -109,7 +114,9 @@ def _flow_response(flow: Tensor,
     system = torch.diag_embed(column.where(column > 0, 1)) - flow.mT @ share
     # (lambda + t, mu - t) is the same solution: fix t by <column, mu> = 0.
     system = system + column[:, :, None] * column[:, None, :]
-    right = weighted.sum(1) - (share.mT @ weighted.sum(2, keepdim=True))[..., 0]
-    mu = torch.linalg.solve(system, right)
-    lam = (weighted.sum(2) - (flow @ mu[..., None])[..., 0]) / safe_row
-    return -flow * (weight - lam[:, :, None] - mu[:, None, :]) / gamma
+    row_sums = weighted.sum(2, keepdim=True)
+    mu = torch.linalg.solve(
+        system, weighted.sum(1) - (share.mT @ row_sums)[..., 0]
+    )
+    lambda_ = (row_sums - flow @ mu[..., None]) / safe_row[:, :, None]
+    return -flow * (weight - lambda_ - mu[:, None, :]) / gamma

@@ -30,7 +30,8 @@ def vector_marginals(nodes: Tensor, vector: Tensor) -> Tensor:
     if nodes.dim() != 3 or vector.shape != nodes[:, 0].shape:
         raise ValueError(
             'nodes must be (B, N, C) and vector (B, C), but got '
-            f'{tuple(nodes.shape)} and {tuple(vector.shape)}')
+            f'{tuple(nodes.shape)} and {tuple(vector.shape)}'
+        )
     return (nodes * vector[:, None]).sum(-1).relu()
 
 
@@ -77,5 +78,6 @@ def normalise_marginals(weights: Tensor) -> Tensor:
     """
     total = weights.sum(-1, keepdim=True)
     uniform = torch.full_like(weights, 1 / weights.shape[-1])
-    return torch.where(total == 0, uniform,
-                       weights / total.where(total != 0, 1))
+    return torch.where(
+        total == 0, uniform, weights / total.where(total != 0, 1)
+    )

@@ -1,7 +1,8 @@
 """Transport runs in float32 at least, whatever the autocast."""
 
+from collections.abc import Callable
 from functools import wraps
-from typing import Any, Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,18 +23,22 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def raised(value: Any) -> Any:
-        is_half = isinstance(value, Tensor) and value.dtype in (torch.float16,
-                                                                torch.bfloat16)
+        is_half = isinstance(value, Tensor) and value.dtype in (
+            torch.float16,
+            torch.bfloat16,
+        )
         return value.float() if is_half else value
 
     @wraps(function)
     def wrapper(*args, **kwargs):
-        device = next(arg.device.type
-                      for arg in (*args, *kwargs.values())
-                      if isinstance(arg, Tensor))
+        device = next(
+            arg.device.type
+            for arg in (*args, *kwargs.values())
+            if isinstance(arg, Tensor)
+        )
         with torch.autocast(device, enabled=False):
-            return function(*map(raised, args),
-                            **{k: raised(v)
-                               for k, v in kwargs.items()})
+            return function(
+                *map(raised, args), **{k: raised(v) for k, v in kwargs.items()}
+            )
 
     return wrapper

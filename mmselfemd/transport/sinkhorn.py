@@ -1,6 +1,7 @@
 """Entropic optimal transport by Sinkhorn-Knopp iterations, Eq. 4-10."""
 
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,13 +37,15 @@ class TransportPlan(NamedTuple):
 
 
 @full_precision
-def sinkhorn(cost: Tensor,
-             source: Tensor,
-             target: Tensor,
-             gamma: float = 0.05,
-             max_iters: int = 100,
-             tol: Optional[float] = None,
-             domain: str = 'auto') -> TransportPlan:
+def sinkhorn(
+    cost: Tensor,
+    source: Tensor,
+    target: Tensor,
+    gamma: float = 0.05,
+    max_iters: int = 100,
+    tol: float | None = None,
+    domain: str = 'auto',
+) -> TransportPlan:
     r"""Solve the entropic transport problem of Eq. 4.
 
     .. math::
@@ -77,7 +80,8 @@ def sinkhorn(cost: Tensor,
     """
     if domain not in ('auto', 'linear', 'log'):
         raise ValueError(
-            f"domain must be 'auto', 'linear' or 'log', but got {domain!r}")
+            f"domain must be 'auto', 'linear' or 'log', but got {domain!r}"
+        )
     spread = _check(cost, source, target, gamma, max_iters)
     source, target = normalise_marginals(source), normalise_marginals(target)
     if domain == 'auto':
@@ -97,7 +101,8 @@ def sinkhorn(cost: Tensor,
         # the same alone and in a batch.
         state = tuple(
             torch.where(active[:, None], new, old)
-            for new, old in zip(updated, state))
+            for new, old in zip(updated, state, strict=True)
+        )
         iterations += active
         if iteration % _CHECK_INTERVAL == 0:
             active = active & (_residual(plan(*state), target) > tol)
@@ -108,16 +113,18 @@ def sinkhorn(cost: Tensor,
 
     flow = plan(*state)
     residual = _residual(flow, target)
-    return TransportPlan(flow, iterations, residual,
-                         residual <= (1e-3 if tol is None else tol))
+    return TransportPlan(
+        flow, iterations, residual, residual <= (1e-3 if tol is None else tol)
+    )
 
 
 _State = tuple[Tensor, Tensor]
 _Domain = tuple[Callable[..., _State], _State, Callable[..., Tensor]]
 
 
-def _linear_domain(cost: Tensor, source: Tensor, target: Tensor,
-                   gamma: float) -> _Domain:
+def _linear_domain(
+    cost: Tensor, source: Tensor, target: Tensor, gamma: float
+) -> _Domain:
     """Eq. 9 and 10 as printed, the cost shifted to start at zero."""
     floor = cost.detach().amin((1, 2), keepdim=True)
     kernel = torch.exp((floor - cost) / gamma)
@@ -134,15 +141,17 @@ def _linear_domain(cost: Tensor, source: Tensor, target: Tensor,
     return step, (torch.ones_like(target), torch.ones_like(source)), plan
 
 
-def _log_domain(cost: Tensor, source: Tensor, target: Tensor,
-                gamma: float) -> _Domain:
+def _log_domain(
+    cost: Tensor, source: Tensor, target: Tensor, gamma: float
+) -> _Domain:
     """The same on log u and log v, for any gamma."""
     log_kernel = -cost / gamma
     # A floor instead of log 0 = -inf keeps gradients finite; the mask makes
     # the flow of such nodes exactly zero all the same.
     tiny = torch.finfo(cost.dtype).tiny
-    log_source, log_target = (w.clamp_min(tiny).log()
-                              for w in (source, target))
+    log_source, log_target = (
+        w.clamp_min(tiny).log() for w in (source, target)
+    )
     mask = (source > 0)[:, :, None] & (target > 0)[:, None, :]
 
     def step(log_u: Tensor, log_v: Tensor) -> _State:
@@ -162,32 +171,40 @@ def _residual(flow: Tensor, target: Tensor) -> Tensor:
     return (flow.sum(1) - target).abs().sum(-1).detach()
 
 
-def _check(cost: Tensor, source: Tensor, target: Tensor, gamma: float,
-           max_iters: int) -> float:
+def _check(
+    cost: Tensor, source: Tensor, target: Tensor, gamma: float, max_iters: int
+) -> float:
     """Refuse what is not a transport problem; return the spread of costs.
 
     Everything that has to be read from the device is read at once.
     """
     if cost.dim() != 3:
         raise ValueError(
-            f'cost must be of shape (B, N, M), but got {tuple(cost.shape)}')
-    for name, weights, shape in (('source', source, cost.shape[:2]),
-                                 ('target', target, cost.shape[::2])):
+            f'cost must be of shape (B, N, M), but got {tuple(cost.shape)}'
+        )
+    for name, weights, shape in (
+        ('source', source, cost.shape[:2]),
+        ('target', target, cost.shape[::2]),
+    ):
         if weights.shape != shape:
-            raise ValueError(f'{name} must be of shape {tuple(shape)} to fit '
-                             f'cost, but got {tuple(weights.shape)}')
+            raise ValueError(
+                f'{name} must be of shape {tuple(shape)} to fit '
+                f'cost, but got {tuple(weights.shape)}'
+            )
     if not gamma > 0:
         raise ValueError(f'gamma must be > 0, but got {gamma}')
     if max_iters < 1:
         raise ValueError(f'max_iters must be >= 1, but got {max_iters}')
-    spread = (cost.detach().amax((1, 2)) - cost.detach().amin((1, 2)))
+    spread = cost.detach().amax((1, 2)) - cost.detach().amin((1, 2))
     # One bad problem must not choose the domain of the others.
     spread = spread.nan_to_num(0, posinf=0).amax()
-    lowest = [weights.detach().nan_to_num(0).amin() for weights in
-              (source, target)]
+    lowest = [
+        weights.detach().nan_to_num(0).amin() for weights in (source, target)
+    ]
     spread, *lowest = torch.stack((spread, *lowest)).tolist()
-    for name, value in zip(('source', 'target'), lowest):
+    for name, value in zip(('source', 'target'), lowest, strict=True):
         if value < 0:
             raise ValueError(
-                f'{name} weights must be >= 0, but the lowest is {value}')
+                f'{name} weights must be >= 0, but the lowest is {value}'
+            )
     return spread

@@ -1,6 +1,6 @@
 """From views and flows to the pairs that Fig. 5 shows."""
 
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import mmcv
 import numpy as np
@@ -44,7 +44,8 @@ def matching_pair(
     crops = [cut_view(image, **view) for view in views]
     centres = receptive_field_centres(num_cells) - 0.5
     places = [
-        _in_view(node, views[1]) for node in nodes_in_image(views[0], num_cells)
+        _in_view(node, views[1])
+        for node in nodes_in_image(views[0], num_cells)
     ]
     shared = [node for node, place in enumerate(places) if place is not None]
     if not shared:
@@ -81,9 +82,7 @@ def _choose(
     return chosen[:num_positions]
 
 
-def _in_view(
-    place: np.ndarray, view: Mapping
-) -> tuple[float, float] | None:
+def _in_view(place: np.ndarray, view: Mapping) -> tuple[float, float] | None:
     """A place of the image in pixels of a view, if the view shows it."""
     left, top, width, height = view['box']
     x, y = (place - (left, top)) / (width, height) * view['size']

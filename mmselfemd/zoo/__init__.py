@@ -10,7 +10,12 @@ from .loading import UnsafeCheckpointError, state_dict_of
 from .saving import AtomicLocalBackend, atomic_write, to_plain
 
 __all__ = [
-    'AtomicLocalBackend', 'UnsafeCheckpointError', 'WeightsNotPublishedError',
-    'atomic_write', 'extract_backbone', 'read_model_index', 'state_dict_of',
-    'to_plain'
+    'AtomicLocalBackend',
+    'UnsafeCheckpointError',
+    'WeightsNotPublishedError',
+    'atomic_write',
+    'extract_backbone',
+    'read_model_index',
+    'state_dict_of',
+    'to_plain',
 ]

@@ -15,7 +15,7 @@ from .saving import atomic_write
 __all__ = ['FORMATS', 'ExtractedBackbone', 'extract_backbone']
 
 #: What a backbone can be written for.
-FORMATS = ('mmdet', )
+FORMATS = ('mmdet',)
 
 _PREFIX = 'backbone.'
 
@@ -34,6 +34,7 @@ class ExtractedBackbone(NamedTuple):
             images that the backbone was trained on; empty where the
             checkpoint does not record them.
     """
+
     path: Path
     tensors: int
     parameters: int
@@ -42,10 +43,12 @@ class ExtractedBackbone(NamedTuple):
     pixels: dict
 
 
-def extract_backbone(checkpoint: str | Path,
-                     out: str | Path,
-                     to: str = 'mmdet',
-                     force: bool = False) -> ExtractedBackbone:
+def extract_backbone(
+    checkpoint: str | Path,
+    out: str | Path,
+    to: str = 'mmdet',
+    force: bool = False,
+) -> ExtractedBackbone:
     """Write the query backbone of a pre-training checkpoint to its own file.
 
     The file holds tensors, strings and numbers alone. For ``mmdet`` the
@@ -76,12 +79,15 @@ def extract_backbone(checkpoint: str | Path,
     out = Path(out)
     if out.exists() and not force:
         raise FileExistsError(
-            f'{out} exists. Name another file, or replace it with --force.')
+            f'{out} exists. Name another file, or replace it with --force.'
+        )
 
     loaded = CheckpointLoader.load_checkpoint(
-        str(checkpoint), map_location='cpu', logger='silent')
-    backbone = _query_backbone(state_dict_of(loaded, str(checkpoint)),
-                               str(checkpoint))
+        str(checkpoint), map_location='cpu', logger='silent'
+    )
+    backbone = _query_backbone(
+        state_dict_of(loaded, str(checkpoint)), str(checkpoint)
+    )
     pixels = _pixel_convention(loaded.get('meta'))
     meta = dict(source=Path(checkpoint).name, format=to, **pixels)
     with atomic_write(out) as file:
@@ -89,11 +95,15 @@ def extract_backbone(checkpoint: str | Path,
     return ExtractedBackbone(
         path=out,
         tensors=len(backbone),
-        parameters=sum(value.numel() for name, value in backbone.items()
-                       if not name.endswith('num_batches_tracked')),
+        parameters=sum(
+            value.numel()
+            for name, value in backbone.items()
+            if not name.endswith('num_batches_tracked')
+        ),
         size=out.stat().st_size,
         sha256=hashlib.sha256(out.read_bytes()).hexdigest(),
-        pixels=pixels)
+        pixels=pixels,
+    )
 
 
 def _query_backbone(weights: dict, source: str) -> dict:
@@ -101,23 +111,27 @@ def _query_backbone(weights: dict, source: str) -> dict:
     # Copies: a slice of a larger storage would be saved with all of it.
     backbone = {
         name.removeprefix(_PREFIX): value.clone()
-        for name, value in weights.items() if name.startswith(_PREFIX)
+        for name, value in weights.items()
+        if name.startswith(_PREFIX)
     }
     if not backbone:
         found = Counter(name.split('.')[0] for name in weights)
         raise ValueError(
             f'{source} holds no backbone: expected names that start with '
             f'{_PREFIX!r}, found '
-            f'{", ".join(f"{top}.* ({n})" for top, n in found.items())}.')
+            f'{", ".join(f"{top}.* ({n})" for top, n in found.items())}.'
+        )
     broken = [
-        name for name, value in backbone.items()
+        name
+        for name, value in backbone.items()
         if value.is_floating_point() and not value.isfinite().all()
     ]
     if broken:
         raise ValueError(
             f'{source}: {len(broken)} of {len(backbone)} backbone tensors '
             f'hold NaN or infinity, {broken[0]} first. The training has '
-            'diverged; take an earlier checkpoint.')
+            'diverged; take an earlier checkpoint.'
+        )
     return backbone
 
 
@@ -160,4 +174,5 @@ def _pixel_arguments(call: ast.Call) -> dict:
     return dict(
         mean=list(arguments['mean']),
         std=list(arguments['std']),
-        channel_order='RGB' if to_rgb else 'BGR')
+        channel_order='RGB' if to_rgb else 'BGR',
+    )

@@ -28,7 +28,8 @@ def _default_root() -> Path:
     raise FileNotFoundError(
         f'model-index.yml is neither in {package / ".mim"} nor in '
         f'{package.parent}: mmselfemd is not installed whole. Install it '
-        'again, or name the weights by their path.')
+        'again, or name the weights by their path.'
+    )
 
 
 def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
@@ -54,9 +55,11 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
 
 
 @CheckpointLoader.register_scheme(SCHEME, force=True)
-def load_from_zoo(filename: str,
-                  map_location: str | None = None,
-                  root: str | Path | None = None) -> dict:
+def load_from_zoo(
+    filename: str,
+    map_location: str | None = None,
+    root: str | Path | None = None,
+) -> dict:
     """Load the weights of a model of this project by its name.
 
     Args:
@@ -81,13 +84,15 @@ def load_from_zoo(filename: str,
         raise ValueError(
             f'{filename}: the model index has no {name!r}. '
             f'{"Near names" if near else "Names"}: '
-            f'{", ".join(near or models) or "none"}.')
+            f'{", ".join(near or models) or "none"}.'
+        )
     model = models[name]
     if not model.get('Weights'):
         raise WeightsNotPublishedError(
             f'{filename}: the weights of {name} are not published yet.\n'
             f'Train them: tools/dist_train.sh {model["Config"]} 8\n'
             'or take a file of your own: --cfg-options pretrained=PATH\n'
-            'or start from random weights: --cfg-options pretrained=None')
+            'or start from random weights: --cfg-options pretrained=None'
+        )
     # The place for mirrors and for a check of the entry's SHA-256.
     return CheckpointLoader.load_checkpoint(model['Weights'], map_location)

@@ -29,9 +29,11 @@ _NUMPY_GLOBALS = [
     np.ndarray,
     np.dtype,
     *(type(np.dtype(code)) for code in np.typecodes['All'] if code != 'O'),
-    *((getattr(np.core.multiarray, name), f'{module}.{name}')
-      for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
-      for name in ('scalar', '_reconstruct')),
+    *(
+        (getattr(np.core.multiarray, name), f'{module}.{name}')
+        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
+        for name in ('scalar', '_reconstruct')
+    ),
 ]
 
 
@@ -70,13 +72,15 @@ def _refusal(source: str, reason: str) -> UnsafeCheckpointError:
         'Ask its author for a plain state dict; or, only if you trust the '
         'file, open it in a throw-away environment with torch.load(..., '
         'weights_only=False) and save '
-        "dict(state_dict=checkpoint['state_dict']) again.")
+        "dict(state_dict=checkpoint['state_dict']) again."
+    )
 
 
 def _damage(source: str, error: Exception) -> ValueError:
     return ValueError(
         f'{source} is damaged, incomplete or not a PyTorch checkpoint '
-        f'({type(error).__name__}).')
+        f'({type(error).__name__}).'
+    )
 
 
 def weights_only(loader: Callable) -> Callable:
@@ -103,7 +107,8 @@ def weights_only(loader: Callable) -> Callable:
                 return loader(filename, *args, **kwargs)
         except KeyError as error:  # a look-up in a table of model names
             raise ValueError(
-                f'{filename}: there is no model of that name.') from error
+                f'{filename}: there is no model of that name.'
+            ) from error
 
     return guarded
 
@@ -125,14 +130,20 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
     weights = checkpoint
     if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
         weights = checkpoint['state_dict']
-    tensors = {
-        name: value
-        for name, value in weights.items() if torch.is_tensor(value)
-    } if isinstance(weights, dict) else {}
+    tensors = (
+        {
+            name: value
+            for name, value in weights.items()
+            if torch.is_tensor(value)
+        }
+        if isinstance(weights, dict)
+        else {}
+    )
     if not tensors:
         raise ValueError(
             f'{source} holds no weights: expected a dict of named tensors, '
-            'bare or under `state_dict`.')
+            'bare or under `state_dict`.'
+        )
     return tensors
 
 
@@ -140,13 +151,20 @@ for _prefixes, _loader in (
     ('', mmengine_checkpoint.load_from_local),
     (('http://', 'https://'), mmengine_checkpoint.load_from_http),
     ('pavi://', mmengine_checkpoint.load_from_pavi),
-    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
-     mmengine_checkpoint.load_from_ceph),
-    (('modelzoo://', 'torchvision://'),
-     mmengine_checkpoint.load_from_torchvision),
-    (('open-mmlab://', 'openmmlab://'),
-     mmengine_checkpoint.load_from_openmmlab),
+    (
+        (r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
+        mmengine_checkpoint.load_from_ceph,
+    ),
+    (
+        ('modelzoo://', 'torchvision://'),
+        mmengine_checkpoint.load_from_torchvision,
+    ),
+    (
+        ('open-mmlab://', 'openmmlab://'),
+        mmengine_checkpoint.load_from_openmmlab,
+    ),
     ('mmcls://', mmengine_checkpoint.load_from_mmcls),
 ):
     CheckpointLoader.register_scheme(
-        _prefixes, weights_only(_loader), force=True)
+        _prefixes, weights_only(_loader), force=True
+    )

@@ -57,8 +57,10 @@ def _to_plain(value: object, path: str) -> object:
     if isinstance(value, Mapping):
         return _plain_mapping(value, path)
     if isinstance(value, (list, tuple, set, frozenset)):
-        items = [to_plain(item, f'{path}[{index}]')
-                 for index, item in enumerate(value)]
+        items = [
+            to_plain(item, f'{path}[{index}]')
+            for index, item in enumerate(value)
+        ]
         if isinstance(value, (set, frozenset)):
             return set(items)
         return tuple(items) if isinstance(value, tuple) else items
@@ -67,7 +69,8 @@ def _to_plain(value: object, path: str) -> object:
         return dict(
             log_history=torch.from_numpy(np.array(logs, dtype=np.float64)),
             count_history=torch.from_numpy(np.array(counts, dtype=np.int64)),
-            max_length=value.max_length)
+            max_length=value.max_length,
+        )
     if isinstance(value, np.generic):
         return _to_plain(value.item(), path)
     if isinstance(value, np.ndarray):
@@ -86,7 +89,8 @@ def _to_plain(value: object, path: str) -> object:
         f'{path} is not saved: {type(value).__name__} has no plain form, and '
         'a checkpoint that holds Python objects runs code when it is loaded.',
         logger='current',
-        level=logging.WARNING)
+        level=logging.WARNING,
+    )
     return _DROPPED
 
 
@@ -148,10 +152,9 @@ class AtomicLocalBackend(LocalBackend):
         with atomic_write(filepath) as file:
             file.write(obj)
 
-    def put_text(self,
-                 obj: str,
-                 filepath: str | Path,
-                 encoding: str = 'utf-8') -> None:
+    def put_text(
+        self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
+    ) -> None:
         """Write text to a file, whole or not at all."""
         self.put(obj.encode(encoding), filepath)
 

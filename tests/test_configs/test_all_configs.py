@@ -9,8 +9,11 @@ from mmengine.registry import MODELS, DefaultScope
 import mmselfemd  # noqa: F401
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-ALL = sorted(path.relative_to(CONFIGS) for path in CONFIGS.rglob('*.py')
-             if '_base_' not in path.parts)
+ALL = sorted(
+    path.relative_to(CONFIGS)
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
 
 
 def test_there_are_configs():

@@ -50,16 +50,30 @@ def coco(tmp_path):
             cv2.imwrite(str(tmp_path / split / name), image)
             images.append(dict(id=index, file_name=name, width=96, height=64))
             annotations.append(
-                dict(id=index, image_id=index, category_id=1, iscrowd=0,
-                     bbox=[20, 10, 50, 40], area=2000))
+                dict(
+                    id=index,
+                    image_id=index,
+                    category_id=1,
+                    iscrowd=0,
+                    bbox=[20, 10, 50, 40],
+                    area=2000,
+                )
+            )
         path = tmp_path / 'annotations' / f'instances_{split}.json'
         path.write_text(
             json.dumps(
-                dict(images=images, annotations=annotations,
-                     categories=[
-                         dict(id=number, name=name) for number, name in
-                         enumerate(CocoDataset.METAINFO['classes'], 1)
-                     ])))
+                dict(
+                    images=images,
+                    annotations=annotations,
+                    categories=[
+                        dict(id=number, name=name)
+                        for number, name in enumerate(
+                            CocoDataset.METAINFO['classes'], 1
+                        )
+                    ],
+                )
+            )
+        )
     return tmp_path
 
 
@@ -70,17 +84,29 @@ def test_every_parameter_is_trained(model):
 
 
 def test_norms(model):
-    norms = {name: m for name, m in model.named_modules()
-             if isinstance(m, nn.modules.batchnorm._NormBase)}
+    norms = {
+        name: m
+        for name, m in model.named_modules()
+        if isinstance(m, nn.modules.batchnorm._NormBase)
+    }
     assert all(isinstance(m, SyncBatchNorm) for m in norms.values())
-    count = {part: sum(name.startswith(part) for name in norms)
-             for part in ('backbone', 'neck', 'rpn_head', 'roi_head')}
+    count = {
+        part: sum(name.startswith(part) for name in norms)
+        for part in ('backbone', 'neck', 'rpn_head', 'roi_head')
+    }
     # ResNet-50: stem, 16 blocks of 3, 4 downsamplings. FPN: 4 + 4.
     assert count == dict(backbone=53, neck=8, rpn_head=0, roi_head=4)
     # No bias beside a norm.
-    convs = [m for part in (model.backbone, model.neck,
-                            model.roi_head.bbox_head.shared_convs)
-             for m in part.modules() if isinstance(m, nn.Conv2d)]
+    convs = [
+        m
+        for part in (
+            model.backbone,
+            model.neck,
+            model.roi_head.bbox_head.shared_convs,
+        )
+        for m in part.modules()
+        if isinstance(m, nn.Conv2d)
+    ]
     assert len(convs) == 53 + 8 + 4
     assert all(conv.bias is None for conv in convs)
 
@@ -91,7 +117,8 @@ def test_backbone(model):
     # `pretrained` alone says where the weights come from.
     assert not any(
         isinstance(init, dict) and init['type'] == 'Pretrained'
-        for init in model.backbone.init_cfg or [])
+        for init in model.backbone.init_cfg or []
+    )
 
 
 def test_box_head(model):
@@ -107,7 +134,7 @@ def test_input_is_rgb_with_mean_and_std(model):
     red = model.data_preprocessor(dict(inputs=[bgr]))['inputs'][0, :, 0, 0]
     mean = torch.tensor([123.675, 116.28, 103.53])
     std = torch.tensor([58.395, 57.12, 57.375])
-    expected = (torch.tensor([255., 0, 0]) - mean) / std
+    expected = (torch.tensor([255.0, 0, 0]) - mean) / std
     torch.testing.assert_close(red, expected)
 
 
@@ -116,7 +143,8 @@ def test_learning_rate(cfg):
     optimizer = torch.optim.SGD([parameter], lr=0.02)
     schedulers = [
         PARAM_SCHEDULERS.build(
-            dict(scheduler), default_args=dict(optimizer=optimizer))
+            dict(scheduler), default_args=dict(optimizer=optimizer)
+        )
         for scheduler in cfg.param_scheduler
     ]
     rates = []
@@ -129,8 +157,11 @@ def test_learning_rate(cfg):
     # Detectron2: WarmupMultiStepLR with WARMUP_FACTOR 1/1000.
     alpha = np.minimum(iteration / 1000, 1)
     warmup = 0.001 * (1 - alpha) + alpha
-    expected = 0.02 * warmup * 0.1**(
-        (iteration >= 60000).astype(int) + (iteration >= 80000))
+    expected = (
+        0.02
+        * warmup
+        * 0.1 ** ((iteration >= 60000).astype(int) + (iteration >= 80000))
+    )
     # mmengine reaches the top one iteration earlier.
     np.testing.assert_allclose(rates, expected, rtol=2e-3)
 
@@ -138,7 +169,8 @@ def test_learning_rate(cfg):
 def test_optimiser(cfg):
     wrapper = cfg.optim_wrapper
     assert wrapper.optimizer == dict(
-        type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4)
+        type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4
+    )
     assert OPTIM_WRAPPERS.get(wrapper.type) is OptimWrapper
     assert wrapper.get('clip_grad') is None
     assert wrapper.get('paramwise_cfg') is None
@@ -163,14 +195,16 @@ def test_sizes_and_flips(cfg, tmp_path):
         return info['inputs']
 
     instance = dict(bbox=[1, 1, 9, 9], bbox_label=0, ignore_flag=0)
-    views = [run(pipeline, img_path=path, instances=[instance], img_id=1)
-             for _ in range(60)]
-    assert {min(view.shape[1:]) for view in views} == set(
-        range(640, 801, 32))
+    views = [
+        run(pipeline, img_path=path, instances=[instance], img_id=1)
+        for _ in range(60)
+    ]
+    assert {min(view.shape[1:]) for view in views} == set(range(640, 801, 32))
     flipped = sum(bool(view[0, 0, 0] == 0) for view in views)
     assert 15 < flipped < 45
-    test = [TRANSFORMS.build(step)
-            for step in cfg.test_dataloader.dataset.pipeline]
+    test = [
+        TRANSFORMS.build(step) for step in cfg.test_dataloader.dataset.pipeline
+    ]
     view = run(test, img_path=path, instances=[instance], img_id=1)
     assert view.shape == (3, 800, 1067)
     wide = str(tmp_path / 'wide.png')
@@ -183,16 +217,17 @@ def test_data_are_coco_in_its_usual_place(cfg):
     for split in ('train', 'val'):
         dataset = cfg[f'{split}_dataloader'].dataset
         assert dataset.data_root == 'data/coco/'
-        assert dataset.ann_file == (
-            f'annotations/instances_{split}2017.json')
+        assert dataset.ann_file == (f'annotations/instances_{split}2017.json')
         assert dataset.data_prefix.img == f'{split}2017/'
 
 
 def test_hooks_survive_a_child_that_sets_custom_hooks(root, tmp_path):
     child = tmp_path / 'child.py'
-    child.write_text(f"_base_ = {str(root / NAME)!r}\n"
-                     "custom_hooks = [dict(type='NumClassCheckHook')]\n"
-                     "pretrained = 'other.pth'\n")
+    child.write_text(
+        f'_base_ = {str(root / NAME)!r}\n'
+        "custom_hooks = [dict(type='NumClassCheckHook')]\n"
+        "pretrained = 'other.pth'\n"
+    )
     cfg = Config.fromfile(child)
     assert cfg.pretrained == 'other.pth'
     types = {name: hook.type for name, hook in cfg.default_hooks.items()}
@@ -201,17 +236,21 @@ def test_hooks_survive_a_child_that_sets_custom_hooks(root, tmp_path):
     assert types['precise_bn'] == 'mmselfemd.PreciseBNHook'
     assert not cfg.log_processor.by_epoch
     # Validation, and so precise BN, falls on the saved iterations.
-    assert (cfg.default_hooks.checkpoint.interval ==
-            cfg.train_cfg.val_interval)
+    assert cfg.default_hooks.checkpoint.interval == cfg.train_cfg.val_interval
 
 
 def small(folder):
     """Settings for a run in seconds, all by --cfg-options."""
     loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-    options = {f'{loader}.{name}': value for loader in loaders
-               for name, value in [('dataset.data_root', str(folder)),
-                                   ('num_workers', 0),
-                                   ('persistent_workers', False)]}
+    options = {
+        f'{loader}.{name}': value
+        for loader in loaders
+        for name, value in [
+            ('dataset.data_root', str(folder)),
+            ('num_workers', 0),
+            ('persistent_workers', False),
+        ]
+    }
     annotations = str(folder / 'annotations/instances_val2017.json')
     return options | {
         'pretrained': None,
@@ -235,8 +274,13 @@ def test_trains_saves_evaluates_and_draws(root, coco, tmp_path, monkeypatch):
     config = str(root / NAME)
     trained = launch.train(config, work_dir='run', cfg_options=small(coco))
     metrics = launch.test(
-        config, 'run/iter_3.pth', work_dir='test', out='test/boxes.pkl',
-        show_dir='shown', cfg_options=small(coco))
+        config,
+        'run/iter_3.pth',
+        work_dir='test',
+        out='test/boxes.pkl',
+        show_dir='shown',
+        cfg_options=small(coco),
+    )
     assert 0 <= metrics['coco/bbox_mAP_50'] <= 1
     assert len(list((tmp_path / 'shown').glob('*.jpg'))) == 6
     assert (tmp_path / 'test/boxes.pkl').exists()
@@ -244,6 +288,7 @@ def test_trains_saves_evaluates_and_draws(root, coco, tmp_path, monkeypatch):
     log = next((tmp_path / 'run').glob('*/vis_data/scalars.json'))
     last = json.loads(log.read_text().splitlines()[-1])
     assert last['coco/bbox_mAP'] == pytest.approx(
-        metrics['coco/bbox_mAP'], abs=1e-6)
+        metrics['coco/bbox_mAP'], abs=1e-6
+    )
     means = trained.roi_head.bbox_head.shared_convs[0].bn.running_mean
     assert torch.isfinite(means).all() and means.abs().sum() > 0

@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from mmengine.optim import OptimWrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 
 from mmselfemd.registry import MODELS, TRANSFORMS
 
-PATH = Path(__file__).resolve().parents[2].joinpath(
-    'configs/selfemd/selfemd_r50_coco_800e.py')
+PATH = (
+    Path(__file__)
+    .resolve()
+    .parents[2]
+    .joinpath('configs/selfemd/selfemd_r50_coco_800e.py')
+)
 
 
 @pytest.fixture
@@ -22,7 +26,8 @@ def cfg():
 
 def test_optimisation(cfg):
     assert cfg.optim_wrapper.optimizer == dict(
-        type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4)
+        type='SGD', lr=0.2, momentum=0.9, weight_decay=1e-4
+    )
     assert cfg.train_cfg.max_epochs == 800
     assert 8 * cfg.train_dataloader.batch_size == 256
     assert cfg.auto_scale_lr.base_batch_size == 256
@@ -36,8 +41,9 @@ def test_learning_rate_warms_up_over_4_epochs_then_is_a_cosine(cfg):
     with DefaultScope.overwrite_default_scope('mmselfemd'):
         schedulers = [
             PARAM_SCHEDULERS.build(
-                dict(scheduler), default_args=dict(
-                    optimizer=wrapper, epoch_length=epoch))
+                dict(scheduler),
+                default_args=dict(optimizer=wrapper, epoch_length=epoch),
+            )
             for scheduler in cfg.param_scheduler
         ]
     rates = []
@@ -60,20 +66,30 @@ def test_network(cfg, our_scope):
     model = MODELS.build(cfg.model)
     assert model.backbone.depth == 50
     neck, head = model.neck, model.head
-    assert [tuple(p.out.weight.shape[:2]) for p in (
-        neck[0].dense_projector, neck[0].vector_projector,
-        head.dense_predictor, head.vector_predictor)] == [(256, 4096)] * 4
+    assert [
+        tuple(p.out.weight.shape[:2])
+        for p in (
+            neck[0].dense_projector,
+            neck[0].vector_projector,
+            head.dense_predictor,
+            head.vector_predictor,
+        )
+    ] == [(256, 4096)] * 4
     assert neck[0].dense_projector.hidden.in_channels == 2048
     assert head.dense_predictor.hidden.in_channels == 256
-    kinds = {type(module).__name__ for module in model.modules()
-             if 'Norm' in type(module).__name__}
+    kinds = {
+        type(module).__name__
+        for module in model.modules()
+        if 'Norm' in type(module).__name__
+    }
     assert kinds == {'SyncBatchNorm'}
     with torch.no_grad():
         assert neck[1].pyramid(torch.zeros(1, 2, 7, 7)).shape[1] == 83
         assert neck[1].pyramid(torch.zeros(1, 2, 4, 4)).shape[1] == 20
     assert (head.marginals, head.byol_weight) == ('vector', 1.0)
     assert head.transport_cfg == dict(
-        gamma=0.05, max_iters=100, gradient='envelope')
+        gamma=0.05, max_iters=100, gradient='envelope'
+    )
 
 
 def names(transforms):
@@ -88,8 +104,13 @@ def test_views_are_byols_and_a_small_one(cfg, our_scope, image_folder):
     assert names(second) == names(first) + ['Solarize'] == names(small)
     assert (first[2].prob, second[2].prob, second[3].prob) == (1.0, 0.1, 0.2)
     jitter = first[0].transforms[0]
-    assert (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue,
-            first[0].prob) == (0.4, 0.4, 0.2, 0.1, 0.8)
+    assert (
+        jitter.brightness,
+        jitter.contrast,
+        jitter.saturation,
+        jitter.hue,
+        first[0].prob,
+    ) == (0.4, 0.4, 0.2, 0.1, 0.8)
     assert (cut.scale, cut.flip_prob) == ((0.08, 1.0), 0.5)
 
     pipeline = [TRANSFORMS.build(step) for step in cfg.train_pipeline]
@@ -105,9 +126,11 @@ def test_views_are_byols_and_a_small_one(cfg, our_scope, image_folder):
 
 def test_ours_survive_a_child_that_sets_custom_hooks(tmp_path):
     child = tmp_path / 'child.py'
-    child.write_text(f"_base_ = ['{PATH}']\n"
-                     "custom_hooks = [dict(type='EMAHook')]\n")
+    child.write_text(
+        f"_base_ = ['{PATH}']\ncustom_hooks = [dict(type='EMAHook')]\n"
+    )
     hooks = Config.fromfile(child).default_hooks
     assert hooks.momentum_update == dict(
-        type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0)
+        type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0
+    )
     assert hooks.checkpoint.type == 'SafeCheckpointHook'

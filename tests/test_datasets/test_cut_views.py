@@ -23,7 +23,7 @@ def cut(**kwargs):
 def test_geometry_says_where_each_pixel_came_from():
     for _ in range(20):
         results = cut()
-        for image, view in zip(results['img'], results['views']):
+        for image, view in zip(results['img'], results['views'], strict=True):
             size = view['size']
             assert image.shape == (size, size, 3)
             left, top, width, height = view['box']
@@ -34,9 +34,11 @@ def test_geometry_says_where_each_pixel_came_from():
             x = x[::-1] if view['flip'] else x
             inner = slice(4, -4)  # the filter is cut off at the borders
             assert image[size // 2, inner, 0] == pytest.approx(
-                x[inner], abs=1.01)
+                x[inner], abs=1.01
+            )
             assert image[inner, size // 2, 1] == pytest.approx(
-                y[inner], abs=1.01)
+                y[inner], abs=1.01
+            )
 
 
 def test_crops_cover_the_range_and_flips_happen():
@@ -52,11 +54,14 @@ def test_crops_cover_the_range_and_flips_happen():
 def test_photometric_is_applied_per_view():
     views = [
         dict(size=64, photometric=[]),
-        dict(size=64, photometric=[
-            dict(type='mmpretrain.Solarize', thr=0, prob=1.0)])]
+        dict(
+            size=64,
+            photometric=[dict(type='mmpretrain.Solarize', thr=0, prob=1.0)],
+        ),
+    ]
     plain, solarised = CutViews(
-        views, scale=(1, 1), ratio=(1.3334, 1.3334),
-        flip_prob=0)(dict(img=gradient_image()))['img']
+        views, scale=(1, 1), ratio=(1.3334, 1.3334), flip_prob=0
+    )(dict(img=gradient_image()))['img']
     assert np.array_equal(plain, 255 - solarised)
 
 

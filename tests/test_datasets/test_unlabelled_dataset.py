@@ -10,8 +10,10 @@ LOAD = [dict(type='LoadImage')]
 
 
 def names(dataset):
-    return sorted(dataset.get_data_info(i)['img_path'].rsplit('/', 1)[-1]
-                  for i in range(len(dataset)))
+    return sorted(
+        dataset.get_data_info(i)['img_path'].rsplit('/', 1)[-1]
+        for i in range(len(dataset))
+    )
 
 
 def test_every_image_below_the_folder(image_folder, our_scope):
@@ -26,15 +28,17 @@ def test_every_image_below_the_folder(image_folder, our_scope):
 def test_a_list_file_names_the_images(image_folder, tmp_path, our_scope):
     (tmp_path / 'list.txt').write_text('1.jpg\nmore/7.jpg\n')
     dataset = UnlabelledDataset(
-        ann_file=str(tmp_path / 'list.txt'), data_prefix=str(image_folder),
-        pipeline=LOAD)
+        ann_file=str(tmp_path / 'list.txt'),
+        data_prefix=str(image_folder),
+        pipeline=LOAD,
+    )
     assert names(dataset) == ['1.jpg', '7.jpg']
     assert dataset[1]['img'].shape == (120, 160, 3)
 
 
 def test_missing_and_empty_are_named(tmp_path):
     missing = str(tmp_path / 'nowhere')
-    with pytest.raises(FileNotFoundError, match=f"{missing}.*not exist.*data"):
+    with pytest.raises(FileNotFoundError, match=f'{missing}.*not exist.*data'):
         UnlabelledDataset(missing)
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty' / 'note.txt').write_text('no image')
@@ -52,7 +56,8 @@ def log(monkeypatch):
     lines = []
     monkeypatch.setattr(
         'mmselfemd.datasets.transforms.load_image.print_log',
-        lambda message, logger, level: lines.append(message))
+        lambda message, logger, level: lines.append(message),
+    )
     return lines
 
 
@@ -65,8 +70,7 @@ def test_a_broken_image_is_logged_and_replaced(image_folder, our_scope, log):
     items = [dataset[i] for i in range(len(dataset))]
     assert len(items) == 8
     for name in broken:
-        assert not any(item['img_path'].endswith('/' + name)
-                       for item in items)
+        assert not any(item['img_path'].endswith('/' + name) for item in items)
         assert any(name in line and 'takes its place' in line for line in log)
 
 

@@ -27,24 +27,31 @@ def cfg():
                     type='ResNet',
                     depth=50,
                     norm_cfg=dict(type='BN'),
-                    init_cfg=None),
+                    init_cfg=None,
+                ),
                 roi_head=dict(
                     type='StandardRoIHead',
                     bbox_head=dict(type='Shared4Conv1FCBBoxHead'),
-                    test_cfg=dict(score_thr=0.05))),
+                    test_cfg=dict(score_thr=0.05),
+                ),
+            ),
             train_dataloader=dict(
                 batch_size=2,
                 dataset=dict(
                     type='CocoDataset',
                     pipeline=[
                         dict(type='LoadImageFromFile'),
-                        dict(type='RandomFlip', prob=0.5)
-                    ])),
+                        dict(type='RandomFlip', prob=0.5),
+                    ],
+                ),
+            ),
             train_cfg=dict(type='IterBasedTrainLoop', max_iters=10),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
             default_hooks=dict(logger=dict(type='LoggerHook')),
             env_cfg=dict(cudnn_benchmark=False),
-            pretrained='somewhere'))
+            pretrained='somewhere',
+        )
+    )
 
 
 @pytest.fixture
@@ -58,56 +65,93 @@ def log_lines():
     logger.removeHandler(handler)
 
 
-@pytest.mark.parametrize('key', [
-    'model.backbone.depth',
-    'train_dataloader.dataset.pipeline.1.prob',
-    'train_dataloader.dataset.pipeline.0.type',
-    # new, but read by the runner
-    'load_from', 'work_dir', 'resume', 'randomness.seed', 'compile',
-    'randomness', 'val_cfg', 'env_cfg.dist_cfg.backend',
-    'env_cfg.mp_cfg', 'default_hooks.checkpoint.interval',
-    'train_dataloader.num_workers', 'train_dataloader.drop_last',
-    'auto_scale_lr.enable', 'find_unused_parameters',
-    # new, but in the signature of the class, or of a base class
-    'model.backbone.with_cp', 'model.backbone.init_cfg',
-    'model.backbone.norm_cfg.eps', 'model.backbone.norm_cfg.requires_grad',
-    'model.roi_head.bbox_head.num_classes',
-    'train_dataloader.dataset.pipeline.1.direction',
-    'train_dataloader.dataset.data_root', 'train_cfg.val_interval',
-    'optim_wrapper.optimizer.momentum', 'optim_wrapper.paramwise_cfg',
-    'optim_wrapper.clip_grad.max_norm', 'optim_wrapper.accumulative_counts',
-    'default_hooks.logger.interval',
-    # a variable of ours
-    'pretrained',
-])
+@pytest.mark.parametrize(
+    'key',
+    [
+        'model.backbone.depth',
+        'train_dataloader.dataset.pipeline.1.prob',
+        'train_dataloader.dataset.pipeline.0.type',
+        # new, but read by the runner
+        'load_from',
+        'work_dir',
+        'resume',
+        'randomness.seed',
+        'compile',
+        'randomness',
+        'val_cfg',
+        'env_cfg.dist_cfg.backend',
+        'env_cfg.mp_cfg',
+        'default_hooks.checkpoint.interval',
+        'train_dataloader.num_workers',
+        'train_dataloader.drop_last',
+        'auto_scale_lr.enable',
+        'find_unused_parameters',
+        # new, but in the signature of the class, or of a base class
+        'model.backbone.with_cp',
+        'model.backbone.init_cfg',
+        'model.backbone.norm_cfg.eps',
+        'model.backbone.norm_cfg.requires_grad',
+        'model.roi_head.bbox_head.num_classes',
+        'train_dataloader.dataset.pipeline.1.direction',
+        'train_dataloader.dataset.data_root',
+        'train_cfg.val_interval',
+        'optim_wrapper.optimizer.momentum',
+        'optim_wrapper.paramwise_cfg',
+        'optim_wrapper.clip_grad.max_norm',
+        'optim_wrapper.accumulative_counts',
+        'default_hooks.logger.interval',
+        # a variable of ours
+        'pretrained',
+    ],
+)
 def test_good_paths(cfg, key):
     check_cfg_options(cfg, {key: 1})
 
 
-@pytest.mark.parametrize(('key', 'message'), [
-    ('model.bakcbone.depth',
-     "'model' has no 'bakcbone'; did you mean 'backbone'?"),
-    ('model.backbone.dept', "'model.backbone' has no 'dept'; "
-     "did you mean 'depth'"),
-    ('modle.backbone.depth',
-     "the config has no 'modle'; did you mean 'model'"),
-    ('worck_dir', "the config has no 'worck_dir'; did you mean 'work_dir'?"),
-    ('train_cfg.max_iter', "'train_cfg' has no 'max_iter'; "
-     "did you mean 'max_iters'"),
-    ('randomness.sed', "'randomness'"),
-    ('train_dataloader.batchsize', "did you mean 'batch_size'"),
-    ('train_dataloader.dataset.pipeline.2.prob',
-     "is a list with positions 0 to 1; it has no '2'"),
-    ('train_dataloader.dataset.pipeline.one.prob', "it has no 'one'"),
-    ('train_dataloader.dataset.pipeline.1.probability',
-     "pipeline.1' has no 'probability'; did you mean 'prob'"),
-    ('model.roi_head.test_cfg.score_threshold',
-     "did you mean 'score_thr'?"),
-    ('model.backbone.depth.value', "'model.backbone.depth' is 50"),
-    ('optim_wrapper.optimizer.leraning_rate', ' lr,'),
-    ('default_hooks.logger.intervall', "did you mean 'interval'"),
-    ('env_cfg.cudnn', "did you mean 'cudnn_benchmark'?"),
-])
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        (
+            'model.bakcbone.depth',
+            "'model' has no 'bakcbone'; did you mean 'backbone'?",
+        ),
+        (
+            'model.backbone.dept',
+            "'model.backbone' has no 'dept'; did you mean 'depth'",
+        ),
+        (
+            'modle.backbone.depth',
+            "the config has no 'modle'; did you mean 'model'",
+        ),
+        (
+            'worck_dir',
+            "the config has no 'worck_dir'; did you mean 'work_dir'?",
+        ),
+        (
+            'train_cfg.max_iter',
+            "'train_cfg' has no 'max_iter'; did you mean 'max_iters'",
+        ),
+        ('randomness.sed', "'randomness'"),
+        ('train_dataloader.batchsize', "did you mean 'batch_size'"),
+        (
+            'train_dataloader.dataset.pipeline.2.prob',
+            "is a list with positions 0 to 1; it has no '2'",
+        ),
+        ('train_dataloader.dataset.pipeline.one.prob', "it has no 'one'"),
+        (
+            'train_dataloader.dataset.pipeline.1.probability',
+            "pipeline.1' has no 'probability'; did you mean 'prob'",
+        ),
+        (
+            'model.roi_head.test_cfg.score_threshold',
+            "did you mean 'score_thr'?",
+        ),
+        ('model.backbone.depth.value', "'model.backbone.depth' is 50"),
+        ('optim_wrapper.optimizer.leraning_rate', ' lr,'),
+        ('default_hooks.logger.intervall', "did you mean 'interval'"),
+        ('env_cfg.cudnn', "did you mean 'cudnn_benchmark'?"),
+    ],
+)
 def test_bad_paths(cfg, key, message):
     cfg.randomness = dict(seed=0)
     before = cfg.pretty_text
@@ -121,16 +165,17 @@ def test_bad_paths(cfg, key, message):
 
 def test_one_bad_setting_keeps_the_good_ones_out(cfg):
     with pytest.raises(UserError):
-        merge_cfg_options(cfg, {
-            'model.backbone.depth': 18,
-            'model.backbone.dept': 18
-        })
+        merge_cfg_options(
+            cfg, {'model.backbone.depth': 18, 'model.backbone.dept': 18}
+        )
     assert cfg.model.backbone.depth == 50
 
 
 def test_a_new_type_is_asked_for_its_own_names(cfg):
-    options = {'optim_wrapper.optimizer.type': 'AdamW',
-               'optim_wrapper.optimizer.betas': (0.9, 0.95)}
+    options = {
+        'optim_wrapper.optimizer.type': 'AdamW',
+        'optim_wrapper.optimizer.betas': (0.9, 0.95),
+    }
     with pytest.raises(UserError):
         check_cfg_options(cfg, {'optim_wrapper.optimizer.betas': (0.9, 0.95)})
     merge_cfg_options(cfg, options)

@@ -83,13 +83,15 @@ def test_missing_checkpoint(toy, keyword):
 
 def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
     model = launch.train(
-        toy, auto_scale_lr=True, cfg_options={'train_cfg.max_epochs': 1})
+        toy, auto_scale_lr=True, cfg_options={'train_cfg.max_epochs': 1}
+    )
     assert isinstance(model, torch.nn.Module)
     report = Config.fromfile('work_dirs/toy/report_0.json')
     assert report['lr'] == [0.05 * 4 / 16]  # batch 4, meant for 16
     with pytest.raises(UserError, match='auto_scale_lr.base_batch_size'):
-        launch.train(toy, auto_scale_lr=True,
-                     cfg_options=dict(auto_scale_lr=None))
+        launch.train(
+            toy, auto_scale_lr=True, cfg_options=dict(auto_scale_lr=None)
+        )
 
 
 def test_amp_on_a_gpu(monkeypatch):
@@ -124,12 +126,16 @@ def test_data_paths(tmp_path):
     dataset = dict(
         data_root=str(tmp_path),
         ann_file='boxes.json',
-        data_prefix=dict(img='images/'))
+        data_prefix=dict(img='images/'),
+    )
     cfg = Config(
         dict(
             train_dataloader=dict(
-                dataset=dict(type='RepeatDataset', dataset=dataset)),
-            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))]))
+                dataset=dict(type='RepeatDataset', dataset=dataset)
+            ),
+            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))],
+        )
+    )
     check_data_paths(cfg, ['train', 'val', 'test'])
     inner = cfg.train_dataloader.dataset.dataset
     for change, setting in [
@@ -144,7 +150,8 @@ def test_data_paths(tmp_path):
             check_data_paths(cfg, ['train'])
         assert 'gone' in str(error.value)
         assert f'train_dataloader.dataset.dataset.{setting}=' in str(
-            error.value)
+            error.value
+        )
         check_data_paths(cfg, ['val'])
         inner.backend_args = dict(backend='petrel')  # not on this disk
         check_data_paths(cfg, ['train'])
@@ -158,7 +165,8 @@ def test_data_paths(tmp_path):
 def test_runner_for_this_host(toy, monkeypatch):
     built = []
     monkeypatch.setattr(
-        Runner, 'from_cfg', classmethod(lambda cls, cfg: built.append(cls)))
+        Runner, 'from_cfg', classmethod(lambda cls, cfg: built.append(cls))
+    )
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     launch.build_runner(Config(dict(launcher='none')))
     launch.build_runner(Config(dict(launcher='pytorch')))
@@ -170,15 +178,41 @@ def test_runner_for_this_host(toy, monkeypatch):
         launch.build_runner(Config(dict(launcher='mpi', runner_type='Own')))
 
 
-@pytest.mark.parametrize(('launcher', 'variables'), [
-    ('pytorch', dict(RANK='1', WORLD_SIZE='2', LOCAL_RANK='1',
-                     MASTER_ADDR='host', MASTER_PORT='1234')),
-    ('slurm', dict(SLURM_PROCID='1', SLURM_NTASKS='2', SLURM_LOCALID='1',
-                   SLURM_NODELIST='host[1-2]', MASTER_PORT='1234')),
-    ('mpi', dict(OMPI_COMM_WORLD_RANK='1', OMPI_COMM_WORLD_SIZE='2',
-                 OMPI_COMM_WORLD_LOCAL_RANK='1', MASTER_ADDR='host',
-                 MASTER_PORT='1234')),
-])
+@pytest.mark.parametrize(
+    ('launcher', 'variables'),
+    [
+        (
+            'pytorch',
+            dict(
+                RANK='1',
+                WORLD_SIZE='2',
+                LOCAL_RANK='1',
+                MASTER_ADDR='host',
+                MASTER_PORT='1234',
+            ),
+        ),
+        (
+            'slurm',
+            dict(
+                SLURM_PROCID='1',
+                SLURM_NTASKS='2',
+                SLURM_LOCALID='1',
+                SLURM_NODELIST='host[1-2]',
+                MASTER_PORT='1234',
+            ),
+        ),
+        (
+            'mpi',
+            dict(
+                OMPI_COMM_WORLD_RANK='1',
+                OMPI_COMM_WORLD_SIZE='2',
+                OMPI_COMM_WORLD_LOCAL_RANK='1',
+                MASTER_ADDR='host',
+                MASTER_PORT='1234',
+            ),
+        ),
+    ],
+)
 def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
     scontrol = tmp_path / 'scontrol'
     scontrol.write_text('#!/bin/sh\necho host\necho other\n')
@@ -188,13 +222,18 @@ def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
     monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
     monkeypatch.setattr(
         'torch.distributed.init_process_group',
-        lambda **kwargs: seen.update(kwargs, **os.environ))
+        lambda **kwargs: seen.update(kwargs, **os.environ),
+    )
     init_gloo_process_group(launcher, timeout=60)
     assert seen['backend'] == 'gloo'
     assert seen['timeout'].total_seconds() == 60
-    assert (seen['RANK'], seen['WORLD_SIZE'], seen['LOCAL_RANK'],
-            seen['MASTER_ADDR'], seen['MASTER_PORT']) == ('1', '2', '1',
-                                                          'host', '1234')
+    assert (
+        seen['RANK'],
+        seen['WORLD_SIZE'],
+        seen['LOCAL_RANK'],
+        seen['MASTER_ADDR'],
+        seen['MASTER_PORT'],
+    ) == ('1', '2', '1', 'host', '1234')
     first = next(iter(variables))
     monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
     del os.environ[first]
@@ -222,17 +261,24 @@ def test_run_tool(capsys, monkeypatch, tmp_path):
     with pytest.raises(ZeroDivisionError):
         run_tool(lambda: 1 / 0)
     assert (tmp_path / 'error').read_text() == (
-        'ZeroDivisionError: division by zero\n')
+        'ZeroDivisionError: division by zero\n'
+    )
 
 
 def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
     """mmengine would train for no iteration and report success."""
-    with pytest.raises(UserError, match='8 images do not fill one batch of '
-                       '32.*train_dataloader.batch_size'):
+    with pytest.raises(
+        UserError,
+        match='8 images do not fill one batch of '
+        '32.*train_dataloader.batch_size',
+    ):
         launch.train(
             str(ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'),
-            work_dir=str(tmp_path / 'work'), cfg_options={
+            work_dir=str(tmp_path / 'work'),
+            cfg_options={
                 'train_dataloader.dataset.data_root': str(image_folder),
                 'train_dataloader.dataset.data_prefix': '',
                 'train_dataloader.num_workers': 0,
-                'train_dataloader.persistent_workers': False})
+                'train_dataloader.persistent_workers': False,
+            },
+        )

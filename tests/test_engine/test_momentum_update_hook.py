@@ -1,5 +1,6 @@
 """Eq. 1 in mmengine's runner."""
 
+from itertools import pairwise
 from math import cos, pi
 
 import pytest
@@ -30,8 +31,10 @@ class Averaged(BaseModel):
 
     def forward(self, inputs, mode='tensor'):
         if not self.history:
-            self.first = [p.clone() for p in (*self.query.parameters(),
-                                              *self.key.parameters())]
+            self.first = [
+                p.clone()
+                for p in (*self.query.parameters(), *self.key.parameters())
+            ]
         self.history.append(self.key.weight.clone())
         return dict(loss=self.query(inputs).square().mean())
 
@@ -40,13 +43,13 @@ class Averaged(BaseModel):
 
     def update_key(self, momentum):
         with torch.no_grad():
-            for key, query in zip(self.key.parameters(),
-                                  self.query.parameters()):
+            for key, query in zip(
+                self.key.parameters(), self.query.parameters(), strict=True
+            ):
                 key.lerp_(query, 1 - momentum)
 
 
 class Numbers(Dataset):
-
     def __len__(self):
         return 8
 
@@ -69,9 +72,12 @@ class OverflowingOptimWrapper(OptimWrapper):
 
     def step(self, **kwargs):
         if self.calls in self.overflow_at:
-            next(p for group in self.optimizer.param_groups
-                 for p in group['params'] if p.grad is not None
-                 ).grad.fill_(float('inf'))
+            next(
+                p
+                for group in self.optimizer.param_groups
+                for p in group['params']
+                if p.grad is not None
+            ).grad.fill_(float('inf'))
         self.calls += 1
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -82,29 +88,35 @@ def runner(tmp_path, model=None, max_iters=6, optim_wrapper=None, **kwargs):
         model=model or Averaged(),
         work_dir=str(tmp_path),
         train_dataloader=dict(
-            dataset=Numbers(), batch_size=4, num_workers=0,
+            dataset=Numbers(),
+            batch_size=4,
+            num_workers=0,
             collate_fn=dict(type='default_collate'),
-            sampler=dict(type='InfiniteSampler', shuffle=False)),
+            sampler=dict(type='InfiniteSampler', shuffle=False),
+        ),
         train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)) |
-        (optim_wrapper or {}),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1))
+        | (optim_wrapper or {}),
         default_hooks=dict(
             checkpoint=dict(
-                type='mmselfemd.SafeCheckpointHook', by_epoch=False,
-                interval=2),
+                type='mmselfemd.SafeCheckpointHook', by_epoch=False, interval=2
+            ),
             momentum_update=dict(
-                type='mmselfemd.MomentumUpdateHook', base_momentum=0.5)),
+                type='mmselfemd.MomentumUpdateHook', base_momentum=0.5
+            ),
+        ),
         default_scope='mmselfemd',
         experiment_name=tmp_path.name,
         log_level='ERROR',
-        **kwargs)
+        **kwargs,
+    )
 
 
 def moved(model):
     """In which iterations the key moved, from 0; the last is not seen."""
     return [
-        index for index, (before, after) in enumerate(
-            zip(model.history, model.history[1:]))
+        index
+        for index, (before, after) in enumerate(pairwise(model.history))
         if not torch.equal(before, after)
     ]
 
@@ -156,8 +168,9 @@ def test_resume_goes_on_with_the_key_as_saved(tmp_path):
         assert value.isfinite().all(), name
 
     resumed = Averaged()
-    again = runner(tmp_path, resumed, resume=True,
-                   load_from=str(tmp_path / 'iter_4.pth'))
+    again = runner(
+        tmp_path, resumed, resume=True, load_from=str(tmp_path / 'iter_4.pth')
+    )
     again.train()
     key_weight = resumed.first[2]
     assert torch.equal(key_weight, checkpoint['state_dict']['key.weight'])
@@ -167,22 +180,32 @@ def test_resume_goes_on_with_the_key_as_saved(tmp_path):
 
 def test_key_moves_once_a_step_under_accumulation(tmp_path):
     model = Averaged()
-    runner(tmp_path, model, max_iters=9,
-           optim_wrapper=dict(accumulative_counts=3)).train()
+    runner(
+        tmp_path, model, max_iters=9, optim_wrapper=dict(accumulative_counts=3)
+    ).train()
     assert moved(model) == [2, 5]
 
 
-@pytest.mark.parametrize('optimizer', [
-    dict(type='SGD', lr=0.1),
-    dict(type='SGD', lr=0.1, fused=True),
-    dict(type='AdamW', lr=0.1, fused=True),
-])
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        dict(type='SGD', lr=0.1),
+        dict(type='SGD', lr=0.1, fused=True),
+        dict(type='AdamW', lr=0.1, fused=True),
+    ],
+)
 def test_key_stays_when_a_scaler_skips_the_step(tmp_path, optimizer):
     model = Averaged()
-    runner(tmp_path, model, max_iters=7,
-           optim_wrapper=dict(
-               type='OverflowingOptimWrapper', overflow_at=(1, 3),
-               optimizer=optimizer)).train()
+    runner(
+        tmp_path,
+        model,
+        max_iters=7,
+        optim_wrapper=dict(
+            type='OverflowingOptimWrapper',
+            overflow_at=(1, 3),
+            optimizer=optimizer,
+        ),
+    ).train()
     assert moved(model) == [0, 2, 4, 5]
 
 

@@ -68,19 +68,27 @@ def registered():
     for registry, module in [(DATASETS, Numbers), (MODELS, TwoNorms)]:
         registry.register_module(module=module, force=True)
     DATA_SAMPLERS.register_module(
-        name='PlainBatchSampler', module=BatchSampler, force=True)
+        name='PlainBatchSampler', module=BatchSampler, force=True
+    )
     yield
-    for registry, name in [(DATASETS, 'Numbers'), (MODELS, 'TwoNorms'),
-                           (DATA_SAMPLERS, 'PlainBatchSampler')]:
+    for registry, name in [
+        (DATASETS, 'Numbers'),
+        (MODELS, 'TwoNorms'),
+        (DATA_SAMPLERS, 'PlainBatchSampler'),
+    ]:
         registry.module_dict.pop(name)
 
 
 def build_runner(tmp_path, hook=None, by_epoch=False, lr=0.1, **loader):
-    loader = dict(
-        batch_size=4,
-        num_workers=0,
-        sampler=dict(type='InfiniteSampler', shuffle=True),
-        dataset=dict(type='Numbers', size=24)) | loader
+    loader = (
+        dict(
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+            dataset=dict(type='Numbers', size=24),
+        )
+        | loader
+    )
     if by_epoch:
         loader['sampler'] = dict(type='DefaultSampler', shuffle=True)
         train_cfg = dict(by_epoch=True, max_epochs=3, val_interval=2)
@@ -91,11 +99,11 @@ def build_runner(tmp_path, hook=None, by_epoch=False, lr=0.1, **loader):
         work_dir=str(tmp_path),
         train_dataloader=loader,
         train_cfg=train_cfg,
-        optim_wrapper=dict(
-            optimizer=dict(type='SGD', lr=lr, momentum=0.9)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr, momentum=0.9)),
         default_hooks={} if hook is None else dict(precise_bn=hook),
         randomness=dict(seed=0),
-        experiment_name=tmp_path.name)
+        experiment_name=tmp_path.name,
+    )
     return Runner.from_cfg(cfg)
 
 
@@ -114,7 +122,10 @@ def literal_statistics(model, batches):
     for name, values in layers.items():
         mean = torch.stack([v.mean(0) for v in values])
         second_moment = torch.stack([v.var(0) for v in values]) + mean**2
-        result[name] = (mean.mean(0), second_moment.mean(0) - mean.mean(0)**2)
+        result[name] = (
+            mean.mean(0),
+            second_moment.mean(0) - mean.mean(0) ** 2,
+        )
     return result
 
 
@@ -123,7 +134,8 @@ def test_statistics_are_those_of_the_definition(tmp_path, batch_sampler):
     loader = {}
     if batch_sampler:  # then `loader.batch_size` is None, as in mmdet
         loader['batch_sampler'] = dict(
-            type='PlainBatchSampler', drop_last=False)
+            type='PlainBatchSampler', drop_last=False
+        )
     hook = PreciseBNHook(num_images=18)
     runner = build_runner(tmp_path, **loader)
     runner.train()
@@ -141,9 +153,11 @@ def test_statistics_are_those_of_the_definition(tmp_path, batch_sampler):
     for name, (mean, var) in expected.items():
         layer = getattr(model, name)
         torch.testing.assert_close(
-            layer.running_mean.double(), mean, rtol=1e-5, atol=1e-5)
+            layer.running_mean.double(), mean, rtol=1e-5, atol=1e-5
+        )
         torch.testing.assert_close(
-            layer.running_var.double(), var, rtol=1e-5, atol=1e-5)
+            layer.running_var.double(), var, rtol=1e-5, atol=1e-5
+        )
 
 
 def test_at_most_the_whole_data_set(tmp_path):
@@ -153,12 +167,14 @@ def test_at_most_the_whole_data_set(tmp_path):
     PreciseBNHook(num_images=10**6).recompute(runner)
     rows = torch.cat([batch for batch, _ in runner.model.seen])
     torch.testing.assert_close(
-        rows.sort(0).values, Numbers(24).rows.sort(0).values)
+        rows.sort(0).values, Numbers(24).rows.sort(0).values
+    )
 
 
 def test_nothing_else_changes(tmp_path):
     runner = build_runner(
-        tmp_path, dataset=dict(type='Numbers', size=24, augment=True))
+        tmp_path, dataset=dict(type='Numbers', size=24, augment=True)
+    )
     runner.train()
     model = runner.model.train()
     model.linear.eval()
@@ -166,15 +182,22 @@ def test_nothing_else_changes(tmp_path):
     optimiser = deepcopy(runner.optim_wrapper.state_dict())
     modes = {name: m.training for name, m in model.named_modules()}
     momenta = [m.momentum for m in (model.first, model.second)]
-    generators = (torch.get_rng_state(), np.random.get_state()[1].tolist(),
-                  random.getstate())
+    generators = (
+        torch.get_rng_state(),
+        np.random.get_state()[1].tolist(),
+        random.getstate(),
+    )
     PreciseBNHook().recompute(runner)
     after = model.state_dict()
-    changed = {name for name, value in after.items()
-               if not torch.equal(value, before[name])}
+    changed = {
+        name
+        for name, value in after.items()
+        if not torch.equal(value, before[name])
+    }
     assert changed == {
         f'{layer}.running_{what}'
-        for layer in ('first', 'second') for what in ('mean', 'var')
+        for layer in ('first', 'second')
+        for what in ('mean', 'var')
     }
     assert str(runner.optim_wrapper.state_dict()) == str(optimiser)
     assert {name: m.training for name, m in model.named_modules()} == modes
@@ -190,8 +213,7 @@ def test_an_error_leaves_the_statistics(tmp_path):
     runner.train()
     model = runner.model.train()
     before = deepcopy(model.state_dict())
-    handle = model.second.register_forward_pre_hook(
-        lambda *args: 1 / 0)
+    handle = model.second.register_forward_pre_hook(lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         PreciseBNHook().recompute(runner)
     handle.remove()
@@ -200,10 +222,15 @@ def test_an_error_leaves_the_statistics(tmp_path):
     assert model.first.momentum == 0.3
 
 
-@pytest.mark.parametrize(('by_epoch', 'interval', 'expected'), [
-    (False, None, [4, 6]), (False, 3, [3, 6]), (True, None, [12, 18]),
-    (True, 1, [6, 12, 18]),
-])
+@pytest.mark.parametrize(
+    ('by_epoch', 'interval', 'expected'),
+    [
+        (False, None, [4, 6]),
+        (False, 3, [3, 6]),
+        (True, None, [12, 18]),
+        (True, 1, [6, 12, 18]),
+    ],
+)
 def test_when_it_runs(tmp_path, monkeypatch, by_epoch, interval, expected):
     iterations = []
     recompute = PreciseBNHook.recompute
@@ -214,7 +241,8 @@ def test_when_it_runs(tmp_path, monkeypatch, by_epoch, interval, expected):
 
     monkeypatch.setattr(PreciseBNHook, 'recompute', record)
     hook = dict(
-        type='mmselfemd.PreciseBNHook', num_images=20, interval=interval)
+        type='mmselfemd.PreciseBNHook', num_images=20, interval=interval
+    )
     build_runner(tmp_path, hook, by_epoch).train()
     assert iterations == expected
 
@@ -224,14 +252,15 @@ def test_training_goes_on_as_without_it(tmp_path):
     batches = []
     for name, hook in [
         ('with', dict(type='mmselfemd.PreciseBNHook', interval=1)),
-        ('without', None)
+        ('without', None),
     ]:
         runner = build_runner(
-            tmp_path / name, hook,
-            dataset=dict(type='Numbers', size=24, augment=True))
+            tmp_path / name,
+            hook,
+            dataset=dict(type='Numbers', size=24, augment=True),
+        )
         runner.train()
-        batches.append(
-            [batch for batch, grad in runner.model.seen if grad])
+        batches.append([batch for batch, grad in runner.model.seen if grad])
     assert len(batches[0]) == 6
     for a, b in zip(*batches, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -241,15 +270,18 @@ def test_the_checkpoint_holds_the_new_statistics(tmp_path):
     hook = dict(type='mmselfemd.PreciseBNHook')
     runner = build_runner(tmp_path, hook)
     runner.register_hook(
-        dict(type='CheckpointHook', interval=4, by_epoch=False))
+        dict(type='CheckpointHook', interval=4, by_epoch=False)
+    )
     runner.train()
     saved = torch.load(tmp_path / 'iter_6.pth', weights_only=False)
     torch.testing.assert_close(
-        saved['state_dict'], dict(runner.model.state_dict()))
+        saved['state_dict'], dict(runner.model.state_dict())
+    )
     seen = torch.cat([b for b, grad in runner.model.seen[-6:] if not grad])
     assert len(seen) == 24
     torch.testing.assert_close(
-        saved['state_dict']['first.running_mean'], seen.mean(0))
+        saved['state_dict']['first.running_mean'], seen.mean(0)
+    )
 
 
 def test_bad_arguments():

@@ -47,7 +47,6 @@ class TinyDetector(BaseModel):
 
 @MODEL_WRAPPERS.register_module()
 class TinyWrapper(torch.nn.Module):
-
     def __init__(self, module: torch.nn.Module) -> None:
         super().__init__()
         self.module = module
@@ -64,7 +63,7 @@ class SharedHead(ResLayer):
         self.norm = torch.nn.BatchNorm2d(512)
 
 
-PARENT = '''
+PARENT = """
 default_scope = 'mmdet'
 custom_imports = dict(imports=['mmselfemd'])
 pretrained = {parent!r}
@@ -79,7 +78,7 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.0))
 default_hooks = dict(
     checkpoint=dict(type='mmselfemd.SafeCheckpointHook', interval=1),
     pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'))
-'''
+"""
 
 
 def weights_of(value: float, **kwargs) -> dict:
@@ -91,19 +90,22 @@ def weights_of(value: float, **kwargs) -> dict:
     }
 
 
-def save(path: Path, weights: dict, prefix: str = '',
-         wrap: bool = True) -> str:
+def save(
+    path: Path, weights: dict, prefix: str = '', wrap: bool = True
+) -> str:
     weights = {f'{prefix}{name}': value for name, value in weights.items()}
     torch.save(dict(state_dict=weights) if wrap else weights, path)
     return str(path)
 
 
-def make_runner(tmp_path: Path, parent=None, child: str = '', options=None,
-                resume=False) -> Runner:
+def make_runner(
+    tmp_path: Path, parent=None, child: str = '', options=None, resume=False
+) -> Runner:
     """A runner of a child config, with its options from the command line."""
     (tmp_path / 'parent.py').write_text(PARENT.format(parent=parent))
     (tmp_path / 'child.py').write_text(
-        f"_base_ = './parent.py'\n{textwrap.dedent(child)}")
+        f"_base_ = './parent.py'\n{textwrap.dedent(child)}"
+    )
     cfg = Config.fromfile(tmp_path / 'child.py')
     cfg.merge_from_dict(options or {})
     cfg.work_dir = str(tmp_path / 'work')
@@ -116,15 +118,19 @@ def run(*args, **kwargs) -> tuple[Runner, PretrainedBackboneHook]:
     """Train one epoch at learning rate 0."""
     runner = make_runner(*args, **kwargs)
     runner.train()
-    hook, = (hook for hook in runner.hooks
-             if isinstance(hook, PretrainedBackboneHook))
+    (hook,) = (
+        hook
+        for hook in runner.hooks
+        if isinstance(hook, PretrainedBackboneHook)
+    )
     return runner, hook
 
 
 def trained_from(runner: Runner) -> set[float]:
     """The values of the backbone's parameters."""
     return {
-        value for parameter in runner.model.backbone.parameters()
+        value
+        for parameter in runner.model.backbone.parameters()
         for value in parameter.unique().tolist()
     }
 
@@ -133,8 +139,10 @@ def trained_from(runner: Runner) -> set[float]:
 
 
 def test_parent_child_and_option_choose_the_weights(tmp_path):
-    a, b, c = (save(tmp_path / f'{value}.pth', weights_of(value))
-               for value in (1.0, 2.0, 3.0))
+    a, b, c = (
+        save(tmp_path / f'{value}.pth', weights_of(value))
+        for value in (1.0, 2.0, 3.0)
+    )
     assert trained_from(run(tmp_path, a)[0]) == {1}
     assert trained_from(run(tmp_path, a, f'pretrained = {b!r}')[0]) == {2}
     runner, _ = run(tmp_path, a, f'pretrained = {b!r}', dict(pretrained=c))
@@ -150,22 +158,27 @@ def test_none_leaves_the_random_initialisation(tmp_path):
     assert hook.loaded_keys == []
 
 
-@pytest.mark.parametrize(('prefix', 'wrap'), [('', True), ('', False),
-                                              ('backbone.', True),
-                                              ('backbone.', False)])
+@pytest.mark.parametrize(
+    ('prefix', 'wrap'),
+    [('', True), ('', False), ('backbone.', True), ('backbone.', False)],
+)
 def test_every_form_of_file(tmp_path, prefix, wrap):
     a = save(tmp_path / 'a.pth', weights_of(4.0), prefix, wrap)
     runner, hook = run(tmp_path, a)
     assert trained_from(runner) == {4}
     assert (hook.missing_keys, hook.unexpected_keys, hook.left_keys) == (
-        [], [], [])
+        [],
+        [],
+        [],
+    )
     assert len(hook.loaded_keys) == len(runner.model.backbone.state_dict())
 
 
 def test_zero_init_residual_does_not_overwrite(tmp_path):
     a = save(tmp_path / 'a.pth', weights_of(5.0))
-    runner, _ = run(tmp_path, a,
-                    'model = dict(backbone=dict(zero_init_residual=True))')
+    runner, _ = run(
+        tmp_path, a, 'model = dict(backbone=dict(zero_init_residual=True))'
+    )
     assert trained_from(runner) == {5}
 
 
@@ -200,17 +213,23 @@ def test_report(tmp_path):
     assert hook.unexpected_keys == ['layer5.0.conv1.weight']
     assert hook.left_keys == ['fc.weight']
     expected = {
-        f'backbone.{name}' for name in runner.model.backbone.state_dict()
+        f'backbone.{name}'
+        for name in runner.model.backbone.state_dict()
         if not name.endswith('num_batches_tracked')
     }
     assert set(hook.loaded_keys) == expected
     assert runner.message_hub.get_info('pretrained_backbone') == dict(
-        checkpoint=str(tmp_path / 'a.pth'), loaded_keys=len(expected),
-        missing_keys=[], unexpected_keys=['layer5.0.conv1.weight'],
-        left_keys=1)
+        checkpoint=str(tmp_path / 'a.pth'),
+        loaded_keys=len(expected),
+        missing_keys=[],
+        unexpected_keys=['layer5.0.conv1.weight'],
+        left_keys=1,
+    )
     log = next((tmp_path / 'work').rglob('*.log')).read_text()
-    assert (f'{len(expected)} keys loaded, 0 missing, 1 unexpected '
-            '(layer5.0.conv1.weight), 1 left (fc.weight)') in log
+    assert (
+        f'{len(expected)} keys loaded, 0 missing, 1 unexpected '
+        '(layer5.0.conv1.weight), 1 left (fc.weight)'
+    ) in log
 
 
 def test_heads_of_a_pretraining_checkpoint_are_left(tmp_path):
@@ -232,13 +251,26 @@ def test_missing_key_raises(tmp_path):
     assert 'lacks 1 (backbone.layer3.0.bn1.running_mean)' in message
 
 
-@pytest.mark.parametrize(('other', 'message'), [
-    (dict(depth=50), r'another shape \(backbone\.layer1\.0\.conv1\.weight: '
-     r'\(8, 8, 1, 1\) in the file, \(8, 8, 3, 3\) in the detector'),
-    (dict(base_channels=16), r'\(16, 3, 7, 7\) in the file'),
-    (dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
-          out_indices=(2, )), r'lacks 25 \(backbone\.layer4'),
-])
+@pytest.mark.parametrize(
+    ('other', 'message'),
+    [
+        (
+            dict(depth=50),
+            r'another shape \(backbone\.layer1\.0\.conv1\.weight: '
+            r'\(8, 8, 1, 1\) in the file, \(8, 8, 3, 3\) in the detector',
+        ),
+        (dict(base_channels=16), r'\(16, 3, 7, 7\) in the file'),
+        (
+            dict(
+                num_stages=3,
+                strides=(1, 2, 2),
+                dilations=(1, 1, 1),
+                out_indices=(2,),
+            ),
+            r'lacks 25 \(backbone\.layer4',
+        ),
+    ],
+)
 def test_another_architecture_raises(tmp_path, other, message):
     a = save(tmp_path / 'a.pth', weights_of(1.0, **other))
     with pytest.raises(ValueError, match=message):
@@ -261,12 +293,12 @@ def test_code_is_refused(tmp_path):
 # ---- C4: the last stage lives in the shared head.
 
 
-C4 = '''
+C4 = """
     model = dict(
         backbone=dict(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
                       out_indices=(2, ), base_channels=64),
         shared_head=dict(depth=18, norm_eval=False))
-    '''
+    """
 
 
 @pytest.mark.parametrize('prefix', ['', 'backbone.'])
@@ -275,8 +307,11 @@ def test_c4_takes_both_parts_from_the_file(tmp_path, prefix):
     runner, hook = run(tmp_path, a, C4)
     assert trained_from(runner) == {9}
     head = runner.model.roi_head.shared_head
-    assert {value for parameter in head.layer4.parameters()
-            for value in parameter.unique().tolist()} == {9}
+    assert {
+        value
+        for parameter in head.layer4.parameters()
+        for value in parameter.unique().tolist()
+    } == {9}
     assert head.norm.weight.unique().tolist() == [1]  # new, and stays new
     assert hook.missing_keys == [] and hook.unexpected_keys == []
     assert 'roi_head.shared_head.layer4.0.conv1.weight' in hook.loaded_keys
@@ -284,7 +319,8 @@ def test_c4_takes_both_parts_from_the_file(tmp_path, prefix):
 
 def test_c4_without_the_last_stage_raises(tmp_path):
     weights = {
-        name: value for name, value in weights_of(1., base_channels=64).items()
+        name: value
+        for name, value in weights_of(1.0, base_channels=64).items()
         if not name.startswith('layer4')
     }
     a = save(tmp_path / 'a.pth', weights)
@@ -312,11 +348,14 @@ def test_resume_with_nothing_to_resume_loads(tmp_path):
 
 def test_evaluation_needs_no_file(tmp_path):
     runner = make_runner(
-        tmp_path, 'none.pth', """
+        tmp_path,
+        'none.pth',
+        """
         test_dataloader = {{_base_.train_dataloader}}
         test_cfg = dict()
         test_evaluator = []
-        """)
+        """,
+    )
     runner.test()
 
 

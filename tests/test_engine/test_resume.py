@@ -38,16 +38,24 @@ def test_a_copy_stays_with_its_own_files(run):
 def test_checkpoints_in_another_folder(run):
     saved = run('saved', ['epoch_1.pth'])
     work_dir = run('work', pointer='elsewhere/epoch_1.pth')
-    assert find_checkpoint_to_resume(work_dir,
-                                     saved) == str(saved / 'epoch_1.pth')
+    assert find_checkpoint_to_resume(work_dir, saved) == str(
+        saved / 'epoch_1.pth'
+    )
 
 
 @pytest.mark.parametrize('pointer', [None, '', 'gone/iter_30.pth'])
 def test_without_a_good_pointer_the_newest_counts(run, pointer):
-    folder = run('a', [
-        'iter_2.pth', 'iter_10.pth', 'iter_12.pth.incomplete', 'iter_x.pth',
-        'best_acc_iter_20.pth'
-    ], pointer)
+    folder = run(
+        'a',
+        [
+            'iter_2.pth',
+            'iter_10.pth',
+            'iter_12.pth.incomplete',
+            'iter_x.pth',
+            'best_acc_iter_20.pth',
+        ],
+        pointer,
+    )
     assert find_checkpoint_to_resume(folder) == str(folder / 'iter_10.pth')
 
 

@@ -26,6 +26,7 @@ from mmselfemd.zoo.saving import INCOMPLETE
 
 class Points(Dataset):
     """Fixed pairs (x, 2 x), with the metainfo of a detection data set."""
+
     metainfo = dict(classes=('a', 'b'), palette=[(0, 1, 2), (3, 4, 5)])
 
     def __len__(self) -> int:
@@ -68,14 +69,21 @@ class Recorder(Hook):
     def __init__(self) -> None:
         self.steps: list[tuple] = []
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None,
-                         outputs=None) -> None:
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
         buffers = [
             state['momentum_buffer'].clone()
             for state in runner.optim_wrapper.optimizer.state.values()
         ]
-        self.steps.append((runner.iter, runner.optim_wrapper.get_lr()['lr'][0],
-                           outputs['loss'].item(), buffers))
+        self.steps.append(
+            (
+                runner.iter,
+                runner.optim_wrapper.get_lr()['lr'][0],
+                outputs['loss'].item(),
+                buffers,
+            )
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -84,39 +92,62 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, 'fsync', lambda file: None)
 
 
-def make_runner(work_dir: Path, iterations: int = 6, scores=None,
-                val_interval: int = 2, load_from=None, resume=False,
-                custom_hooks=(), **checkpoint) -> Runner:
+def make_runner(
+    work_dir: Path,
+    iterations: int = 6,
+    scores=None,
+    val_interval: int = 2,
+    load_from=None,
+    resume=False,
+    custom_hooks=(),
+    **checkpoint,
+) -> Runner:
     torch.manual_seed(0)
     loader = dict(
-        dataset=Points(), batch_size=4, num_workers=0,
+        dataset=Points(),
+        batch_size=4,
+        num_workers=0,
         collate_fn=dict(type='default_collate'),
-        sampler=dict(type='DefaultSampler', shuffle=False))
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
     checkpoint = {**dict(interval=2, by_epoch=False), **checkpoint}
-    validation = dict() if scores is None else dict(
-        val_dataloader=loader, val_cfg=dict(),
-        val_evaluator=[Scripted(list(scores))])
+    validation = (
+        dict()
+        if scores is None
+        else dict(
+            val_dataloader=loader,
+            val_cfg=dict(),
+            val_evaluator=[Scripted(list(scores))],
+        )
+    )
     return Runner(
         model=Line(),
         work_dir=str(work_dir),
         train_dataloader=loader,
-        train_cfg=dict(by_epoch=False, max_iters=iterations,
-                       val_interval=val_interval),
+        train_cfg=dict(
+            by_epoch=False, max_iters=iterations, val_interval=val_interval
+        ),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
         param_scheduler=[
             dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=3),
-            dict(type='CosineAnnealingLR', T_max=9, by_epoch=False, begin=3,
-                 end=12)
+            dict(
+                type='CosineAnnealingLR',
+                T_max=9,
+                by_epoch=False,
+                begin=3,
+                end=12,
+            ),
         ],
         default_hooks=dict(
-            checkpoint=dict(type='mmselfemd.SafeCheckpointHook',
-                            **checkpoint)),
+            checkpoint=dict(type='mmselfemd.SafeCheckpointHook', **checkpoint)
+        ),
         custom_hooks=list(custom_hooks),
         load_from=load_from,
         resume=resume,
         log_level='WARNING',
         experiment_name=f'{work_dir.name}-{os.urandom(4).hex()}',
-        **validation)
+        **validation,
+    )
 
 
 def read(path: Path) -> dict:
@@ -138,34 +169,42 @@ def test_resume_continues_as_if_never_interrupted(tmp_path):
     make_runner(tmp_path / 'a', 12, custom_hooks=[whole]).train()
     make_runner(tmp_path / 'b', 6).train()
     runner = make_runner(
-        tmp_path / 'b', 12, resume=True, custom_hooks=[second])
+        tmp_path / 'b', 12, resume=True, custom_hooks=[second]
+    )
     runner.train()
 
     assert [step[0] for step in second.steps] == list(range(6, 12))
     for (_, lr, loss, buffers), (_, lr2, loss2, buffers2) in zip(
-            whole.steps[6:], second.steps, strict=True):
+        whole.steps[6:], second.steps, strict=True
+    ):
         assert lr2 == pytest.approx(lr, rel=1e-12)
         assert loss2 == pytest.approx(loss, rel=1e-6)
         for buffer, buffer2 in zip(buffers, buffers2, strict=True):
             torch.testing.assert_close(buffer2, buffer)
     history, counts = runner.message_hub.get_scalar('train/loss').data
-    assert isinstance(runner.message_hub.get_scalar('train/loss'),
-                      HistoryBuffer)
-    np.testing.assert_allclose(history, [step[2] for step in whole.steps],
-                               rtol=1e-6)
+    assert isinstance(
+        runner.message_hub.get_scalar('train/loss'), HistoryBuffer
+    )
+    np.testing.assert_allclose(
+        history, [step[2] for step in whole.steps], rtol=1e-6
+    )
     assert len(counts) == 12
 
 
 def test_file_is_plain_whatever_the_message_hub_holds(tmp_path):
 
     class Clutter(Hook):
-
         def before_train(self, runner) -> None:
             runner.message_hub.update_info_dict(
                 dict(
-                    scalar=np.float32(1.5), array=np.arange(3),
-                    words=np.array(['a', 'b']), path=Path('x') / 'y',
-                    nested=[dict(flag=np.bool_(True))], function=len))
+                    scalar=np.float32(1.5),
+                    array=np.arange(3),
+                    words=np.array(['a', 'b']),
+                    path=Path('x') / 'y',
+                    nested=[dict(flag=np.bool_(True))],
+                    function=len,
+                )
+            )
 
     make_runner(tmp_path, 2, custom_hooks=[Clutter()]).train()
     checkpoint = read(tmp_path / 'iter_2.pth')
@@ -183,7 +222,7 @@ def test_file_is_plain_whatever_the_message_hub_holds(tmp_path):
 def test_file_resumes_in_plain_mmengine(tmp_path):
     """A process without this package goes on from the file."""
     make_runner(tmp_path, 4).train()
-    script = textwrap.dedent('''
+    script = textwrap.dedent("""
         import sys
         sys.modules['mmselfemd'] = None  # any import of it raises
         import torch
@@ -209,9 +248,12 @@ def test_file_resumes_in_plain_mmengine(tmp_path):
                 optimizer=dict(type='SGD', lr=0.1, momentum=0.9)))
         runner.train()
         print('RESUMED TO', runner.iter)
-        ''')
-    done = subprocess.run([sys.executable, '-c', script,
-                           str(tmp_path)], capture_output=True, text=True)
+        """)
+    done = subprocess.run(
+        [sys.executable, '-c', script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
     assert 'resumed epoch: 0, iter: 4' in done.stdout + done.stderr
     assert 'RESUMED TO 6' in done.stdout, done.stderr
 
@@ -226,7 +268,7 @@ class Bomb:
         self.target = target
 
     def __reduce__(self):
-        return Path.touch, (self.target, )
+        return Path.touch, (self.target,)
 
 
 @pytest.mark.parametrize('resume', [False, True])
@@ -236,8 +278,11 @@ def test_checkpoint_with_code_is_refused(tmp_path, resume):
     checkpoint['meta']['extra'] = Bomb(tmp_path / 'exploded')
     torch.save(checkpoint, tmp_path / 'bomb.pth')
     runner = make_runner(
-        tmp_path / 'run', 4, load_from=str(tmp_path / 'bomb.pth'),
-        resume=resume)
+        tmp_path / 'run',
+        4,
+        load_from=str(tmp_path / 'bomb.pth'),
+        resume=resume,
+    )
     with pytest.raises(UnsafeCheckpointError, match='bomb.pth is refused'):
         runner.train()
     assert not (tmp_path / 'exploded').exists()
@@ -247,18 +292,22 @@ def test_meta_config_is_not_executed(tmp_path):
     make_runner(tmp_path, 2).train()
     checkpoint = read(tmp_path / 'iter_2.pth')
     exploded = tmp_path / 'exploded'
-    checkpoint['meta']['config'] = (
-        f'open({str(exploded)!r}, "w").close()\n')
+    checkpoint['meta']['config'] = f'open({str(exploded)!r}, "w").close()\n'
     torch.save(checkpoint, tmp_path / 'iter_2.pth')
     runner = make_runner(tmp_path, 4, resume=True)
     runner.train()
     assert runner.iter == 4
     assert not exploded.exists()
     # Without the hook the same file is executed, so the test can fail.
-    plain = make_runner(tmp_path / 'plain', 4, resume=True,
-                        load_from=str(tmp_path / 'iter_2.pth'))
+    plain = make_runner(
+        tmp_path / 'plain',
+        4,
+        resume=True,
+        load_from=str(tmp_path / 'iter_2.pth'),
+    )
     plain._hooks = [
-        hook for hook in plain._hooks
+        hook
+        for hook in plain._hooks
         if not isinstance(hook, SafeCheckpointHook)
     ]
     plain.train()
@@ -274,8 +323,9 @@ def test_bare_state_dict_loads_but_does_not_resume(tmp_path):
     arguments = dict(load_from=str(tmp_path / 'bare.pth'))
     runner = make_runner(tmp_path / 'load', 2, **arguments)
     runner.load_or_resume()
-    assert all((value == 3).all()
-               for value in runner.model.state_dict().values())
+    assert all(
+        (value == 3).all() for value in runner.model.state_dict().values()
+    )
     with pytest.raises(ValueError, match='bare.pth.*no training state'):
         make_runner(tmp_path / 'resume', 2, resume=True, **arguments).train()
 
@@ -307,8 +357,9 @@ def interrupt_second_save(monkeypatch, folder: Path, when: str) -> None:
     monkeypatch.setattr(os, 'replace', replace)
 
 
-@pytest.mark.parametrize('when',
-                         ['serialise', 'bytes', 'rename', 'first_pointer'])
+@pytest.mark.parametrize(
+    'when', ['serialise', 'bytes', 'rename', 'first_pointer']
+)
 def test_interrupted_save_keeps_the_earlier_one(tmp_path, monkeypatch, when):
     hook = dict(max_keep_ckpts=1)
     if when == 'first_pointer':
@@ -325,13 +376,14 @@ def test_interrupted_save_keeps_the_earlier_one(tmp_path, monkeypatch, when):
     assert read(tmp_path / 'iter_2.pth')['meta']['iter'] == 2
 
     recorder = Recorder()
-    make_runner(tmp_path, 6, resume=True, custom_hooks=[recorder],
-                **hook).train()
+    make_runner(
+        tmp_path, 6, resume=True, custom_hooks=[recorder], **hook
+    ).train()
     assert [step[0] for step in recorder.steps] == [2, 3, 4, 5]
     assert names(tmp_path) == {'iter_6.pth'}
 
 
-KILLED = textwrap.dedent('''
+KILLED = textwrap.dedent("""
     import os, sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[3])
@@ -357,20 +409,31 @@ KILLED = textwrap.dedent('''
 
     os.fsync, os.replace = dying_fsync, dying_replace
     make_runner(work_dir, 6, max_keep_ckpts=1).train()
-    ''')
+    """)
 
 
-@pytest.mark.parametrize(('when', 'resumed_from', 'left'), [
-    ('bytes', 2, {'iter_2.pth'}),
-    ('before_pointer', 2, {'iter_2.pth', 'iter_4.pth'}),
-    ('before_delete', 4, {'iter_2.pth', 'iter_4.pth'}),
-])
+@pytest.mark.parametrize(
+    ('when', 'resumed_from', 'left'),
+    [
+        ('bytes', 2, {'iter_2.pth'}),
+        ('before_pointer', 2, {'iter_2.pth', 'iter_4.pth'}),
+        ('before_delete', 4, {'iter_2.pth', 'iter_4.pth'}),
+    ],
+)
 def test_killed_process(tmp_path, when, resumed_from, left):
     """A real process that dies without any clean-up."""
-    done = subprocess.run([
-        sys.executable, '-c', KILLED, when, str(tmp_path),
-        str(Path(__file__).parent)
-    ], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-c',
+            KILLED,
+            when,
+            str(tmp_path),
+            str(Path(__file__).parent),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 9, done.stderr
     assert names(tmp_path) == left
     assert bool(names(tmp_path, f'*{INCOMPLETE}')) == (when == 'bytes')
@@ -378,8 +441,9 @@ def test_killed_process(tmp_path, when, resumed_from, left):
         read(tmp_path / name)
 
     recorder = Recorder()
-    make_runner(tmp_path, 6, resume=True, custom_hooks=[recorder],
-                max_keep_ckpts=1).train()
+    make_runner(
+        tmp_path, 6, resume=True, custom_hooks=[recorder], max_keep_ckpts=1
+    ).train()
     assert recorder.steps[0][0] == resumed_from
     assert names(tmp_path) == {'iter_6.pth'}
     assert not names(tmp_path, f'*{INCOMPLETE}')
@@ -389,19 +453,27 @@ def test_keeps_the_newest(tmp_path):
     make_runner(tmp_path, 10, max_keep_ckpts=2).train()
     assert names(tmp_path) == {'iter_8.pth', 'iter_10.pth'}
     assert (tmp_path / 'last_checkpoint').read_text() == str(
-        tmp_path / 'iter_10.pth')
+        tmp_path / 'iter_10.pth'
+    )
 
 
 def test_by_epoch_with_mmengines_options(tmp_path):
-    runner = make_runner(tmp_path, 4, by_epoch=True, interval=1,
-                         max_keep_ckpts=1, published_keys=['state_dict'],
-                         save_optimizer=False)
+    runner = make_runner(
+        tmp_path,
+        4,
+        by_epoch=True,
+        interval=1,
+        max_keep_ckpts=1,
+        published_keys=['state_dict'],
+        save_optimizer=False,
+    )
     runner._train_loop = runner.build_train_loop(
-        dict(by_epoch=True, max_epochs=3))
+        dict(by_epoch=True, max_epochs=3)
+    )
     runner.train()
     assert 'epoch_3.pth' in names(tmp_path)
     assert 'optimizer' not in read(tmp_path / 'epoch_3.pth')
-    published, = names(tmp_path) - {'epoch_3.pth'}
+    (published,) = names(tmp_path) - {'epoch_3.pth'}
     assert published.startswith('epoch_3-')
     assert set(read(tmp_path / published)) == {'state_dict'}
 
@@ -410,8 +482,9 @@ def test_by_epoch_with_mmengines_options(tmp_path):
 
 
 def test_new_best_is_whole_before_the_old_one_goes(tmp_path, monkeypatch):
-    make_runner(tmp_path, 6, scores=[1, 3, 2], save_best='acc',
-                max_keep_ckpts=1).train()
+    make_runner(
+        tmp_path, 6, scores=[1, 3, 2], save_best='acc', max_keep_ckpts=1
+    ).train()
     assert names(tmp_path, 'best*') == {'best_acc_iter_4.pth'}
     assert read(tmp_path / 'best_acc_iter_4.pth')['meta']['iter'] == 4
 
@@ -420,16 +493,24 @@ def test_new_best_is_whole_before_the_old_one_goes(tmp_path, monkeypatch):
         def replace(source, target):
             raise KeyboardInterrupt
 
-        runner = make_runner(tmp_path, 8, scores=[9], save_best='acc',
-                             max_keep_ckpts=1, resume=True, interval=100,
-                             save_last=False)
+        runner = make_runner(
+            tmp_path,
+            8,
+            scores=[9],
+            save_best='acc',
+            max_keep_ckpts=1,
+            resume=True,
+            interval=100,
+            save_last=False,
+        )
         patch.setattr(os, 'replace', replace)
         with pytest.raises(KeyboardInterrupt):
             runner.train()
     assert names(tmp_path, 'best*') == {'best_acc_iter_4.pth'}
 
-    make_runner(tmp_path, 8, scores=[9], save_best='acc', max_keep_ckpts=1,
-                resume=True).train()
+    make_runner(
+        tmp_path, 8, scores=[9], save_best='acc', max_keep_ckpts=1, resume=True
+    ).train()
     assert names(tmp_path) == {'best_acc_iter_8.pth', 'iter_8.pth'}
 
 
@@ -440,8 +521,9 @@ def test_moved_folder_resumes(tmp_path):
     make_runner(tmp_path / 'old', 4).train()
     (tmp_path / 'old').rename(tmp_path / 'new')
     recorder = Recorder()
-    make_runner(tmp_path / 'new', 6, resume=True,
-                custom_hooks=[recorder]).train()
+    make_runner(
+        tmp_path / 'new', 6, resume=True, custom_hooks=[recorder]
+    ).train()
     assert recorder.steps[0][0] == 4
 
 
@@ -450,8 +532,9 @@ def test_copied_folder_leaves_the_original_alone(tmp_path):
     make_runner(tmp_path / 'old', 4, scores=[1, 2], **settings).train()
     before = names(tmp_path / 'old')
     shutil.copytree(tmp_path / 'old', tmp_path / 'copy')
-    make_runner(tmp_path / 'copy', 6, scores=[9], resume=True,
-                **settings).train()
+    make_runner(
+        tmp_path / 'copy', 6, scores=[9], resume=True, **settings
+    ).train()
     assert names(tmp_path / 'old') == before
     assert names(tmp_path / 'copy') == {'best_acc_iter_6.pth', 'iter_6.pth'}
 
@@ -469,11 +552,14 @@ def test_lost_checkpoint_is_an_error(tmp_path):
         make_runner(tmp_path, 4, resume=True).train()
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(out_dir='s3://bucket/runs'),
-    dict(backend_args=dict(backend='petrel')),
-    dict(file_client_args=dict(backend='disk')),
-])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(out_dir='s3://bucket/runs'),
+        dict(backend_args=dict(backend='petrel')),
+        dict(file_client_args=dict(backend='disk')),
+    ],
+)
 def test_only_local_disks(arguments):
     with pytest.raises(ValueError, match='local disk only'):
         SafeCheckpointHook(**arguments)

@@ -5,15 +5,18 @@ import pytest
 import torch
 from mmpretrain.models import ResNet
 
-from mmselfemd.evaluation import (correspondences, nodes_in_image,
-                                  receptive_field_centres)
+from mmselfemd.evaluation import (
+    correspondences,
+    nodes_in_image,
+    receptive_field_centres,
+)
 
 WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
 
 
 def test_centres_are_those_of_a_real_network():
     """By the gradient of a node with respect to the pixels."""
-    network = ResNet(18, base_channels=8, stem_channels=8, out_indices=(3, ))
+    network = ResNet(18, base_channels=8, stem_channels=8, out_indices=(3,))
     for parameter in network.parameters():  # no sign, no dead ReLU
         parameter.data.abs_()
     network.eval()
@@ -46,7 +49,8 @@ def test_identical_views_correspond_on_the_diagonal_and_its_neighbours():
 
 def test_a_flipped_view_corresponds_in_mirror_image():
     partners = correspondences(WHOLE, WHOLE | dict(flip=True)).reshape(
-        7, 7, 7, 7)
+        7, 7, 7, 7
+    )
     for column in range(7):
         # Cell c lies at 32 c and mirrored at 223 - 32 c: c meets 7 - c to a
         # pixel, and 6 - c within a cell.

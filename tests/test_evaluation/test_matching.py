@@ -7,8 +7,7 @@ from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from mmselfemd.evaluation import (correspondences, match_views,
-                                  measure_matching)
+from mmselfemd.evaluation import correspondences, match_views, measure_matching
 from mmselfemd.evaluation.matching import score_matching
 
 WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
@@ -38,7 +37,7 @@ class Pixels(nn.Module):
     """A network whose features are the pixels at the nodes' centres."""
 
     def forward(self, images):
-        return (images[..., ::32, ::32], )
+        return (images[..., ::32, ::32],)
 
 
 def test_a_network_that_knows_places_matches_them():
@@ -47,10 +46,13 @@ def test_a_network_that_knows_places_matches_them():
         inputs=[image, image.clone()],
         data_samples=[
             DataSample(metainfo=dict(views=[WHOLE, WHOLE])) for _ in range(2)
-        ])
+        ],
+    )
     result = measure_matching(
-        Pixels(), SelfSupDataPreprocessor(mean=[100] * 3, std=[20] * 3),
-        [batch])
+        Pixels(),
+        SelfSupDataPreprocessor(mean=[100] * 3, std=[20] * 3),
+        [batch],
+    )
     assert result.accuracy > 0.9 > 0.2 > result.chance
 
 

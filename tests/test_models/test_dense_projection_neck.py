@@ -27,8 +27,8 @@ def test_shapes_and_which_branch_gets_which_gradient(neck):
 
 def test_node_vectors_are_the_vector_branch_at_inference(neck):
     features = torch.rand(3, 6, 5, 5)
-    neck((features, ))  # moves the running statistics
-    node_vectors = neck((features, )).node_vectors
+    neck((features,))  # moves the running statistics
+    node_vectors = neck((features,)).node_vectors
     neck.eval()
     for position in ((0, 0), (2, 4)):
         alone = features[..., position[0], position[1]]
@@ -42,9 +42,11 @@ def test_running_statistics_follow_the_pooled_vectors_alone(neck):
     without = DenseProjectionNeck(6, 8, 4, norm_cfg=BN, node_vectors=False)
     without.load_state_dict(with_nodes.state_dict())
     features = torch.rand(3, 6, 5, 5)
-    assert without((features, )).node_vectors is None
-    with_nodes((features, ))
-    for one, other in zip(with_nodes.buffers(), without.buffers()):
+    assert without((features,)).node_vectors is None
+    with_nodes((features,))
+    for one, other in zip(
+        with_nodes.buffers(), without.buffers(), strict=True
+    ):
         assert torch.equal(one, other)
 
 
@@ -56,7 +58,8 @@ def test_mlp_is_the_same_on_maps_nodes_and_vectors():
     assert torch.allclose(on_map, mlp.on_nodes(nodes), atol=1e-6)
     for n in range(9):
         assert torch.allclose(
-            on_map[:, n], mlp.on_vectors(nodes[:, n]), atol=1e-6)
+            on_map[:, n], mlp.on_vectors(nodes[:, n]), atol=1e-6
+        )
 
 
 def test_frozen_restores_the_mode():

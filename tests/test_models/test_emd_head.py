@@ -15,40 +15,64 @@ def head(**kwargs):
 
 def embedding(n, batch=2, node_vectors=True):
     return Embedding(
-        torch.randn(batch, n, 4), torch.randn(batch, 4),
-        torch.randn(batch, n, 4) if node_vectors else None)
+        torch.randn(batch, n, 4),
+        torch.randn(batch, 4),
+        torch.randn(batch, n, 4) if node_vectors else None,
+    )
 
 
 def literal_emd_loss(query, key, source, target, gamma):
     """Eq. 11-13 for one image, with POT's solver."""
-    cost = np.array([[
-        1 - float(x @ y / (x.norm() * y.norm())) for y in key
-    ] for x in query])
-    flow = ot.sinkhorn(source / source.sum(), target / target.sum(), cost,
-                       gamma, method='sinkhorn_log', numItermax=100000,
-                       stopThr=1e-12)
+    cost = np.array(
+        [
+            [1 - float(x @ y / (x.norm() * y.norm())) for y in key]
+            for x in query
+        ]
+    )
+    flow = ot.sinkhorn(
+        source / source.sum(),
+        target / target.sum(),
+        cost,
+        gamma,
+        method='sinkhorn_log',
+        numItermax=100000,
+        stopThr=1e-12,
+    )
     return 2 - 2 * ((1 - cost) * flow).sum()
 
 
-@pytest.mark.parametrize('marginals, weight_nodes', [
-    ('vector', 'vector'), ('vector', 'dense'), ('mean', 'dense'),
-    ('uniform', 'dense')])
+@pytest.mark.parametrize(
+    'marginals, weight_nodes',
+    [
+        ('vector', 'vector'),
+        ('vector', 'dense'),
+        ('mean', 'dense'),
+        ('uniform', 'dense'),
+    ],
+)
 def test_losses_are_twice_the_mean_over_ordered_pairs(marginals, weight_nodes):
-    emd = head(marginals=marginals, weight_nodes=weight_nodes, gamma=0.2,
-               max_iters=500, byol_weight=0.5)
+    emd = head(
+        marginals=marginals,
+        weight_nodes=weight_nodes,
+        gamma=0.2,
+        max_iters=500,
+        byol_weight=0.5,
+    )
     queries = [embedding(n) for n in (5, 5, 3)]
     keys = [embedding(5), embedding(5)]
     byol, dense = [], []
     for i, j in ((0, 1), (1, 0), (2, 0), (2, 1)):
         for b in range(2):
-            q, k = ([part[b] for part in side]
-                    for side in (queries[i], keys[j]))
+            q, k = (
+                [part[b] for part in side] for side in (queries[i], keys[j])
+            )
             byol.append(2 - 2 * q[1] @ k[1] / (q[1].norm() * k[1].norm()))
             x, y = (q[0], k[0]) if weight_nodes == 'dense' else (q[2], k[2])
             other_of_x, other_of_y = {
                 'vector': (k[1], q[1]),
                 'mean': (k[0].mean(0), q[0].mean(0)),
-                'uniform': (None, None)}[marginals]
+                'uniform': (None, None),
+            }[marginals]
             if marginals == 'uniform':
                 source, target = np.ones(len(x)), np.ones(len(y))
             else:
@@ -57,18 +81,27 @@ def test_losses_are_twice_the_mean_over_ordered_pairs(marginals, weight_nodes):
             source = source if source.any() else np.ones(len(x))
             target = target if target.any() else np.ones(len(y))
             keep = source > 0, target > 0
-            dense.append(literal_emd_loss(
-                q[0][keep[0]], k[0][keep[1]], source[keep[0]],
-                target[keep[1]], 0.2))
+            dense.append(
+                literal_emd_loss(
+                    q[0][keep[0]],
+                    k[0][keep[1]],
+                    source[keep[0]],
+                    target[keep[1]],
+                    0.2,
+                )
+            )
     losses = emd.loss(queries, keys)
     assert losses['loss_byol'].item() == pytest.approx(
-        0.5 * 2 * np.mean(byol), rel=1e-5)
+        0.5 * 2 * np.mean(byol), rel=1e-5
+    )
     assert losses['loss_emd'].item() == pytest.approx(
-        2 * np.mean(dense), rel=1e-4)
+        2 * np.mean(dense), rel=1e-4
+    )
 
 
 def test_pairs_of_equal_node_counts_share_one_transport(monkeypatch):
     from mmselfemd.models.heads import emd_head
+
     shapes = []
 
     def spy(cost, *args, **kwargs):
@@ -77,8 +110,9 @@ def test_pairs_of_equal_node_counts_share_one_transport(monkeypatch):
 
     similarity = emd_head.flow_similarity
     monkeypatch.setattr(emd_head, 'flow_similarity', spy)
-    head().loss([embedding(n) for n in (5, 5, 3)],
-                [embedding(5), embedding(5)])
+    head().loss(
+        [embedding(n) for n in (5, 5, 3)], [embedding(5), embedding(5)]
+    )
     assert shapes == [(4, 5, 5), (4, 3, 5)]
 
 

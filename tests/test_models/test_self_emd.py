@@ -11,15 +11,28 @@ def config(**kwargs):
     return dict(
         type='SelfEMD',
         backbone=dict(
-            type='mmpretrain.ResNet', depth=18, base_channels=4,
-            stem_channels=4, out_indices=(3, ), norm_cfg=bn),
+            type='mmpretrain.ResNet',
+            depth=18,
+            base_channels=4,
+            stem_channels=4,
+            out_indices=(3,),
+            norm_cfg=bn,
+        ),
         neck=[
-            dict(type='DenseProjectionNeck', in_channels=32,
-                 hidden_channels=8, out_channels=8, norm_cfg=bn),
-            dict(type='SPCNeck')],
-        head=dict(type='EMDHead', in_channels=8, hidden_channels=8,
-                  norm_cfg=bn),
-        **kwargs)
+            dict(
+                type='DenseProjectionNeck',
+                in_channels=32,
+                hidden_channels=8,
+                out_channels=8,
+                norm_cfg=bn,
+            ),
+            dict(type='SPCNeck'),
+        ],
+        head=dict(
+            type='EMDHead', in_channels=8, hidden_channels=8, norm_cfg=bn
+        ),
+        **kwargs,
+    )
 
 
 @pytest.fixture
@@ -36,7 +49,8 @@ def views(*sizes):
 
 def query_state(model):
     return {
-        f'{part}.{name}': value for part in ('backbone', 'neck')
+        f'{part}.{name}': value
+        for part in ('backbone', 'neck')
         for name, value in getattr(model, part).state_dict().items()
     }
 
@@ -52,15 +66,18 @@ def test_a_step_trains_the_query_and_not_the_key(model):
 
 def test_reset_key_copies_parameters_and_buffers(model):
     model.loss(views(224, 224), [])
-    assert any((value != model.key.state_dict()[name]).any()
-               for name, value in query_state(model).items())
+    assert any(
+        (value != model.key.state_dict()[name]).any()
+        for name, value in query_state(model).items()
+    )
     model.reset_key()
     for name, value in query_state(model).items():
         assert torch.equal(value, model.key.state_dict()[name])
     # A copy, not the same storage.
     next(model.backbone.parameters()).data.add_(1)
     assert not torch.equal(
-        next(model.backbone.parameters()), next(model.key.parameters()))
+        next(model.backbone.parameters()), next(model.key.parameters())
+    )
 
 
 def test_update_key_is_equation_1_and_leaves_buffers(model):
@@ -81,8 +98,10 @@ def test_the_small_view_is_never_a_key(model, monkeypatch):
     seen = []
     key_encoder = model.key_encoder
     monkeypatch.setattr(
-        model, 'key_encoder',
-        lambda view: seen.append(view.shape[-1]) or key_encoder(view))
+        model,
+        'key_encoder',
+        lambda view: seen.append(view.shape[-1]) or key_encoder(view),
+    )
     model.loss(views(224, 224, 112), [])
     assert seen == [224, 224]
 

@@ -22,9 +22,11 @@ def test_nodes_are_window_means_in_order():
     expected = [feature_map[0, :, i, j] for i in range(7) for j in range(7)]
     for stride, side in ((1, 5), (2, 3)):
         expected += [
-            feature_map[0, :, stride * i:stride * i + 3,
-                        stride * j:stride * j + 3].mean((1, 2))
-            for i in range(side) for j in range(side)
+            feature_map[
+                0, :, stride * i : stride * i + 3, stride * j : stride * j + 3
+            ].mean((1, 2))
+            for i in range(side)
+            for j in range(side)
         ]
     assert torch.allclose(nodes, torch.stack(expected), atol=1e-6)
 

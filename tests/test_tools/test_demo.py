@@ -15,24 +15,33 @@ ROOT = Path(__file__).resolve().parents[2]
 def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
     result = subprocess.run(
         [sys.executable, str(ROOT / 'tools' / 'demo.py'), *args],
-        cwd=folder, capture_output=True, text=True,
-        env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS=threads))
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS=threads),
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'matching_accuracy' in result.stdout
     assert ' s left' in result.stdout
     summary = json.loads(
-        (folder / 'work_dirs' / 'demo' / 'summary.json').read_text())
+        (folder / 'work_dirs' / 'demo' / 'summary.json').read_text()
+    )
     check_summary(summary, folder)
     return summary
 
 
 def check_summary(summary: dict, folder: Path) -> None:
     assert summary['pretrain'].keys() == {
-        'iterations', 'loss_first', 'loss_last', 'converged_fraction',
-        'matching_accuracy', 'matching_accuracy_untrained', 'matching_chance',
-        'seconds'}
-    assert summary['detector'].keys() == {
-        'bbox_mAP', 'bbox_mAP_50', 'seconds'}
+        'iterations',
+        'loss_first',
+        'loss_last',
+        'converged_fraction',
+        'matching_accuracy',
+        'matching_accuracy_untrained',
+        'matching_chance',
+        'seconds',
+    }
+    assert summary['detector'].keys() == {'bbox_mAP', 'bbox_mAP_50', 'seconds'}
     assert summary['transfer'] == dict(missing_keys=[], unexpected_keys=[])
     assert summary['pretrain']['loss_last'] < summary['pretrain']['loss_first']
     assert 0.5 < summary['pretrain']['converged_fraction'] <= 1
@@ -44,8 +53,9 @@ def check_summary(summary: dict, folder: Path) -> None:
 
 
 def test_demo_cut_short(tmp_path):
-    summary = run_demo(tmp_path, '--num-scenes', '64', '--max-epochs', '2',
-                       '--max-iters', '4')
+    summary = run_demo(
+        tmp_path, '--num-scenes', '64', '--max-epochs', '2', '--max-iters', '4'
+    )
     assert summary['pretrain']['iterations'] == 4
 
 
@@ -63,16 +73,33 @@ def test_demo_whole(tmp_path):
 def test_demo_on_photographs(tmp_path, photos):
     folder = photos / 'coco343' / 'train2017'
     summary = run_demo(
-        tmp_path, '--images', str(folder), '--num-scenes', '16',
-        '--max-epochs', '1', '--max-iters', '2')
+        tmp_path,
+        '--images',
+        str(folder),
+        '--num-scenes',
+        '16',
+        '--max-epochs',
+        '1',
+        '--max-iters',
+        '2',
+    )
     assert summary['pretrain']['iterations'] == 343 // 32
 
 
 def test_demo_names_a_missing_folder(tmp_path):
     result = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'demo.py'), '--num-scenes', '4',
-         '--images', 'nowhere'],
-        cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | dict(PYTHONPATH=str(ROOT)))
+        [
+            sys.executable,
+            str(ROOT / 'tools' / 'demo.py'),
+            '--num-scenes',
+            '4',
+            '--images',
+            'nowhere',
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | dict(PYTHONPATH=str(ROOT)),
+    )
     assert result.returncode != 0
     assert 'nowhere' in result.stderr.strip().splitlines()[-1]

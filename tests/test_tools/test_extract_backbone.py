@@ -16,14 +16,14 @@ from mmselfemd.zoo import UnsafeCheckpointError, extract_backbone
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'extract_backbone.py'
 
-CONFIG = '''
+CONFIG = """
 model = dict(
     backbone=dict(depth=18, type='mmpretrain.ResNet'),
     data_preprocessor=dict(
         mean=[1.0, 2.0, 3.0], nested=dict(a=1), std=[4.0, 5.0, 6.0],
         to_rgb=True, type='mmpretrain.SelfSupDataPreprocessor'))
 open('exploded', 'w').close()
-'''
+"""
 
 
 def backbone() -> ResNet:
@@ -38,21 +38,32 @@ def pretraining_checkpoint(path: Path, **more) -> dict:
     """What a run of pre-training saves: query, key, neck, head."""
     weights = backbone().state_dict()
     state = {f'backbone.{name}': value for name, value in weights.items()}
-    state.update({
-        f'key.backbone.{name}': value + 100
-        for name, value in weights.items()
-    })
-    state.update({'neck.0.weight': torch.ones(1),
-                  'head.predictor.weight': torch.ones(1), **more})
+    state.update(
+        {
+            f'key.backbone.{name}': value + 100
+            for name, value in weights.items()
+        }
+    )
+    state.update(
+        {
+            'neck.0.weight': torch.ones(1),
+            'head.predictor.weight': torch.ones(1),
+            **more,
+        }
+    )
     torch.save(dict(state_dict=state, meta=dict(cfg=CONFIG, iter=3)), path)
     return weights
 
 
 def run(*arguments, **kwargs) -> subprocess.CompletedProcess:
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    return subprocess.run([sys.executable, str(TOOL), *map(str, arguments)],
-                          capture_output=True, text=True, env=environment,
-                          **kwargs)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        **kwargs,
+    )
 
 
 def test_tool_writes_the_query_backbone(tmp_path):
@@ -66,13 +77,23 @@ def test_tool_writes_the_query_backbone(tmp_path):
     for name, value in weights.items():
         assert torch.equal(written['state_dict'][name], value)
     assert written['meta'] == dict(
-        source='iter_3.pth', format='mmdet', mean=[1.0, 2.0, 3.0],
-        std=[4.0, 5.0, 6.0], channel_order='RGB')
-    parameters = sum(value.numel() for name, value in weights.items()
-                     if 'num_batches' not in name)
-    for fact in (f'{len(weights)} tensors', f'{parameters:,} values',
-                 f'{out.stat().st_size:,} bytes',
-                 hashlib.sha256(out.read_bytes()).hexdigest()):
+        source='iter_3.pth',
+        format='mmdet',
+        mean=[1.0, 2.0, 3.0],
+        std=[4.0, 5.0, 6.0],
+        channel_order='RGB',
+    )
+    parameters = sum(
+        value.numel()
+        for name, value in weights.items()
+        if 'num_batches' not in name
+    )
+    for fact in (
+        f'{len(weights)} tensors',
+        f'{parameters:,} values',
+        f'{out.stat().st_size:,} bytes',
+        hashlib.sha256(out.read_bytes()).hexdigest(),
+    ):
         assert fact in done.stdout
     assert not (tmp_path / 'exploded').exists()
 
@@ -88,7 +109,7 @@ def test_loads_in_plain_mmdet(tmp_path):
     """No missing and no unexpected key, in a process without mmselfemd."""
     pretraining_checkpoint(tmp_path / 'iter_3.pth')
     extract_backbone(tmp_path / 'iter_3.pth', tmp_path / 'backbone.pth')
-    script = textwrap.dedent('''
+    script = textwrap.dedent("""
         import sys
         sys.modules['mmselfemd'] = None  # any import of it raises
         import torch
@@ -107,47 +128,65 @@ def test_loads_in_plain_mmdet(tmp_path):
         assert all(torch.equal(state[key], expected[key]) for key in state)
         assert not any(name.startswith('mmselfemd.') for name in sys.modules)
         print('LOADED', len(state))
-        ''')
+        """)
     environment = {
         name: value
-        for name, value in os.environ.items() if name != 'PYTHONPATH'
+        for name, value in os.environ.items()
+        if name != 'PYTHONPATH'
     }
     done = subprocess.run(
         [sys.executable, '-c', script, str(tmp_path / 'backbone.pth')],
-        capture_output=True, text=True, env=environment, cwd=tmp_path)
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert f'LOADED {len(backbone().state_dict())}' in done.stdout
     assert 'do not match' not in done.stdout + done.stderr
 
 
 def test_pixels_are_left_out_where_unknown(tmp_path):
-    torch.save(dict(state_dict={'backbone.a': torch.ones(1)}),
-               tmp_path / 'a.pth')
+    torch.save(
+        dict(state_dict={'backbone.a': torch.ones(1)}), tmp_path / 'a.pth'
+    )
     written = extract_backbone(tmp_path / 'a.pth', tmp_path / 'out.pth')
     assert written.pixels == {}
     assert torch.load(tmp_path / 'out.pth', weights_only=True)['meta'] == dict(
-        source='a.pth', format='mmdet')
+        source='a.pth', format='mmdet'
+    )
 
 
 def test_part_of_a_larger_storage_is_saved_alone(tmp_path):
-    torch.save(dict(state_dict={'backbone.a': torch.zeros(10**6)[:2]}),
-               tmp_path / 'a.pth')
+    torch.save(
+        dict(state_dict={'backbone.a': torch.zeros(10**6)[:2]}),
+        tmp_path / 'a.pth',
+    )
     written = extract_backbone(tmp_path / 'a.pth', tmp_path / 'out.pth')
     assert (written.tensors, written.parameters) == (1, 2)
     assert written.size < 10000
 
 
-@pytest.mark.parametrize(('prepare', 'message'), [
-    (lambda path: None, 'can not be found'),
-    (lambda path: path.mkdir(), 'can not be found'),
-    (lambda path: path.write_bytes(b'no'), 'damaged'),
-    (lambda path: torch.save({'layer1.w': torch.ones(1),
-                              'fc.w': torch.ones(1)}, path),
-     r'layer1\.\* \(1\), fc\.\* \(1\)'),
-    (lambda path: pretraining_checkpoint(
-        path, **{'backbone.extra': torch.tensor([float('nan')])}),
-     'NaN or infinity, extra first'),
-])
+@pytest.mark.parametrize(
+    ('prepare', 'message'),
+    [
+        (lambda path: None, 'can not be found'),
+        (lambda path: path.mkdir(), 'can not be found'),
+        (lambda path: path.write_bytes(b'no'), 'damaged'),
+        (
+            lambda path: torch.save(
+                {'layer1.w': torch.ones(1), 'fc.w': torch.ones(1)}, path
+            ),
+            r'layer1\.\* \(1\), fc\.\* \(1\)',
+        ),
+        (
+            lambda path: pretraining_checkpoint(
+                path, **{'backbone.extra': torch.tensor([float('nan')])}
+            ),
+            'NaN or infinity, extra first',
+        ),
+    ],
+)
 def test_bad_input_is_named_and_nothing_written(tmp_path, prepare, message):
     path = tmp_path / 'input.pth'
     prepare(path)

@@ -29,21 +29,33 @@ def folder(tmp_path):
 
 def run_test(folder: Path, *args: str) -> subprocess.CompletedProcess:
     env = dict(
-        os.environ,
-        PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}',
-        OMP_NUM_THREADS='1')
+        os.environ, PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}', OMP_NUM_THREADS='1'
+    )
     return subprocess.run(
         [sys.executable, str(ROOT / 'tools/test.py'), *args],
-        cwd=folder, env=env, capture_output=True, text=True)
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_metrics_and_predictions(folder):
-    result = run_test(folder, 'toy.py', 'toy.pth', '--work-dir', 'results',
-                      '--out', 'predictions.pkl')
+    result = run_test(
+        folder,
+        'toy.py',
+        'toy.pth',
+        '--work-dir',
+        'results',
+        '--out',
+        'predictions.pkl',
+    )
     assert result.returncode == 0, result.stderr
     targets = toy_project.ToyDataset(size=8).target
-    metrics = [json.loads(path.read_text())
-               for path in (folder / 'results').glob('*/*.json')]
+    metrics = [
+        json.loads(path.read_text())
+        for path in (folder / 'results').glob('*/*.json')
+    ]
     assert metrics[0]['count'] == 8
     expected = (targets - 0.25).abs().mean().item()
     assert metrics[0]['error'] == pytest.approx(expected, abs=1e-6)

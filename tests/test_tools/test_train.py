@@ -18,12 +18,15 @@ import toy_project  # noqa: E402
 
 def run_train(folder: Path, *args: str) -> subprocess.CompletedProcess:
     env = dict(
-        os.environ,
-        PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}',
-        OMP_NUM_THREADS='1')
+        os.environ, PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}', OMP_NUM_THREADS='1'
+    )
     return subprocess.run(
         [sys.executable, str(ROOT / 'tools/train.py'), *args],
-        cwd=folder, env=env, capture_output=True, text=True)
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope='module')
@@ -31,9 +34,14 @@ def trained(tmp_path_factory):
     """Two epochs with --amp, in the default work directory."""
     folder = tmp_path_factory.mktemp('train')
     (folder / 'toy.py').write_text(toy_project.CONFIG)
-    result = run_train(folder, 'toy.py', '--amp', '--cfg-options',
-                       'optim_wrapper.optimizer.lr=0.02',
-                       'train_dataloader.dataset.size=12')
+    result = run_train(
+        folder,
+        'toy.py',
+        '--amp',
+        '--cfg-options',
+        'optim_wrapper.optimizer.lr=0.02',
+        'train_dataloader.dataset.size=12',
+    )
     assert result.returncode == 0, result.stderr
     return folder, result
 
@@ -52,8 +60,11 @@ def test_default_work_dir_and_options(trained):
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this host has a GPU')
 def test_without_gpu_amp_says_so_and_sync_bn_becomes_bn(trained):
     folder, result = trained
-    lines = [line for line in (result.stdout + result.stderr).splitlines()
-             if '--amp' in line]
+    lines = [
+        line
+        for line in (result.stdout + result.stderr).splitlines()
+        if '--amp' in line
+    ]
     assert len(lines) == 1 and 'float32' in lines[0]
     work_dir = folder / 'work_dirs' / 'toy'
     report = json.loads((work_dir / 'report_0.json').read_text())
@@ -65,8 +76,9 @@ def test_without_gpu_amp_says_so_and_sync_bn_becomes_bn(trained):
 
 def test_resume_goes_on_from_the_last_checkpoint(trained):
     folder, _ = trained
-    result = run_train(folder, 'toy.py', '--resume', '--cfg-options',
-                       'train_cfg.max_epochs=3')
+    result = run_train(
+        folder, 'toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=3'
+    )
     assert result.returncode == 0, result.stderr
     work_dir = folder / 'work_dirs' / 'toy'
     report = json.loads((work_dir / 'report_0.json').read_text())
@@ -81,5 +93,6 @@ def test_misspelt_option_is_one_line(tmp_path):
     assert 'Traceback' not in result.stderr
     assert result.stderr.splitlines()[-1] == (
         "train.py: error: --cfg-options model.chanels: 'model' has no "
-        "'chanels'; did you mean 'channels'?")
+        "'chanels'; did you mean 'channels'?"
+    )
     assert not (tmp_path / 'work_dirs').exists()

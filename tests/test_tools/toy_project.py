@@ -118,6 +118,7 @@ class ReportHook(Hook):
             start_epoch=self.start_epoch,
             lr=runner.optim_wrapper.get_lr()['lr'],
             parameters=[p.flatten().tolist() for p in model.parameters()],
-            running_mean=model.norm.running_mean.tolist())
+            running_mean=model.norm.running_mean.tolist(),
+        )
         path = Path(runner.work_dir, f'report_{get_rank()}.json')
         path.write_text(json.dumps(report))

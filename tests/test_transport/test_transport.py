@@ -5,16 +5,25 @@ import ot
 import pytest
 import torch
 
-from mmselfemd.transport import (cosine_cost, emd_similarity, mean_marginals,
-                                 normalise_marginals, sinkhorn,
-                                 uniform_marginals, vector_marginals)
+from mmselfemd.transport import (
+    cosine_cost,
+    emd_similarity,
+    mean_marginals,
+    normalise_marginals,
+    sinkhorn,
+    uniform_marginals,
+    vector_marginals,
+)
 from mmselfemd.transport.emd import flow_similarity
 
 
 def problem(batch=3, n=5, m=7, dtype=torch.double):
     cost = 2 * torch.rand(batch, n, m, dtype=dtype)
-    return cost, torch.rand(batch, n, dtype=dtype), torch.rand(
-        batch, m, dtype=dtype)
+    return (
+        cost,
+        torch.rand(batch, n, dtype=dtype),
+        torch.rand(batch, m, dtype=dtype),
+    )
 
 
 def test_cosine_cost_is_equation_11():
@@ -24,7 +33,8 @@ def test_cosine_cost_is_equation_11():
         for i in range(3):
             for j in range(5):
                 expected = 1 - x[b, i] @ y[b, j] / (
-                    x[b, i].norm() * y[b, j].norm())
+                    x[b, i].norm() * y[b, j].norm()
+                )
                 assert torch.isclose(cost[b, i, j], expected, rtol=1e-12)
 
 
@@ -41,9 +51,11 @@ def test_marginals_are_equations_14_and_15():
 
 
 def test_marginals_are_normalised_and_all_zero_is_uniform():
-    weights = torch.tensor([[1., 3., 0.], [0., 0., 0.], [1e-30, 0., 1e-30]])
+    weights = torch.tensor(
+        [[1.0, 3.0, 0.0], [0.0, 0.0, 0.0], [1e-30, 0.0, 1e-30]]
+    )
     marginals = normalise_marginals(weights)
-    expected = torch.tensor([[.25, .75, 0.], [1 / 3] * 3, [.5, 0., .5]])
+    expected = torch.tensor([[0.25, 0.75, 0.0], [1 / 3] * 3, [0.5, 0.0, 0.5]])
     assert torch.allclose(marginals, expected)
 
 
@@ -54,10 +66,12 @@ def test_sinkhorn_is_equations_9_and_10():
     M = torch.exp(-cost[0] / gamma)
     v = torch.ones(5).double()
     for _ in range(T):
-        u = torch.stack([d[j] / sum(M[i, j] * v[i] for i in range(5))
-                         for j in range(7)])
-        v = torch.stack([s[i] / sum(M[i, j] * u[j] for j in range(7))
-                         for i in range(5)])
+        u = torch.stack(
+            [d[j] / sum(M[i, j] * v[i] for i in range(5)) for j in range(7)]
+        )
+        v = torch.stack(
+            [s[i] / sum(M[i, j] * u[j] for j in range(7)) for i in range(5)]
+        )
     expected = torch.diag(v) @ M @ torch.diag(u)
     for domain in ('linear', 'log'):
         plan = sinkhorn(cost, source, target, gamma, T, domain=domain)
@@ -73,8 +87,14 @@ def test_sinkhorn_agrees_with_pot(domain):
         s, d = (w[b] / w[b].sum() for w in (source, target))
         keep = np.ix_(s > 0, d > 0)
         expected = ot.sinkhorn(
-            s[s > 0].numpy(), d[d > 0].numpy(), cost[b].numpy()[keep], 0.05,
-            method='sinkhorn_log', numItermax=100000, stopThr=1e-14)
+            s[s > 0].numpy(),
+            d[d > 0].numpy(),
+            cost[b].numpy()[keep],
+            0.05,
+            method='sinkhorn_log',
+            numItermax=100000,
+            stopThr=1e-14,
+        )
         assert np.abs(plan.flow[b].numpy()[keep] - expected).max() < 1e-9
 
 
@@ -117,8 +137,9 @@ def test_invariances():
     assert torch.allclose(flow, scaled, atol=1e-12)
 
     i, j = torch.randperm(5), torch.randperm(7)
-    permuted = sinkhorn(cost[:, i][:, :, j], source[:, i], target[:, j], 0.2,
-                        500).flow
+    permuted = sinkhorn(
+        cost[:, i][:, :, j], source[:, i], target[:, j], 0.2, 500
+    ).flow
     assert torch.allclose(flow[:, i][:, :, j], permuted, atol=1e-12)
 
     unequal = sinkhorn(cost, 5 * source, target / 3, 0.2, 500).flow
@@ -130,8 +151,9 @@ def test_two_by_two_has_a_closed_form():
     # p / (1/2 - p) = exp((c12 + c21 - c11 - c22) / (2 gamma)).
     cost = torch.tensor([[[0.1, 0.7], [0.4, 0.2]]]).double()
     odds = np.exp((0.7 + 0.4 - 0.1 - 0.2) / (2 * 0.3))
-    flow = sinkhorn(cost, torch.ones(1, 2).double(),
-                    torch.ones(1, 2).double(), 0.3, 1000).flow
+    flow = sinkhorn(
+        cost, torch.ones(1, 2).double(), torch.ones(1, 2).double(), 0.3, 1000
+    ).flow
     assert flow[0, 0, 0].item() == pytest.approx(odds / (1 + odds) / 2)
 
 
@@ -140,8 +162,14 @@ def test_batch_is_the_same_as_a_loop_and_tol_stops_early():
     for tol in (None, 1e-6):
         batch = sinkhorn(cost, source, target, 0.1, 300, tol)
         for b in range(3):
-            alone = sinkhorn(cost[b:b + 1], source[b:b + 1], target[b:b + 1],
-                             0.1, 300, tol)
+            alone = sinkhorn(
+                cost[b : b + 1],
+                source[b : b + 1],
+                target[b : b + 1],
+                0.1,
+                300,
+                tol,
+            )
             assert torch.equal(alone.flow[0], batch.flow[b])
             assert alone.iterations[0] == batch.iterations[b]
     assert (batch.iterations < 300).all() and (batch.residual <= 1e-6).all()
@@ -188,9 +216,10 @@ def objective(cost, source, target, gamma, regularised):
     return (cost * flow).sum() + entropy
 
 
-@pytest.mark.parametrize('gradient, regularised', [('envelope', True),
-                                                   ('implicit', False),
-                                                   ('unroll', False)])
+@pytest.mark.parametrize(
+    'gradient, regularised',
+    [('envelope', True), ('implicit', False), ('unroll', False)],
+)
 def test_gradients_are_what_they_claim(gradient, regularised):
     """Against central differences of the quantity named in the docs."""
     cost, source, target = problem(batch=1, n=3, m=4)
@@ -202,12 +231,13 @@ def test_gradients_are_what_they_claim(gradient, regularised):
         for index in np.ndindex(*cost.shape):
             step = torch.zeros_like(cost)
             step[index] = 1e-5
-            difference = (objective(cost + step, source, target, 0.2,
-                                    regularised) -
-                          objective(cost - step, source, target, 0.2,
-                                    regularised)) / 2e-5
+            difference = (
+                objective(cost + step, source, target, 0.2, regularised)
+                - objective(cost - step, source, target, 0.2, regularised)
+            ) / 2e-5
             assert analytic[index].item() == pytest.approx(
-                difference.item(), abs=1e-7)
+                difference.item(), abs=1e-7
+            )
 
 
 def test_similarity_is_equation_12():
@@ -216,19 +246,25 @@ def test_similarity_is_equation_12():
     cost = cosine_cost(x, y)
     flow = sinkhorn(cost, source, target).flow
     for b, score in enumerate(emd_similarity(x, y, source, target)):
-        expected = sum((1 - cost[b, i, j]) * flow[b, i, j] for i in range(5)
-                       for j in range(7))
+        expected = sum(
+            (1 - cost[b, i, j]) * flow[b, i, j]
+            for i in range(5)
+            for j in range(7)
+        )
         assert torch.isclose(score, expected)
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(gamma=0), 'gamma must be > 0'),
-    (dict(max_iters=0), 'max_iters must be >= 1'),
-    (dict(domain='cubic'), "'cubic'"),
-    (dict(source=torch.ones(3, 6)), r'source must be of shape \(3, 5\)'),
-    (dict(target=-torch.ones(3, 7)), 'target weights must be >= 0'),
-    (dict(cost=torch.ones(5, 7)), r'cost must be of shape \(B, N, M\)'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(gamma=0), 'gamma must be > 0'),
+        (dict(max_iters=0), 'max_iters must be >= 1'),
+        (dict(domain='cubic'), "'cubic'"),
+        (dict(source=torch.ones(3, 6)), r'source must be of shape \(3, 5\)'),
+        (dict(target=-torch.ones(3, 7)), 'target weights must be >= 0'),
+        (dict(cost=torch.ones(5, 7)), r'cost must be of shape \(B, N, M\)'),
+    ],
+)
 def test_bad_problems_are_refused(change, message):
     cost, source, target = problem(dtype=torch.float32)
     arguments = dict(cost=cost, source=source, target=target) | change
@@ -240,7 +276,8 @@ def test_bad_nodes_are_refused():
     with pytest.raises(ValueError, match='x and y must be nodes'):
         cosine_cost(torch.ones(2, 3, 4), torch.ones(2, 3, 5))
     with pytest.raises(ValueError, match='gradient must be one of'):
-        emd_similarity(*torch.ones(2, 1, 3, 4), *torch.ones(2, 1, 3),
-                       gradient='straight')
+        emd_similarity(
+            *torch.ones(2, 1, 3, 4), *torch.ones(2, 1, 3), gradient='straight'
+        )
     with pytest.raises(ValueError, match='nodes must be'):
         vector_marginals(torch.ones(2, 3, 4), torch.ones(2, 5))

@@ -17,7 +17,8 @@ def photograph():
     """Grey, with one busy corner."""
     image = np.full((400, 400, 3), 128, np.uint8)
     image[40:90, 40:90] = np.random.default_rng(0).integers(
-        0, 256, (50, 50, 3))
+        0, 256, (50, 50, 3)
+    )
     return image
 
 
@@ -38,7 +39,7 @@ def test_the_true_place_shows_the_same():
     image = np.kron(image, np.ones((16, 16, 1), np.uint8))  # 400 pixels
     views = view((0, 0, 224, 224)), view((20, 10, 224, 224), flip=True)
     pair = matching_pair(image, views, [FLOW], num_positions=4)
-    for position, (x, y) in zip(pair.positions, pair.targets):
+    for position, (x, y) in zip(pair.positions, pair.targets, strict=True):
         here = pair.crop1[tuple(pair.centres1[position].astype(int)[::-1])]
         there = pair.crop2[round(y), round(x)]
         assert np.abs(here.astype(int) - there).max() <= 1

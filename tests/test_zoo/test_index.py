@@ -19,25 +19,34 @@ def root(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content))
 
-    write(tmp_path / 'model-index.yml',
-          dict(Import=['configs/a/metafile.yml', 'configs/b/metafile.yml']))
+    write(
+        tmp_path / 'model-index.yml',
+        dict(Import=['configs/a/metafile.yml', 'configs/b/metafile.yml']),
+    )
     write(
         tmp_path / 'configs/a/metafile.yml',
         dict(
             Collections=[dict(Name='SelfEMD')],
             Models=[
                 dict(Name='selfemd_r50_coco_800e', Config='configs/a/r50.py'),
-                dict(Name='selfemd_r18', Config='configs/a/r18.py',
-                     Weights=URL)
-            ]))
-    write(tmp_path / 'configs/b/metafile.yml',
-          [dict(Name='byol', Config='configs/b/byol.py')])
+                dict(
+                    Name='selfemd_r18', Config='configs/a/r18.py', Weights=URL
+                ),
+            ],
+        ),
+    )
+    write(
+        tmp_path / 'configs/b/metafile.yml',
+        [dict(Name='byol', Config='configs/b/byol.py')],
+    )
     return tmp_path
 
 
 def test_index_is_read_in_order(root):
     assert list(read_model_index(root)) == [
-        'selfemd_r50_coco_800e', 'selfemd_r18', 'byol'
+        'selfemd_r50_coco_800e',
+        'selfemd_r18',
+        'byol',
     ]
 
 
@@ -73,6 +82,7 @@ def test_unknown_name_lists_near_ones(root):
 
 def test_scheme_is_registered_and_the_shipped_default_is_in_the_index():
     with pytest.raises(
-            WeightsNotPublishedError,
-            match=r'dist_train.sh configs/selfemd/selfemd_r50_coco_800e\.py'):
+        WeightsNotPublishedError,
+        match=r'dist_train.sh configs/selfemd/selfemd_r50_coco_800e\.py',
+    ):
         CheckpointLoader.load_checkpoint('mmselfemd://selfemd_r50_coco_800e')

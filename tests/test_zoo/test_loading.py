@@ -25,11 +25,10 @@ class Bomb:
         self.target = target
 
     def __reduce__(self):
-        return Path.touch, (self.target, )
+        return Path.touch, (self.target,)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-
     def log_message(self, *args) -> None:
         pass
 
@@ -50,7 +49,7 @@ def server(tmp_path, monkeypatch):
         thread.join()
 
 
-WEIGHTS = dict(state_dict={'backbone.conv1.weight': torch.arange(6.)})
+WEIGHTS = dict(state_dict={'backbone.conv1.weight': torch.arange(6.0)})
 
 
 def served_as(server, tmp_path, monkeypatch, scheme: str, name: str) -> str:
@@ -66,8 +65,9 @@ def served_as(server, tmp_path, monkeypatch, scheme: str, name: str) -> str:
         'open-mmlab': 'get_external_models',
         'mmcls': 'get_mmcls_models',
     }[scheme]
-    monkeypatch.setattr(f'mmengine.runner.checkpoint.{table}',
-                        lambda: dict(model=url))
+    monkeypatch.setattr(
+        f'mmengine.runner.checkpoint.{table}', lambda: dict(model=url)
+    )
     return f'{scheme}://model'
 
 
@@ -75,18 +75,22 @@ SCHEMES = ['local', 'http', 'torchvision', 'open-mmlab', 'mmcls']
 
 
 @pytest.mark.parametrize('scheme', SCHEMES)
-def test_weights_are_read_from_every_source(server, tmp_path, monkeypatch,
-                                            scheme):
+def test_weights_are_read_from_every_source(
+    server, tmp_path, monkeypatch, scheme
+):
     torch.save(WEIGHTS, server[0] / 'good.pth')
     address = served_as(server, tmp_path, monkeypatch, scheme, 'good.pth')
-    weights, = CheckpointLoader.load_checkpoint(address)['state_dict'].values()
-    assert torch.equal(weights, torch.arange(6.))
+    (weights,) = CheckpointLoader.load_checkpoint(address)[
+        'state_dict'
+    ].values()
+    assert torch.equal(weights, torch.arange(6.0))
 
 
 @pytest.mark.parametrize('opt_out', [False, True])
 @pytest.mark.parametrize('scheme', SCHEMES)
-def test_code_is_refused_from_every_source(server, tmp_path, monkeypatch,
-                                           scheme, opt_out):
+def test_code_is_refused_from_every_source(
+    server, tmp_path, monkeypatch, scheme, opt_out
+):
     if opt_out:  # the switch that many set to resume with mmengine
         monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     exploded = tmp_path / 'exploded'
@@ -107,12 +111,13 @@ def test_object_store_is_guarded(tmp_path, monkeypatch):
     torch.save(dict(WEIGHTS, meta=Bomb(tmp_path / 'exploded')), file)
 
     class Store:
-
         def get(self, path):
             return file.getvalue()
 
-    monkeypatch.setattr('mmengine.runner.checkpoint.get_file_backend',
-                        lambda *args, **kwargs: Store())
+    monkeypatch.setattr(
+        'mmengine.runner.checkpoint.get_file_backend',
+        lambda *args, **kwargs: Store(),
+    )
     with pytest.raises(UnsafeCheckpointError, match='s3://bucket/bomb.pth'):
         CheckpointLoader.load_checkpoint('s3://bucket/bomb.pth')
     assert not (tmp_path / 'exploded').exists()
@@ -121,7 +126,8 @@ def test_object_store_is_guarded(tmp_path, monkeypatch):
 def test_every_scheme_of_mmengine_is_guarded():
     assert all(
         hasattr(loader, '__wrapped__') or loader.__name__ == 'load_from_zoo'
-        for loader in CheckpointLoader._schemes.values())
+        for loader in CheckpointLoader._schemes.values()
+    )
 
 
 def test_torch_is_as_before(tmp_path):
@@ -136,21 +142,32 @@ def test_torch_is_as_before(tmp_path):
 
 @pytest.mark.parametrize('zipped', [True, False])
 def test_public_files_with_numpy_in_meta_are_read(tmp_path, zipped):
-    meta = dict(epoch=np.int64(12), acc=np.float64(76.5), done=np.bool_(True),
-                name=np.str_('x'), palette=np.uint8([[1, 2, 3]]))
-    torch.save(dict(WEIGHTS, meta=meta), tmp_path / 'public.pth',
-               _use_new_zipfile_serialization=zipped)
+    meta = dict(
+        epoch=np.int64(12),
+        acc=np.float64(76.5),
+        done=np.bool_(True),
+        name=np.str_('x'),
+        palette=np.uint8([[1, 2, 3]]),
+    )
+    torch.save(
+        dict(WEIGHTS, meta=meta),
+        tmp_path / 'public.pth',
+        _use_new_zipfile_serialization=zipped,
+    )
     read = CheckpointLoader.load_checkpoint(str(tmp_path / 'public.pth'))
     assert read['meta']['palette'].tolist() == [[1, 2, 3]]
     assert {**read['meta'], 'palette': 0} == {**meta, 'palette': 0}
 
 
-@pytest.mark.parametrize('value', [
-    HistoryBuffer([1.0], [1]),
-    np.array([dict(a=1)], dtype=object),
-    getattr,
-    Path('x'),
-])
+@pytest.mark.parametrize(
+    'value',
+    [
+        HistoryBuffer([1.0], [1]),
+        np.array([dict(a=1)], dtype=object),
+        getattr,
+        Path('x'),
+    ],
+)
 def test_objects_are_refused(tmp_path, value):
     torch.save(dict(WEIGHTS, meta=value), tmp_path / 'objects.pth')
     with pytest.raises(UnsafeCheckpointError):
@@ -180,10 +197,17 @@ def test_unknown_model_is_named():
         CheckpointLoader.load_checkpoint('torchvision://resnot')
 
 
-@pytest.mark.parametrize('checkpoint', [
-    dict(), dict(state_dict={}), [1], dict(meta='x'), torch.ones(1),
-    json.loads('{"state_dict": [1, 2]}')
-])
+@pytest.mark.parametrize(
+    'checkpoint',
+    [
+        dict(),
+        dict(state_dict={}),
+        [1],
+        dict(meta='x'),
+        torch.ones(1),
+        json.loads('{"state_dict": [1, 2]}'),
+    ],
+)
 def test_no_weights_is_an_error(checkpoint):
     with pytest.raises(ValueError, match='x.pth holds no weights'):
         state_dict_of(checkpoint, 'x.pth')

@@ -30,26 +30,29 @@ def round_trip(value, path: Path):
     return torch.load(path, weights_only=True)['value']
 
 
-@pytest.mark.parametrize(('value', 'expected'), [
-    (np.float32(0.5), 0.5),
-    (np.int64(3), 3),
-    (np.bool_(True), True),
-    (np.str_('x'), 'x'),
-    (Path('a'), 'a'),
-    (Colour.RED, 'red'),
-    (Number.ONE, 1),
-    (Pair(1, np.int8(2)), (1, 2)),
-    (ConfigDict(a=dict(b=[1])), dict(a=dict(b=[1]))),
-    (defaultdict(int, {np.int64(4): 5}), {4: 5}),
-    ({1, 2}, {1, 2}),
-    (b'x', b'x'),
-    (None, None),
-    (dict(keep=1, drop=len), dict(keep=1)),
-    ([1, len, 2], [1, None, 2]),
-    (np.array(['a', 'b']), ['a', 'b']),
-    (torch.float16, torch.float16),
-    (torch.Size([1, 2]), (1, 2)),
-])
+@pytest.mark.parametrize(
+    ('value', 'expected'),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.str_('x'), 'x'),
+        (Path('a'), 'a'),
+        (Colour.RED, 'red'),
+        (Number.ONE, 1),
+        (Pair(1, np.int8(2)), (1, 2)),
+        (ConfigDict(a=dict(b=[1])), dict(a=dict(b=[1]))),
+        (defaultdict(int, {np.int64(4): 5}), {4: 5}),
+        ({1, 2}, {1, 2}),
+        (b'x', b'x'),
+        (None, None),
+        (dict(keep=1, drop=len), dict(keep=1)),
+        ([1, len, 2], [1, None, 2]),
+        (np.array(['a', 'b']), ['a', 'b']),
+        (torch.float16, torch.float16),
+        (torch.Size([1, 2]), (1, 2)),
+    ],
+)
 def test_plain_values(tmp_path, value, expected):
     plain = round_trip(to_plain(value), tmp_path / 'x.pth')
     assert plain == expected
@@ -118,5 +121,8 @@ def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
     with atomic_write(path) as file:
         file.write(b'whole')
         assert not path.exists()
-    assert order == [('fsync', b'whole'), ('replace', incomplete, path),
-                     ('fsync', None)]
+    assert order == [
+        ('fsync', b'whole'),
+        ('replace', incomplete, path),
+        ('fsync', None),
+    ]

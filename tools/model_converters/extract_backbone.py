@@ -14,9 +14,11 @@ def parse_args() -> argparse.Namespace:
         '--to',
         default='mmdet',
         choices=FORMATS,
-        help='whose names the file has (default: %(default)s)')
+        help='whose names the file has (default: %(default)s)',
+    )
     parser.add_argument(
-        '--force', action='store_true', help='replace OUT if it exists')
+        '--force', action='store_true', help='replace OUT if it exists'
+    )
     return parser.parse_args()
 
 
@@ -24,12 +26,15 @@ def main() -> None:
     """Extract, and print what was written."""
     args = parse_args()
     try:
-        written = extract_backbone(args.checkpoint, args.out, args.to,
-                                   args.force)
+        written = extract_backbone(
+            args.checkpoint, args.out, args.to, args.force
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise SystemExit(f'extract_backbone: {error}') from None
-    print(f'{written.path}: {written.tensors} tensors, '
-          f'{written.parameters:,} values, {written.size:,} bytes')
+    print(
+        f'{written.path}: {written.tensors} tensors, '
+        f'{written.parameters:,} values, {written.size:,} bytes'
+    )
     print(f'pixels: {written.pixels or "not recorded in the checkpoint"}')
     print(f'sha256: {written.sha256}')
 

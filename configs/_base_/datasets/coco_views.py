@@ -5,7 +5,8 @@ data_preprocessor = dict(
     type='mmpretrain.SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
-    to_rgb=True)
+    to_rgb=True,
+)
 
 colour = [
     dict(
@@ -16,14 +17,17 @@ colour = [
                 brightness=0.4,
                 contrast=0.4,
                 saturation=0.2,
-                hue=0.1)
+                hue=0.1,
+            )
         ],
-        prob=0.8),
+        prob=0.8,
+    ),
     dict(
         type='mmpretrain.RandomGrayscale',
         prob=0.2,
         keep_channels=True,
-        channel_weights=(0.114, 0.587, 0.2989)),
+        channel_weights=(0.114, 0.587, 0.2989),
+    ),
 ]
 first_photometric = [
     *colour,
@@ -31,7 +35,8 @@ first_photometric = [
         type='mmpretrain.GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
-        prob=1.0),
+        prob=1.0,
+    ),
 ]
 second_photometric = [
     *colour,
@@ -39,7 +44,8 @@ second_photometric = [
         type='mmpretrain.GaussianBlur',
         magnitude_range=(0.1, 2.0),
         magnitude_std='inf',
-        prob=0.1),
+        prob=0.1,
+    ),
     dict(type='mmpretrain.Solarize', thr=128, prob=0.2),
 ]
 
@@ -56,10 +62,12 @@ train_pipeline = [
         ],
         scale=(0.08, 1.0),
         ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5),
+        flip_prob=0.5,
+    ),
     dict(
         type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views')),
+        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
+    ),
 ]
 
 train_dataloader = dict(
@@ -74,4 +82,6 @@ train_dataloader = dict(
         type='UnlabelledDataset',
         data_root='data/coco/',
         data_prefix='train2017/',
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)

@@ -5,9 +5,10 @@ model = dict(
     backbone=dict(
         type='mmpretrain.ResNet',
         depth=50,
-        out_indices=(3, ),
+        out_indices=(3,),
         norm_cfg=dict(type='SyncBN'),  # ours, as in BYOL
-        zero_init_residual=False),
+        zero_init_residual=False,
+    ),
     neck=[
         dict(
             type='DenseProjectionNeck',
@@ -15,7 +16,8 @@ model = dict(
             hidden_channels=4096,  # ours, as in BYOL
             out_channels=256,  # ours, as in BYOL
             norm_cfg=dict(type='SyncBN'),
-            node_vectors=True),
+            node_vectors=True,
+        ),
         dict(type='SPCNeck', pools=[(3, 1), (3, 2)]),  # 7x7, 5x5, 3x3
     ],
     head=dict(
@@ -28,5 +30,7 @@ model = dict(
         max_iters=100,  # ours
         gradient='envelope',  # ours
         byol_weight=1.0,  # ours
-        norm_cfg=dict(type='SyncBN')),
-    num_key_views=2)
+        norm_cfg=dict(type='SyncBN'),
+    ),
+    num_key_views=2,
+)

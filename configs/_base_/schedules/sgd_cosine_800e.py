@@ -8,7 +8,9 @@ optim_wrapper = dict(
         type='SGD',
         lr=0.2,
         momentum=0.9,  # ours: the paper gives no momentum
-        weight_decay=1e-4))  # ours: on every parameter
+        weight_decay=1e-4,
+    ),
+)  # ours: on every parameter
 
 param_scheduler = [
     dict(
@@ -17,7 +19,8 @@ param_scheduler = [
         by_epoch=True,
         begin=0,
         end=4,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
     dict(
         type='CosineAnnealingLR',
         eta_min=0.0,
@@ -25,7 +28,8 @@ param_scheduler = [
         begin=4,
         end=800,
         T_max=796,
-        convert_to_iter_based=True),
+        convert_to_iter_based=True,
+    ),
 ]
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=800)

@@ -16,8 +16,10 @@ default_hooks = dict(
         type='mmselfemd.SafeCheckpointHook',
         by_epoch=False,
         interval=10000,
-        max_keep_ckpts=3),
+        max_keep_ckpts=3,
+    ),
     pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'),
-    precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200))
+    precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200),
+)
 
 log_processor = dict(by_epoch=False)

@@ -1,6 +1,6 @@
 """Cut several views from one decoded image."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import mmcv
 import numpy as np
@@ -36,11 +36,13 @@ class CutViews(BaseTransform):
         flip_prob (float): Probability of a horizontal flip. Defaults to 0.5.
     """
 
-    def __init__(self,
-                 views: Sequence[dict],
-                 scale: tuple[float, float] = (0.08, 1.0),
-                 ratio: tuple[float, float] = (3 / 4, 4 / 3),
-                 flip_prob: float = 0.5) -> None:
+    def __init__(
+        self,
+        views: Sequence[dict],
+        scale: tuple[float, float] = (0.08, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        flip_prob: float = 0.5,
+    ) -> None:
         self.sizes = [view['size'] for view in views]
         self.photometric = [Compose(view['photometric']) for view in views]
         self.scale = scale
@@ -61,25 +63,32 @@ class CutViews(BaseTransform):
             dict(
                 box=self._random_box(*image.shape[:2]),
                 flip=bool(np.random.rand() < self.flip_prob),
-                size=size) for size in self.sizes
+                size=size,
+            )
+            for size in self.sizes
         ]
         results['img'] = [
             photometric(dict(img=cut_view(image, **view)))['img']
-            for view, photometric in zip(results['views'], self.photometric)
+            for view, photometric in zip(
+                results['views'], self.photometric, strict=True
+            )
         ]
         return results
 
-    def _random_box(self, height: int,
-                    width: int) -> tuple[int, int, int, int]:
+    def _random_box(
+        self, height: int, width: int
+    ) -> tuple[int, int, int, int]:
         # torchvision reads nothing but the size of the image.
         stand_in = torch.empty(1).expand(3, height, width)
         top, left, box_height, box_width = RandomResizedCrop.get_params(
-            stand_in, list(self.scale), list(self.ratio))
+            stand_in, list(self.scale), list(self.ratio)
+        )
         return left, top, box_width, box_height
 
 
-def cut_view(image: np.ndarray, box: tuple[int, int, int, int], flip: bool,
-             size: int) -> np.ndarray:
+def cut_view(
+    image: np.ndarray, box: tuple[int, int, int, int], flip: bool, size: int
+) -> np.ndarray:
     """Crop, resize and mirror an image.
 
     Args:
@@ -92,9 +101,10 @@ def cut_view(image: np.ndarray, box: tuple[int, int, int, int], flip: bool,
         np.ndarray: View, (size, size, 3), uint8.
     """
     left, top, width, height = box
-    crop = np.ascontiguousarray(image[top:top + height, left:left + width])
+    crop = np.ascontiguousarray(image[top : top + height, left : left + width])
     # Pillow's bicubic filter widens as it shrinks, as in BYOL's pipeline;
     # OpenCV's does not, and would alias.
     view = mmcv.imresize(
-        crop, (size, size), interpolation='bicubic', backend='pillow')
+        crop, (size, size), interpolation='bicubic', backend='pillow'
+    )
     return mmcv.imflip(view) if flip else view

@@ -26,9 +26,9 @@ class LoadImage(BaseTransform):
             :func:`mmengine.fileio.get`. Defaults to None: the local disk.
     """
 
-    def __init__(self,
-                 max_warnings: int = 10,
-                 backend_args: dict | None = None) -> None:
+    def __init__(
+        self, max_warnings: int = 10, backend_args: dict | None = None
+    ) -> None:
         self.max_warnings = max_warnings
         self.backend_args = backend_args
         self.num_broken = 0
@@ -60,10 +60,14 @@ class LoadImage(BaseTransform):
         self.num_broken += 1
         if self.num_broken > self.max_warnings:
             return
-        last = ('; further ones are skipped in silence'
-                if self.num_broken == self.max_warnings else '')
+        last = (
+            '; further ones are skipped in silence'
+            if self.num_broken == self.max_warnings
+            else ''
+        )
         print_log(
             f'Skipped the image {path}: {reason}. Another one takes its place'
             f'{last}.',
             logger='current',
-            level='WARNING')
+            level='WARNING',
+        )

@@ -6,6 +6,8 @@ from .pretrained_backbone_hook import PretrainedBackboneHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 __all__ = [
-    'MomentumUpdateHook', 'PreciseBNHook', 'PretrainedBackboneHook',
-    'SafeCheckpointHook'
+    'MomentumUpdateHook',
+    'PreciseBNHook',
+    'PretrainedBackboneHook',
+    'SafeCheckpointHook',
 ]

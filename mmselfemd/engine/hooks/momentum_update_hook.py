@@ -41,14 +41,15 @@ class MomentumUpdateHook(Hook):
     # Before CheckpointHook (VERY_LOW), so that what is saved is up to date.
     priority = 'NORMAL'
 
-    def __init__(self,
-                 base_momentum: float = 0.99,
-                 end_momentum: float = 1.0) -> None:
-        for name, value in (('base_momentum', base_momentum),
-                            ('end_momentum', end_momentum)):
+    def __init__(
+        self, base_momentum: float = 0.99, end_momentum: float = 1.0
+    ) -> None:
+        for name, value in (
+            ('base_momentum', base_momentum),
+            ('end_momentum', end_momentum),
+        ):
             if not 0 <= value <= 1:
-                raise ValueError(
-                    f'{name} must be in [0, 1], but got {value}')
+                raise ValueError(f'{name} must be in [0, 1], but got {value}')
         self.base_momentum = base_momentum
         self.end_momentum = end_momentum
         self._has_stepped = False
@@ -65,7 +66,8 @@ class MomentumUpdateHook(Hook):
         """
         remaining = (cos(pi * iteration / max_iters) + 1) / 2
         return self.end_momentum - remaining * (
-            self.end_momentum - self.base_momentum)
+            self.end_momentum - self.base_momentum
+        )
 
     def before_train(self, runner: Runner) -> None:
         """Claim the model and start from key = query.
@@ -80,15 +82,19 @@ class MomentumUpdateHook(Hook):
         if not hasattr(model, 'update_key'):
             raise TypeError(
                 'MomentumUpdateHook needs a model with a key encoder, such '
-                f'as SelfEMD, but got {type(model).__name__}')
+                f'as SelfEMD, but got {type(model).__name__}'
+            )
         if runner.iter == 0:
             model.reset_key()
         model.has_momentum_hook = True
         self._has_stepped = False
-        runner.optim_wrapper.optimizer.register_step_post_hook(self._after_step)
+        runner.optim_wrapper.optimizer.register_step_post_hook(
+            self._after_step
+        )
 
-    def _after_step(self, optimizer: Optimizer, args: tuple,
-                    kwargs: dict) -> None:
+    def _after_step(
+        self, optimizer: Optimizer, args: tuple, kwargs: dict
+    ) -> None:
         """Note that the optimiser stepped.
 
         Only the optimiser knows: under accumulation it steps once in several
@@ -98,11 +104,13 @@ class MomentumUpdateHook(Hook):
         found_inf = getattr(optimizer, 'found_inf', None)
         self._has_stepped = found_inf is None or not found_inf.item()
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: Any = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Move the key encoder if the optimiser has stepped.
 
         Args:

@@ -58,10 +58,12 @@ class PreciseBNHook(Hook):
     # After the logger and the scheduler, before CheckpointHook (VERY_LOW).
     priority = 'LOW'
 
-    def __init__(self,
-                 num_images: int = 3200,
-                 interval: int | None = None,
-                 num_workers: int | None = None) -> None:
+    def __init__(
+        self,
+        num_images: int = 3200,
+        interval: int | None = None,
+        num_workers: int | None = None,
+    ) -> None:
         if num_images < 1:
             raise ValueError(f'num_images: expected >= 1, got {num_images}')
         if interval is not None and interval < 1:
@@ -79,17 +81,23 @@ class PreciseBNHook(Hook):
         if not isinstance(runner.cfg.get('train_dataloader'), dict):
             raise ValueError(
                 'PreciseBNHook builds a loader of its own: the runner has to '
-                'be given cfg=dict(train_dataloader=dict(...))')
+                'be given cfg=dict(train_dataloader=dict(...))'
+            )
 
-    def after_train_iter(self, runner: Runner, batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """Run where an evaluation follows, in a loop by iteration."""
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
         interval = self.interval or runner.val_interval
-        if (self.every_n_train_iters(runner, interval)
-                or self.is_last_train_iter(runner)):
+        if self.every_n_train_iters(
+            runner, interval
+        ) or self.is_last_train_iter(runner):
             self.recompute(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -97,8 +105,9 @@ class PreciseBNHook(Hook):
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
         interval = self.interval or runner.val_interval
-        if (self.every_n_epochs(runner, interval)
-                or self.is_last_train_epoch(runner)):
+        if self.every_n_epochs(runner, interval) or self.is_last_train_epoch(
+            runner
+        ):
             self.recompute(runner)
 
     def recompute(self, runner: Runner) -> None:
@@ -112,14 +121,18 @@ class PreciseBNHook(Hook):
             model = model.module
         layers = batch_norm_layers(model)
         if not layers:
-            runner.logger.warning('Precise BN: the model has no batch norm '
-                                  'in train mode; nothing to recompute.')
+            runner.logger.warning(
+                'Precise BN: the model has no batch norm '
+                'in train mode; nothing to recompute.'
+            )
             return
         with preserve_random_state():
             loader, num_batches = self._build_loader(runner)
             runner.logger.info(
                 'Precise BN: statistics of %d layers over %d batches ...',
-                len(layers), num_batches)
+                len(layers),
+                num_batches,
+            )
             with fresh_statistics(model, layers):
                 self._forward(runner, model, loader, num_batches)
 
@@ -132,13 +145,16 @@ class PreciseBNHook(Hook):
         # and the sampler needs one seed for all to deal the images out.
         sampler = DATA_SAMPLERS.build(
             dict(cfg['sampler']),
-            default_args=dict(dataset=dataset, seed=runner.iter))
+            default_args=dict(dataset=dataset, seed=runner.iter),
+        )
         options = dict(
             dataset=dataset,
             num_workers=cfg.get('num_workers', 0)
-            if self.num_workers is None else self.num_workers,
+            if self.num_workers is None
+            else self.num_workers,
             collate_fn=training.collate_fn,
-            worker_init_fn=training.worker_init_fn)
+            worker_init_fn=training.worker_init_fn,
+        )
         if cfg.get('batch_sampler') is None:
             options.update(sampler=sampler, batch_size=cfg['batch_size'])
         else:
@@ -146,14 +162,18 @@ class PreciseBNHook(Hook):
                 batch_sampler=DATA_SAMPLERS.build(
                     dict(cfg['batch_sampler']),
                     default_args=dict(
-                        sampler=sampler, batch_size=cfg['batch_size'])))
+                        sampler=sampler, batch_size=cfg['batch_size']
+                    ),
+                )
+            )
         num_images = min(self.num_images, len(dataset))
         batch = cfg['batch_size'] * get_world_size()
         return DataLoader(**options), ceil(num_images / batch)
 
     @staticmethod
-    def _forward(runner: Runner, model: nn.Module, loader: DataLoader,
-                 num_batches: int) -> None:
+    def _forward(
+        runner: Runner, model: nn.Module, loader: DataLoader, num_batches: int
+    ) -> None:
         start = time.time()
         for done, data in enumerate(islice(loader, num_batches), 1):
             # The precision of training: autocast where it has autocast.
@@ -162,8 +182,12 @@ class PreciseBNHook(Hook):
                 model._run_forward(data, mode='loss')
             if done % 50 == 0:
                 left = (time.time() - start) / done * (num_batches - done)
-                runner.logger.info('Precise BN: batch %d of %d, %.0f s left',
-                                   done, num_batches, left)
+                runner.logger.info(
+                    'Precise BN: batch %d of %d, %.0f s left',
+                    done,
+                    num_batches,
+                    left,
+                )
 
 
 def batch_norm_layers(model: nn.Module) -> list[nn.Module]:
@@ -176,15 +200,18 @@ def batch_norm_layers(model: nn.Module) -> list[nn.Module]:
         list[nn.Module]: BN and SyncBN layers, torch's and mmcv's.
     """
     return [
-        module for module in model.modules()
-        if module.training and hasattr(module, 'momentum')
+        module
+        for module in model.modules()
+        if module.training
+        and hasattr(module, 'momentum')
         and getattr(module, 'running_mean', None) is not None
     ]
 
 
 @contextmanager
-def fresh_statistics(model: nn.Module,
-                     layers: list[nn.Module]) -> Iterator[None]:
+def fresh_statistics(
+    model: nn.Module, layers: list[nn.Module]
+) -> Iterator[None]:
     """Replace running statistics by those of the forward passes inside.
 
     A layer that is called several times in a pass (shared by the levels of a
@@ -238,8 +265,9 @@ class _Sums:
         self.square += layer.running_var.double() + mean.square()
 
     def flat(self) -> torch.Tensor:
-        return torch.cat([self.mean.new_tensor([self.count]), self.mean,
-                          self.square])
+        return torch.cat(
+            [self.mean.new_tensor([self.count]), self.mean, self.square]
+        )
 
     def write(self, total: torch.Tensor) -> None:
         count, (mean, square) = total[0], total[1:].chunk(2)
@@ -253,8 +281,9 @@ class _Sums:
 def preserve_random_state() -> Iterator[None]:
     """Leave torch's, numpy's and Python's generators as they were."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
-    devices = ([torch.cuda.current_device()]
-               if torch.cuda.is_available() else [])
+    devices = (
+        [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    )
     try:
         with torch.random.fork_rng(devices):
             yield

@@ -67,19 +67,23 @@ class PretrainedBackboneHook(Hook):
         pretrained = runner.cfg.get('pretrained')
         # `before_run` is called by `train`, `val` and `test`; only `train`
         # has built its loop by then. (The property would build it.)
-        if (pretrained is None or _is_resumed(runner)
-                or not isinstance(runner._train_loop, BaseLoop)):
+        if (
+            pretrained is None
+            or _is_resumed(runner)
+            or not isinstance(runner._train_loop, BaseLoop)
+        ):
             return
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         parts = _backbone_parts(model)
         try:
             weights = state_dict_of(
-                CheckpointLoader.load_checkpoint(pretrained, 'cpu'),
-                pretrained)
+                CheckpointLoader.load_checkpoint(pretrained, 'cpu'), pretrained
+            )
         except FileNotFoundError as error:
             raise FileNotFoundError(
-                f'pretrained={pretrained!r}: {error}') from error
+                f'pretrained={pretrained!r}: {error}'
+            ) from error
 
         prefixed = any(name.startswith(_PREFIX) for name in weights)
         init_cfg = dict(type='Pretrained', checkpoint=pretrained)
@@ -90,8 +94,13 @@ class PretrainedBackboneHook(Hook):
             part.init_cfg = dict(init_cfg)
         self._report(runner, pretrained)
 
-    def _compare(self, parts: dict[str, nn.Module], weights: dict,
-                 prefix: str, pretrained: str) -> None:
+    def _compare(
+        self,
+        parts: dict[str, nn.Module],
+        weights: dict,
+        prefix: str,
+        pretrained: str,
+    ) -> None:
         """Sort the names, and raise if the backbone would not be whole."""
         wanted = {
             name: (place, value.shape)
@@ -102,26 +111,30 @@ class PretrainedBackboneHook(Hook):
         }
         found = {
             name.removeprefix(prefix): value.shape
-            for name, value in weights.items() if name.startswith(prefix)
+            for name, value in weights.items()
+            if name.startswith(prefix)
         }
         stages = {name.split('.')[0] for name in wanted}
         extra = [name for name in found if name not in wanted]
         self.loaded_keys = [
-            f'{place}.{name}' for name, (place, shape) in wanted.items()
+            f'{place}.{name}'
+            for name, (place, shape) in wanted.items()
             if found.get(name) == shape
         ]
         # Older files lack BN's batch counters, which nothing depends on.
         self.missing_keys = [
-            f'{place}.{name}' for name, (place, _) in wanted.items()
+            f'{place}.{name}'
+            for name, (place, _) in wanted.items()
             if name not in found and not name.endswith('num_batches_tracked')
         ]
         self.unexpected_keys = [
-            name for name in extra
+            name
+            for name in extra
             if name.split('.')[0] in stages or re.match(r'layer\d', name)
         ]
         self.left_keys = [
             *(name for name in extra if name not in self.unexpected_keys),
-            *(name for name in weights if not name.startswith(prefix))
+            *(name for name in weights if not name.startswith(prefix)),
         ]
         misshapen = [
             f'{place}.{name}: {tuple(found[name])} in the file, '
@@ -136,7 +149,8 @@ class PretrainedBackboneHook(Hook):
                 f'{len(self.missing_keys)} ({_first(self.missing_keys)}) and '
                 f'has {len(misshapen)} of another shape '
                 f'({_first(misshapen)}). Use a backbone of the same '
-                'architecture and width, or pretrained=None.')
+                'architecture and width, or pretrained=None.'
+            )
 
     def _report(self, runner: Runner, pretrained: str) -> None:
         """Log the comparison and keep it in the message hub."""
@@ -145,7 +159,8 @@ class PretrainedBackboneHook(Hook):
             f'loaded, {len(self.missing_keys)} missing, '
             f'{len(self.unexpected_keys)} unexpected '
             f'({_first(self.unexpected_keys)}), {len(self.left_keys)} left '
-            f'({_first(self.left_keys)}).')
+            f'({_first(self.left_keys)}).'
+        )
         runner.message_hub.update_info(
             'pretrained_backbone',
             dict(
@@ -153,7 +168,9 @@ class PretrainedBackboneHook(Hook):
                 loaded_keys=len(self.loaded_keys),
                 missing_keys=list(self.missing_keys),
                 unexpected_keys=list(self.unexpected_keys),
-                left_keys=len(self.left_keys)))
+                left_keys=len(self.left_keys),
+            ),
+        )
 
 
 def _is_resumed(runner: Runner) -> bool:
@@ -161,8 +178,10 @@ def _is_resumed(runner: Runner) -> bool:
 
     ``runner._resume`` alone is also true when there is nothing to resume.
     """
-    return bool(runner._resume and
-                (runner._load_from or find_latest_checkpoint(runner.work_dir)))
+    return bool(
+        runner._resume
+        and (runner._load_from or find_latest_checkpoint(runner.work_dir))
+    )
 
 
 def _backbone_parts(model: nn.Module) -> dict[str, nn.Module]:
@@ -170,12 +189,15 @@ def _backbone_parts(model: nn.Module) -> dict[str, nn.Module]:
     if not isinstance(getattr(model, 'backbone', None), nn.Module):
         raise ValueError(
             f'pretrained is set, but {type(model).__name__} has no backbone. '
-            'Set pretrained=None.')
+            'Set pretrained=None.'
+        )
     parts = {'backbone': model.backbone}
     shared_head = getattr(
-        getattr(model, 'roi_head', None), 'shared_head', None)
+        getattr(model, 'roi_head', None), 'shared_head', None
+    )
     if shared_head is not None and any(
-            re.match(r'layer\d', name) for name in shared_head.state_dict()):
+        re.match(r'layer\d', name) for name in shared_head.state_dict()
+    ):
         parts['roi_head.shared_head'] = shared_head
     return parts
 

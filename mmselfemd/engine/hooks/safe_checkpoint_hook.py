@@ -7,9 +7,10 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import Runner
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, Runner
 
-from mmselfemd.engine.resume import find_checkpoint_to_resume
+from mmselfemd.engine.resume import check_fits, find_checkpoint_to_resume
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.saving import INCOMPLETE, AtomicLocalBackend, to_plain
 
@@ -49,7 +50,8 @@ class SafeCheckpointHook(CheckpointHook):
                 f'out_dir={self.out_dir!r}, backend_args='
                 f'{self.backend_args!r}, file_client_args='
                 f'{self.file_client_args!r}. Leave the last two out and let '
-                'out_dir be a local folder, or use CheckpointHook.')
+                'out_dir be a local folder, or use CheckpointHook.'
+            )
         # Runner.save_checkpoint passes these on to the function that writes:
         # the one place where mmengine lets a hook choose how.
         self.backend_args = dict(backend='mmselfemd_atomic')
@@ -68,11 +70,14 @@ class SafeCheckpointHook(CheckpointHook):
         folder = work_dir  # `before_train`, which sets `out_dir`, comes later
         if self.out_dir is not None and self.out_dir != runner.work_dir:
             folder = Path(self.out_dir) / work_dir.name
-        runner._load_from = find_checkpoint_to_resume(work_dir, folder,
-                                                      (self.filename_tmpl, ))
+        runner._load_from = find_checkpoint_to_resume(
+            work_dir, folder, (self.filename_tmpl,)
+        )
         runner.logger.info(
-            f'Resuming from {runner._load_from}.' if runner._load_from else
-            f'Nothing to resume in {work_dir}: starting anew.')
+            f'Resuming from {runner._load_from}.'
+            if runner._load_from
+            else f'Nothing to resume in {work_dir}: starting anew.'
+        )
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the folder: leftovers of a killed save are removed."""
@@ -81,7 +86,8 @@ class SafeCheckpointHook(CheckpointHook):
             for folder in {Path(self.out_dir), Path(runner.work_dir)}:
                 for leftover in folder.glob(f'*{INCOMPLETE}'):
                     runner.logger.info(
-                        f'Removing {leftover}, left by a killed save.')
+                        f'Removing {leftover}, left by a killed save.'
+                    )
                     leftover.unlink()
         # A run whose folder was copied must not delete the original's best.
         if getattr(self, 'best_ckpt_path', None):
@@ -104,12 +110,22 @@ class SafeCheckpointHook(CheckpointHook):
         meta = checkpoint.get('meta')
         if isinstance(meta, dict):
             meta.pop('config', None)
-        if runner._resume and not (isinstance(meta, dict) and 'iter' in meta
-                                   and 'message_hub' in checkpoint):
+        if runner._resume and not (
+            isinstance(meta, dict)
+            and 'iter' in meta
+            and 'message_hub' in checkpoint
+        ):
             raise ValueError(
                 f'Cannot resume from {runner._load_from}: it holds weights '
                 'but no training state. To start from its weights, set '
-                'load_from and leave out --resume.')
+                'load_from and leave out --resume.'
+            )
+        # To start from other weights (`load_from`) parts of them may do.
+        is_start = isinstance(runner._train_loop, BaseLoop)
+        if runner._resume or not is_start:
+            model = runner.model
+            model = model.module if is_model_wrapper(model) else model
+            check_fits(model, checkpoint, str(runner._load_from))
         message_hub = checkpoint.get('message_hub')
         if isinstance(message_hub, dict):
             scalars = message_hub.get('log_scalars', {})
@@ -118,8 +134,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- Save, then point to it, then delete.
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int,
-                                   meta: dict) -> None:
+    def _save_checkpoint_with_step(
+        self, runner: Runner, step: int, meta: dict
+    ) -> None:
         """Save a checkpoint, name it the last, and delete outdated ones.
 
         Replaces mmengine's method: its order is the fault.
@@ -127,12 +144,12 @@ class SafeCheckpointHook(CheckpointHook):
         outdated = []
         if self.max_keep_ckpts > 0:
             kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
-            outdated = kept[:-self.max_keep_ckpts]
+            outdated = kept[: -self.max_keep_ckpts]
             # The file names the outdated ones, too: if the process is killed
             # before it deletes them, mmengine does at the next start.
             runner.message_hub.update_info('keep_ckpt_ids', kept)
             self.keep_ckpt_ids.clear()
-            self.keep_ckpt_ids.extend(kept[-self.max_keep_ckpts:])
+            self.keep_ckpt_ids.extend(kept[-self.max_keep_ckpts :])
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
@@ -144,16 +161,20 @@ class SafeCheckpointHook(CheckpointHook):
             meta=meta,
             by_epoch=self.by_epoch,
             backend_args=self.backend_args,
-            **self.args)
+            **self.args,
+        )
         if is_main_process():
             self.file_backend.put_text(
-                self.last_ckpt, Path(runner.work_dir) / 'last_checkpoint')
+                self.last_ckpt, Path(runner.work_dir) / 'last_checkpoint'
+            )
             for old in outdated:
                 Path(self._here(self.filename_tmpl.format(old))).unlink(
-                    missing_ok=True)
+                    missing_ok=True
+                )
         if self.max_keep_ckpts > 0:
-            runner.message_hub.update_info('keep_ckpt_ids',
-                                           list(self.keep_ckpt_ids))
+            runner.message_hub.update_info(
+                'keep_ckpt_ids', list(self.keep_ckpt_ids)
+            )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
@@ -175,7 +196,7 @@ class SafeCheckpointHook(CheckpointHook):
         current = [
             self.last_ckpt,
             getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values()
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
         ]
         # One written anew under its old name stays.
         current = {Path(path) for path in current if path}
@@ -201,6 +222,7 @@ def _history_buffer(saved: object) -> object:
         return saved  # mmengine skips what is no buffer, with a warning
     # On a GPU the loader has put the tensors there.
     logs, counts = (
-        np.asarray(saved[name].cpu()) for name in
-        ('log_history', 'count_history'))
+        np.asarray(saved[name].cpu())
+        for name in ('log_history', 'count_history')
+    )
     return HistoryBuffer(logs, counts, saved['max_length'])

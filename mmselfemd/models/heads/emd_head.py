@@ -1,7 +1,7 @@
 """Predictor, marginals, transport and loss."""
 
 from collections import defaultdict
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -9,9 +9,14 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
-from mmselfemd.transport import (cosine_cost, mean_marginals,
-                                 uniform_marginals, vector_marginals)
+from mmselfemd.transport import (
+    cosine_cost,
+    mean_marginals,
+    uniform_marginals,
+    vector_marginals,
+)
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity
+
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP, frozen
 
@@ -47,29 +52,34 @@ class EMDHead(BaseModule):
         ValueError: If an option is not one of those above.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 hidden_channels: int = 4096,
-                 marginals: str = 'vector',
-                 weight_nodes: str = 'vector',
-                 gamma: float = 0.05,
-                 max_iters: int = 100,
-                 gradient: str = 'envelope',
-                 byol_weight: float = 1.0,
-                 norm_cfg: dict = dict(type='SyncBN'),
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int = 256,
+        hidden_channels: int = 4096,
+        marginals: str = 'vector',
+        weight_nodes: str = 'vector',
+        gamma: float = 0.05,
+        max_iters: int = 100,
+        gradient: str = 'envelope',
+        byol_weight: float = 1.0,
+        norm_cfg: dict = dict(type='SyncBN'),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         for name, value, choices in (
             ('marginals', marginals, ('vector', 'mean', 'uniform')),
             ('weight_nodes', weight_nodes, ('vector', 'dense')),
-            ('gradient', gradient, GRADIENTS)):
+            ('gradient', gradient, GRADIENTS),
+        ):
             if value not in choices:
                 raise ValueError(
-                    f'{name} must be one of {choices}, but got {value!r}')
+                    f'{name} must be one of {choices}, but got {value!r}'
+                )
         self.marginals = marginals
         self.weight_nodes = weight_nodes
         self.transport_cfg = dict(
-            gamma=gamma, max_iters=max_iters, gradient=gradient)
+            gamma=gamma, max_iters=max_iters, gradient=gradient
+        )
         self.byol_weight = byol_weight
         channels = (in_channels, hidden_channels, in_channels)
         self.dense_predictor = PointwiseMLP(*channels, norm_cfg)
@@ -90,10 +100,13 @@ class EMDHead(BaseModule):
                 node_vectors = self.vector_predictor.on_nodes(node_vectors)
         return Embedding(
             self.dense_predictor.on_nodes(nodes),
-            self.vector_predictor.on_vectors(vector), node_vectors)
+            self.vector_predictor.on_vectors(vector),
+            node_vectors,
+        )
 
-    def loss(self, queries: Sequence[Embedding],
-             keys: Sequence[Embedding]) -> dict[str, Tensor]:
+    def loss(
+        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
+    ) -> dict[str, Tensor]:
         """Losses of all ordered pairs of a query and another view's key.
 
         The losses are twice the mean over the pairs, so that they do not
@@ -109,16 +122,21 @@ class EMDHead(BaseModule):
             dict[str, Tensor]: ``loss_byol`` (times lambda), ``loss_emd``, and
             for the log ``converged_fraction`` and ``zero_weight_fraction``.
         """
-        pairs = [(query, key) for i, query in enumerate(queries)
-                 for j, key in enumerate(keys) if i != j]
+        pairs = [
+            (query, key)
+            for i, query in enumerate(queries)
+            for j, key in enumerate(keys)
+            if i != j
+        ]
         byol = torch.cat([self.byol_loss(*pair) for pair in pairs])
         groups = [self.emd_loss(group) for group in _by_node_count(pairs)]
-        emd, converged, no_weight = map(torch.cat, zip(*groups))
+        emd, converged, no_weight = map(torch.cat, zip(*groups, strict=True))
         return dict(
             loss_byol=self.byol_weight * 2 * byol.mean(),
             loss_emd=2 * emd.mean(),
             converged_fraction=converged.float().mean(),
-            zero_weight_fraction=no_weight.mean())
+            zero_weight_fraction=no_weight.mean(),
+        )
 
     def byol_loss(self, query: Embedding, key: Embedding) -> Tensor:
         """Eq. 2.
@@ -144,13 +162,16 @@ class EMDHead(BaseModule):
             the loss in [0, 4], whether the transport converged, and the
             share of nodes with weight zero.
         """
-        query, key = (_stacked(side) for side in zip(*pairs))
+        query, key = (_stacked(side) for side in zip(*pairs, strict=True))
         with torch.no_grad():
             source = self.node_weights(query, key)
             target = self.node_weights(key, query)
         similarity, plan = flow_similarity(
-            cosine_cost(query.nodes, key.nodes), source, target,
-            **self.transport_cfg)
+            cosine_cost(query.nodes, key.nodes),
+            source,
+            target,
+            **self.transport_cfg,
+        )
         no_weight = (torch.cat((source, target), dim=1) == 0).float().mean(1)
         return 2 - 2 * similarity, plan.converged, no_weight
 
@@ -177,7 +198,8 @@ class EMDHead(BaseModule):
         if view.node_vectors is None:
             raise ValueError(
                 "EMDHead(weight_nodes='vector') needs a neck that gives "
-                'node vectors: set node_vectors=True in DenseProjectionNeck')
+                'node vectors: set node_vectors=True in DenseProjectionNeck'
+            )
         return vector_marginals(view.node_vectors, other.vector)
 
 
@@ -191,5 +213,9 @@ def _by_node_count(pairs: Sequence[Pair]) -> list[list[Pair]]:
 
 def _stacked(embeddings: Sequence[Embedding]) -> Embedding:
     """Embeddings of several views as one larger batch."""
-    return Embedding(*(None if parts[0] is None else torch.cat(parts)
-                       for parts in zip(*embeddings)))
+    return Embedding(
+        *(
+            None if parts[0] is None else torch.cat(parts)
+            for parts in zip(*embeddings, strict=True)
+        )
+    )

@@ -4,6 +4,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
+
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP, frozen
 
@@ -30,13 +31,15 @@ class DenseProjectionNeck(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 hidden_channels: int = 4096,
-                 out_channels: int = 256,
-                 norm_cfg: dict = dict(type='SyncBN'),
-                 node_vectors: bool = True,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        hidden_channels: int = 4096,
+        out_channels: int = 256,
+        norm_cfg: dict = dict(type='SyncBN'),
+        node_vectors: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         channels = (in_channels, hidden_channels, out_channels)
         self.dense_projector = PointwiseMLP(*channels, norm_cfg)

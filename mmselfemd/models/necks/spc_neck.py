@@ -1,6 +1,6 @@
 """Spatial Pyramid Crops, Sec. 3.3 and Fig. 4."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,12 +8,13 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
+
 from ..embedding import Embedding
 
 
-def pools_that_fit(size: Sequence[int],
-                   pools: Sequence[tuple[int, int]]
-                   ) -> list[tuple[int, int]]:
+def pools_that_fit(
+    size: Sequence[int], pools: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
     """Pools whose windows cover a map to its last row and column.
 
     A pool that leaves a border out would hide what lies there; on the 4 x 4
@@ -26,9 +27,13 @@ def pools_that_fit(size: Sequence[int],
     Returns:
         list[tuple[int, int]]: Those that fit, in the same order.
     """
-    return [(kernel, stride) for kernel, stride in pools
-            if all(side >= kernel and (side - kernel) % stride == 0
-                   for side in size)]
+    return [
+        (kernel, stride)
+        for kernel, stride in pools
+        if all(
+            side >= kernel and (side - kernel) % stride == 0 for side in size
+        )
+    ]
 
 
 @MODELS.register_module()
@@ -47,9 +52,11 @@ class SPCNeck(BaseModule):
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
-    def __init__(self,
-                 pools: Sequence[tuple[int, int]] = ((3, 1), (3, 2)),
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        pools: Sequence[tuple[int, int]] = ((3, 1), (3, 2)),
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.pools = [(kernel, stride) for kernel, stride in pools]
 
@@ -64,8 +71,10 @@ class SPCNeck(BaseModule):
         """
         nodes, vector, node_vectors = embedding
         return Embedding(
-            self.pyramid(nodes), vector,
-            None if node_vectors is None else self.pyramid(node_vectors))
+            self.pyramid(nodes),
+            vector,
+            None if node_vectors is None else self.pyramid(node_vectors),
+        )
 
     def pyramid(self, feature_map: Tensor) -> Tensor:
         """Nodes of all levels of a map.
@@ -78,7 +87,8 @@ class SPCNeck(BaseModule):
         """
         levels = [feature_map] + [
             F.avg_pool2d(feature_map, kernel, stride)
-            for kernel, stride in pools_that_fit(feature_map.shape[2:],
-                                                 self.pools)
+            for kernel, stride in pools_that_fit(
+                feature_map.shape[2:], self.pools
+            )
         ]
         return torch.cat([level.flatten(2).mT for level in levels], dim=1)

@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmselfemd.registry import MODELS
+
 from ..embedding import Embedding
 
 
@@ -39,14 +40,16 @@ class SelfEMD(BaseSelfSupervisor):
             Defaults to None.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict | list[dict],
-                 head: dict,
-                 num_key_views: int = 2,
-                 pretrained: str | None = None,
-                 data_preprocessor: dict | None = None,
-                 init_cfg: dict | list[dict] | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | list[dict],
+        head: dict,
+        num_key_views: int = 2,
+        pretrained: str | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
         # Upstream's default name has no scope, and is not found from ours.
         if not isinstance(data_preprocessor, nn.Module):
             data_preprocessor = dict(
@@ -58,12 +61,14 @@ class SelfEMD(BaseSelfSupervisor):
             head=head,
             pretrained=pretrained,
             data_preprocessor=data_preprocessor,
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         self.num_key_views = num_key_views
         # A ModuleDict keeps mmengine from initialising the copy by itself:
         # it becomes a copy of the query when training starts.
         self.key = nn.ModuleDict(
-            dict(backbone=deepcopy(self.backbone), neck=deepcopy(self.neck)))
+            dict(backbone=deepcopy(self.backbone), neck=deepcopy(self.neck))
+        )
         self.key.requires_grad_(False)
         self.has_momentum_hook = False
 
@@ -90,8 +95,9 @@ class SelfEMD(BaseSelfSupervisor):
         """
         return self.key['neck'](self.key['backbone'](view))
 
-    def loss(self, inputs: list[Tensor], data_samples: list[DataSample],
-             **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: list[Tensor], data_samples: list[DataSample]
+    ) -> dict[str, Tensor]:
         """Losses of the views of a batch of images.
 
         Args:
@@ -108,10 +114,13 @@ class SelfEMD(BaseSelfSupervisor):
         if not self.has_momentum_hook:
             raise RuntimeError(
                 'No hook moves the key encoder, so that it would stay at its '
-                "first weights: add momentum_update=dict(type="
-                "'mmselfemd.MomentumUpdateHook') to default_hooks")
+                'first weights: add momentum_update=dict(type='
+                "'mmselfemd.MomentumUpdateHook') to default_hooks"
+            )
         queries = [self.head.predict(self.encoder(view)) for view in inputs]
-        keys = [self.key_encoder(view) for view in inputs[:self.num_key_views]]
+        keys = [
+            self.key_encoder(view) for view in inputs[: self.num_key_views]
+        ]
         return self.head.loss(queries, keys)  # Eq. 2 and 11-15
 
     @torch.no_grad()

@@ -8,13 +8,15 @@ model = dict(
     data_preprocessor=dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
+        bgr_to_rgb=True,
+    ),
     backbone=dict(
         frozen_stages=-1,
         norm_cfg=norm_cfg,
         norm_eval=False,
         style='pytorch',  # the stride of 2 in the 3x3 convolution
-        init_cfg=None),  # set from `pretrained` by PretrainedBackboneHook
+        init_cfg=None,
+    ),  # set from `pretrained` by PretrainedBackboneHook
     neck=dict(norm_cfg=norm_cfg),
     # Ours, the paper does not say: four convolutions with SyncBN and one
     # linear layer. See configs/detection/README.md for the evidence.
@@ -22,4 +24,7 @@ model = dict(
         bbox_head=dict(
             type='Shared4Conv1FCBBoxHead',
             conv_out_channels=256,
-            norm_cfg=norm_cfg)))
+            norm_cfg=norm_cfg,
+        )
+    ),
+)

@@ -4,27 +4,30 @@
 max_iters = 90000
 
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=10000)
+    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=10000
+)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 param_scheduler = [
     dict(
-        type='LinearLR', start_factor=0.001, by_epoch=False, begin=0,
-        end=1000),
+        type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=1000
+    ),
     dict(
         type='MultiStepLR',
         by_epoch=False,
         begin=0,
         end=max_iters,
         milestones=[60000, 80000],
-        gamma=0.1)
+        gamma=0.1,
+    ),
 ]
 
 # Nothing is clipped; every parameter decays.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0001))
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0001),
+)
 
 # 8 GPUs x 2 images; used only with --auto-scale-lr.
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -166,6 +166,45 @@ def test_broken_environment_sets_up_again(setup):
     assert not setup.is_current()
 
 
+@pytest.fixture
+def mmcv(setup, tmp_path, monkeypatch):
+    """A cached wheel; the list that comes back gets what pip installs."""
+    monkeypatch.setattr(
+        setup.mmcv_wheel, 'ask_torch', lambda python: ('2.11.0', None, False)
+    )
+    folder = tmp_path / 'wheels' / 'key'
+    folder.mkdir(parents=True)
+    (folder / 'mmcv-2.1.0-cp311.whl').touch()
+    monkeypatch.setattr(setup.mmcv_wheel, 'locate', lambda *_: folder)
+    installs = []
+    monkeypatch.setattr(
+        setup.environment,
+        'pip_install',
+        lambda python, arguments, *_, **__: installs.append(arguments[-1]),
+    )
+    return installs
+
+
+def test_mmcv_in_use_is_not_replaced_by_the_same(setup, mmcv, monkeypatch):
+    monkeypatch.setattr(setup, 'failure', lambda python, code: None)
+    setup.install_mmcv('python')
+    setup.install_mmcv('python')
+    assert len(mmcv) == 1
+    other = mmcv[0].parent.with_name('other')
+    mmcv[0].parent.rename(other)
+    monkeypatch.setattr(setup.mmcv_wheel, 'locate', lambda *_: other)
+    setup.install_mmcv('python')
+    assert len(mmcv) == 2
+
+
+def test_mmcv_that_does_not_load_leaves_the_cache(setup, mmcv, monkeypatch):
+    monkeypatch.setattr(setup, 'failure', lambda python, code: 'bad symbol')
+    with pytest.raises(setup.SetupError, match='bad symbol'):
+        setup.install_mmcv('python')
+    assert not mmcv[0].parent.exists()
+    assert not setup.MMCV_RECORD.exists()
+
+
 def test_missing_compiler_stops_before_anything_is_made(tmp_path):
     """The real entry, on a machine with Python and git alone."""
     copy = tmp_path / 'checkout'

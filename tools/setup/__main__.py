@@ -27,6 +27,10 @@ VENV = CHECKOUT / '.venv'
 LOCK = CHECKOUT / 'requirements' / 'lock.txt'
 MMCV = CHECKOUT / 'requirements' / 'mmcv.txt'
 STAMP = VENV / '.set-up'
+# Names the build of mmcv that is installed.
+MMCV_RECORD = VENV / '.mmcv'
+
+LOAD_MMCV = 'import torch, mmcv._ext'
 
 # Small, pure, locked: what the network is tried with.
 SMALL_PACKAGE = 'iniconfig'
@@ -124,7 +128,11 @@ def install_lock(python: Path) -> None:
 
 
 def install_mmcv(python: Path) -> None:
-    """Install mmcv from the user's cache, building it first if need be."""
+    """Install mmcv from the user's cache, building it first if need be.
+
+    One that is installed already is left in place: somebody's training may
+    be using it.
+    """
     (requirement,) = environment.requirements_of(MMCV)
     torch, torch_cuda, usable = mmcv_wheel.ask_torch(python)
     ops = host.choose_ops(
@@ -132,6 +140,9 @@ def install_mmcv(python: Path) -> None:
     )
     print(f'      {ops.note}')
     folder = mmcv_wheel.locate(python, requirement, ops, torch)
+    recorded = MMCV_RECORD.read_text() if MMCV_RECORD.exists() else None
+    if recorded == folder.name and not failure(python, LOAD_MMCV):
+        return
     wheel = mmcv_wheel.cached(folder)
     if wheel is None:
         minutes = round(mmcv_wheel.expected_seconds(ops) / 60)
@@ -146,13 +157,14 @@ def install_mmcv(python: Path) -> None:
         'mmcv',
         expected=5,
     )
-    error = failure(python, 'import torch, mmcv._ext')
+    error = failure(python, LOAD_MMCV)
     if error:
         shutil.rmtree(folder)
         raise SetupError(
             f'The mmcv built earlier does not load here ({error}). It is '
             'removed from the cache: run the same command again to build it.'
         )
+    MMCV_RECORD.write_text(folder.name)
 
 
 def failure(python: Path, code: str) -> str | None:

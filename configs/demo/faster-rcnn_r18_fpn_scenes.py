@@ -90,7 +90,7 @@ param_scheduler = [
         by_epoch=False,
         begin=0,
         end=max_iters,
-        milestones=[160, 215],
+        milestones=[200, 230],
         gamma=0.1,
     ),
 ]

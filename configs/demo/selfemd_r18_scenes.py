@@ -30,9 +30,9 @@ train_dataloader = dict(
 default_hooks = dict(
     logger=dict(interval=1),
     checkpoint=dict(interval=2, max_keep_ckpts=1),
-    momentum_update=dict(base_momentum=0.9),
+    momentum_update=dict(base_momentum=0.98),
 )
-optim_wrapper = dict(optimizer=dict(lr=0.1))
+optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_epochs=6)
 param_scheduler = [
     dict(

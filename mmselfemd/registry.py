@@ -11,8 +11,9 @@ from mmengine.registry import Registry
 
 
 def _child(parent: Registry, location: str) -> Registry:
-    """A child whose modules are imported when it is first asked for a name,
-    so that ``import mmselfemd`` stays cheap.
+    """Make a child that imports its modules when first asked for a name.
+
+    So ``import mmselfemd`` stays cheap.
     """
     return Registry(
         parent.name,

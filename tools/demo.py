@@ -62,6 +62,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--max-iters', type=int, help='end fine-tuning after so many steps'
     )
+    parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()
 
 
@@ -131,6 +132,7 @@ def pretrain(args: argparse.Namespace) -> tuple[Runner, nn.Module, dict]:
         if args.images
         else 'train2017/',
     }
+    options['randomness.seed'] = args.seed
     if args.max_epochs:
         options['train_cfg.max_epochs'] = args.max_epochs
     cfg = load_config(
@@ -223,6 +225,7 @@ def finetune(args: argparse.Namespace, backbone: Path) -> tuple[dict, dict]:
     annotations = scenes + 'annotations/instances_val2017.json'
     options = {
         'pretrained': str(backbone),
+        'randomness.seed': args.seed,
         'train_dataloader.dataset.data_root': scenes,
         'val_dataloader.dataset.data_root': scenes,
         'test_dataloader.dataset.data_root': scenes,

@@ -291,18 +291,18 @@ def test_bad_arguments_are_named(tmp_path, wrong):
 
 
 def test_mmdet_reads_boxes_and_masks(scenes):
+    from mmcv.transforms import LoadImageFromFile
     from mmdet.datasets import CocoDataset
-    from mmdet.utils import register_all_modules
+    from mmdet.datasets.transforms import LoadAnnotations
 
-    register_all_modules(init_default_scope=False)
     dataset = CocoDataset(
         data_root=str(scenes),
         ann_file='annotations/instances_val2017.json',
         data_prefix={'img': 'val2017/'},
         metainfo={'classes': SCENE_CLASSES},
         pipeline=[
-            {'type': 'mmdet.LoadImageFromFile'},
-            {'type': 'mmdet.LoadAnnotations', 'with_mask': True},
+            LoadImageFromFile(),
+            LoadAnnotations(with_mask=True),
         ],
     )
     assert len(dataset) == NUM_VAL

@@ -54,9 +54,17 @@ def installed() -> dict[str, metadata.Distribution]:
     """
     found: dict[str, metadata.Distribution] = {}
     for package in metadata.distributions():
-        if package.metadata and package.metadata['Name']:
-            found.setdefault(canonical(package.metadata['Name']), package)
+        name = _name_of(package)
+        if name:
+            found.setdefault(canonical(name), package)
     return found
+
+
+def _name_of(package: metadata.Distribution) -> str | None:
+    try:
+        return package.metadata and package.metadata['Name']
+    except FileNotFoundError:  # how newer versions of the library say None
+        return None
 
 
 def installed_versions() -> dict[str, str]:

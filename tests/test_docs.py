@@ -1,0 +1,52 @@
+"""What the documentation names is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    path
+    for folder in (ROOT, ROOT / 'docs', ROOT / 'configs')
+    for path in folder.glob(
+        '*.md' if folder != ROOT / 'configs' else '**/*.md'
+    )
+)
+
+
+def commands(text):
+    """Lines of the shell blocks, continued lines joined."""
+    for block in re.findall(r'```(?:bash|shell)\n(.*?)```', text, re.S):
+        yield from block.replace('\\\n', ' ').splitlines()
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r'\]\(([^)#]+)(?:#[^)]*)?\)', page.read_text())
+    for link in links:
+        if '://' not in link:
+            assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_commands_name_files_and_targets_that_exist(page):
+    targets = re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.M)
+    for command in commands(page.read_text()):
+        for path in re.findall(r'\b(?:tools|configs)/[\w./-]+', command):
+            assert (ROOT / path).exists(), command
+        for target in re.findall(r'\bmake ([a-z-]+)', command):
+            assert target in targets, command
+
+
+def test_options_in_the_readme_are_those_of_the_tools():
+    tools = {
+        name: (ROOT / 'tools' / f'{name}.py').read_text()
+        + (ROOT / 'mmselfemd' / 'engine' / 'command_line.py').read_text()
+        for name in ('train', 'test')
+    }
+    for command in commands((ROOT / 'README.md').read_text()):
+        tool = re.search(r'tools/(?:dist_)?(train|test)\.', command)
+        for option in re.findall(r'(--[a-z-]+)', command):
+            if tool:
+                assert f"'{option}'" in tools[tool.group(1)], command

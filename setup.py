@@ -72,8 +72,14 @@ class BuildWithMim(build_py):
 # mmcv is compiled against the user's torch, so it is theirs to install.
 EXTRAS = {
     'mmcv': ['mmcv>=2.0.1,<2.2'],
-    'analysis': ['pot>=0.9'],
-    'tests': ['modelindex', 'pot>=0.9', 'pytest>=7', 'pytest-timeout'],
+    'analysis': ['geomloss>=0.3', 'pot>=0.9'],
+    'tests': [
+        'geomloss>=0.3',
+        'modelindex',
+        'pot>=0.9',
+        'pytest>=7',
+        'pytest-timeout',
+    ],
 }
 EXTRAS['all'] = sorted({item for items in EXTRAS.values() for item in items})
 

@@ -54,14 +54,17 @@ def test_loss_and_gradients_equal_mmpretrains_byol(our_scope):
     keys = [torch.randn(4, 8).double() for _ in range(2)]
 
     vectors = [head.predict(_nodes(ours((view,)))).vector for view in maps]
-    loss = 2 * torch.stack(
-        [
-            head.byol_loss(
-                _with_vector(vectors[i]), _with_vector(keys[1 - i])
-            ).mean()
-            for i in range(2)
-        ]
-    ).mean()
+    loss = (
+        2
+        * torch.stack(
+            [
+                head.byol_loss(
+                    _with_vector(vectors[i]), _with_vector(keys[1 - i])
+                ).mean()
+                for i in range(2)
+            ]
+        ).mean()
+    )
     theirs = 2 * sum(
         their_head.loss(neck((maps[i],))[0], keys[1 - i]) for i in range(2)
     )

@@ -97,7 +97,7 @@ setup(
         'mmdet>=3.3,<3.4',
         'mmengine>=0.10.4,<0.11',
         'mmpretrain>=1.2,<1.3',
-        'numpy',
+        'numpy<2',  # mmcv 2.1's adjust_hue overflows on numpy 2
         'pillow',
         'pycocotools',
         'setuptools<82',  # mmengine imports pkg_resources, gone in 82

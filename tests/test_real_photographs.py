@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,12 @@ PRETRAINING = 'configs/selfemd/selfemd_r50_coco_800e.py'
 DETECTION = 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return free.getsockname()[1]
 
 
 def run(
@@ -34,7 +41,9 @@ def run(
         text=True,
         env=os.environ
         | dict(
-            PYTHON=sys.executable, PORT='29611', OMP_NUM_THREADS=str(threads)
+            PYTHON=sys.executable,
+            PORT=str(free_port()),
+            OMP_NUM_THREADS=str(threads),
         ),
     )
     assert result.returncode == 0, (

@@ -30,7 +30,7 @@ from mmselfemd.engine.launch import (
     check_has_batches,
     load_config,
 )
-from mmselfemd.evaluation import match_batch, measure_matching
+from mmselfemd.evaluation import match_batch, measure_matching, overlap
 from mmselfemd.visualization import (
     draw_curves,
     draw_matching_figure,
@@ -196,7 +196,7 @@ def draw(
     )
     images = [read_rgb(sample.img_path) for sample in batch['data_samples']]
     # The four pairs that share most, whatever the networks make of them.
-    chosen = np.argsort([-_overlap(*pair) for pair in views[0]])[:4]
+    chosen = np.argsort([-overlap(*pair) for pair in views[0]])[:4]
     pairs = [
         matching_pair(images[i], views[0][i], [flow[i] for flow in flows])
         for i in chosen
@@ -309,15 +309,6 @@ def main() -> None:
 
 def _scalars_of(runner: Runner) -> Path:
     return Path(runner.log_dir) / 'vis_data' / 'scalars.json'
-
-
-def _overlap(view1: dict, view2: dict) -> float:
-    """Intersection over union of two crops of an image."""
-    (left, top, width, height), other = view1['box'], view2['box']
-    across = min(left + width, other[0] + other[2]) - max(left, other[0])
-    down = min(top + height, other[1] + other[3]) - max(top, other[1])
-    shared = max(across, 0) * max(down, 0)
-    return shared / (width * height + other[2] * other[3] - shared)
 
 
 if __name__ == '__main__':

@@ -11,6 +11,8 @@ from mmengine.logging import print_log
 from mmengine.utils import ProgressBar
 from pycocotools import mask as coco_mask
 
+from mmselfemd.errors import UserFileExistsError, UserValueError
+
 from .scene_grounds import Size
 from .scene_objects import OBJECT_CLASSES
 from .scene_renderer import Scene, render_scene
@@ -96,14 +98,14 @@ def _checked_arguments(
         ('seed', seed, 0),
     ):
         if not isinstance(value, (int, np.integer)) or value < least:
-            raise ValueError(
+            raise UserValueError(
                 f'{name} must be an integer of at least {least}, '
                 f'but got {value!r}'
             )
     if len(size) != 2 or any(
         side != int(side) or side < MIN_SIDE for side in size
     ):
-        raise ValueError(
+        raise UserValueError(
             f'size must be (width, height) in whole pixels, each at least '
             f'{MIN_SIDE}, but got {size!r}'
         )
@@ -158,14 +160,14 @@ def _check_replaceable(out_dir: Path) -> None:
     if not out_dir.exists():
         return
     if not out_dir.is_dir():
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'{out_dir} is a file: give a folder for the scenes'
         )
     listed = _listed_files(out_dir)
     for path in sorted(out_dir.rglob('*')):
         is_folder = path.is_dir() and not path.is_symlink()
         if path not in listed and not is_folder:
-            raise FileExistsError(
+            raise UserFileExistsError(
                 f'{out_dir} holds {path.relative_to(out_dir)}, which is not '
                 'part of a data set made here: nothing was changed; give '
                 'another folder, or remove this one yourself'

@@ -4,6 +4,7 @@ import os.path as osp
 
 from mmpretrain.datasets import CustomDataset
 
+from mmselfemd.errors import UserFileNotFoundError
 from mmselfemd.registry import DATASETS
 
 
@@ -25,7 +26,7 @@ class UnlabelledDataset(CustomDataset):
         **kwargs: Other arguments of ``CustomDataset``.
 
     Raises:
-        FileNotFoundError: If the folder or the list file is missing, or if
+        UserFileNotFoundError: If the folder or the list file is missing, or if
             there is no image.
     """
 
@@ -62,18 +63,18 @@ class UnlabelledDataset(CustomDataset):
             ('list file', self.ann_file, osp.isfile),
         ):
             if path and '://' not in path and not exists(path):
-                raise FileNotFoundError(
+                raise UserFileNotFoundError(
                     f"The {name} '{path}' does not exist. {remedy}"
                 )
         try:
             data_list = super().load_data_list()
         except RuntimeError as error:  # raised by _find_samples only
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f"There is no image below '{self.img_prefix}' (looked for "
                 f'{", ".join(sorted(self.extensions))}). {remedy}'
             ) from error
         if not data_list:
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f"The list file '{self.ann_file}' is empty. {remedy}"
             )
         return data_list

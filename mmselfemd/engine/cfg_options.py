@@ -24,7 +24,8 @@ from mmengine.runner import (
 )
 from torch.utils.data import DataLoader
 
-from .command_line import UserError
+from mmselfemd.errors import UserError
+
 from .signatures import find_builders, parameter_names
 
 # Read from the config itself, by mmengine's runner or by mmdet's test tool.
@@ -67,7 +68,6 @@ _RUNNER_DICTS: dict[str, set[str]] = {
 # Dicts of the runner where every name is free.
 _FREE_DICTS = {
     'compile',
-    'default_hooks',
     'env_cfg.dist_cfg',
     'env_cfg.mp_cfg',
     'model_wrapper_cfg',
@@ -158,7 +158,7 @@ def _check_new_name(
     key: str,
     options: Mapping[str, Any],
 ) -> None:
-    if where in _FREE_DICTS:
+    if where in _FREE_DICTS or _is_new_hook(where, key, options):
         return
     allowed = _names_that_are_read(cfg, node, where, options)
     if allowed is None:
@@ -176,6 +176,19 @@ def _check_new_name(
         f'--cfg-options {key}: '
         f'{repr(where) if where else "the config"} has no '
         f"'{part}'; {suggest(part, candidates)}"
+    )
+
+
+def _is_new_hook(where: str, key: str, options: Mapping[str, Any]) -> bool:
+    """Whether a new name in ``default_hooks`` comes with its ``type``."""
+    if where != 'default_hooks':
+        return False
+    name = '.'.join(key.split('.')[:2])
+    whole = options.get(name, {})
+    return (
+        whole is None
+        or 'type' in whole
+        or options.get(f'{name}.type') is not None
     )
 
 
@@ -221,6 +234,6 @@ def suggest(name: str, candidates: Iterable[str]) -> str:
     if near:
         return f'did you mean {" or ".join(map(repr, near))}?'
     if not candidates:
-        return 'it is empty'
+        return 'there is none'
     shown = ', '.join(candidates[:12])
     return f'it has: {shown}{", ..." if len(candidates) > 12 else ""}'

@@ -8,12 +8,7 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-
-class UserError(Exception):
-    """A mistake that the user can mend: shown as one line, no traceback.
-
-    The message says what was wrong, where, and what to do.
-    """
+from mmselfemd.errors import UserError
 
 
 class CfgOptionsAction(DictAction):

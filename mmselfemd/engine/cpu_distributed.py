@@ -15,6 +15,8 @@ from mmengine.runner import Runner
 from torch import distributed, nn
 from torch.nn.modules.batchnorm import SyncBatchNorm
 
+from mmselfemd.errors import UserValueError
+
 
 class CPUDistributedRunner(Runner):
     """A runner for several processes without an accelerator.
@@ -101,13 +103,13 @@ def init_gloo_process_group(
         pytorch=_pytorch_variables, slurm=_slurm_variables, mpi=_mpi_variables
     )
     if launcher not in readers:
-        raise ValueError(
+        raise UserValueError(
             f'launcher: expected one of {", ".join(readers)}, got {launcher!r}'
         )
     try:
         variables = readers[launcher](os.environ)
     except KeyError as error:
-        raise ValueError(
+        raise UserValueError(
             f'--launcher {launcher}: the environment variable '
             f'{error.args[0]} is not set; was the tool started by that '
             'launcher (tools/dist_train.sh, tools/slurm_train.sh, mpirun)?'

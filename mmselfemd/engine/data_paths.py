@@ -1,4 +1,4 @@
-"""Missing data, found before anything long starts."""
+"""Missing files, found before anything long starts."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .command_line import UserError
+from mmselfemd.errors import UserError
+from mmselfemd.zoo.index import SCHEME, find_model
 
 
 def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
@@ -34,6 +35,30 @@ def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
         ):
             if node.get('backend_args') is None:
                 _check_paths(node, where)
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Raise if the weights that a run is to start from are not there.
+
+    ``PretrainedBackboneHook`` would say so as well, after the data were read.
+
+    Args:
+        cfg (Config): The config, with the command line's settings.
+
+    Raises:
+        UserError: If ``pretrained`` is a file that does not exist, or a
+            ``mmselfemd://`` name without weights.
+    """
+    pretrained = cfg.get('pretrained')
+    if pretrained is None or cfg.get('resume'):
+        return
+    if pretrained.startswith(SCHEME):
+        find_model(pretrained)
+    elif '://' not in pretrained and not os.path.isfile(pretrained):
+        raise UserError(
+            f"pretrained='{pretrained}': there is no such file. Name another "
+            'one: --cfg-options pretrained=PATH, or None for random weights'
+        )
 
 
 def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:

@@ -12,10 +12,12 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import distributed, nn
 
+from mmselfemd.errors import UserError
+
 from .cfg_options import merge_cfg_options, suggest
-from .command_line import UserError
 from .cpu_distributed import CPUDistributedRunner
-from .data_paths import check_data_paths
+from .data_paths import check_data_paths, check_pretrained
+from .device import keep_detector_off_gpu
 from .resume import find_checkpoint_to_resume
 
 _MMENGINE_HOOKS = {
@@ -73,6 +75,7 @@ def train(
             raise UserError(f"{config} has no '{name}': nothing to train")
     if cfg.get('load_from') is not None:
         _check_checkpoint(cfg.load_from)
+    check_pretrained(cfg)
     check_data_paths(cfg, ['train', 'val'])
     runner = build_runner(cfg)
     check_has_batches(runner)
@@ -172,6 +175,7 @@ def load_config(
         )
     cfg = Config.fromfile(config)
     cfg.launcher = launcher
+    _drop_scope_of_collate_fn(cfg)
     merge_cfg_options(cfg, cfg_options)
     _drop_hooks_set_to_none(cfg)
     if work_dir is not None:
@@ -196,6 +200,7 @@ def build_runner(cfg: Config) -> Runner:
         UserError: If ``runner_type`` is set and there is no accelerator for
             the processes of a launcher.
     """
+    keep_detector_off_gpu(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
     if 'runner_type' not in cfg:
         return (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
@@ -225,6 +230,14 @@ def check_has_batches(runner: Runner) -> None:
         )
 
 
+def _drop_scope_of_collate_fn(cfg: Config) -> None:
+    # mmengine marks every dict of an inherited `package::` config with its
+    # scope, and hands the mark of `collate_fn` on to the function.
+    for name, loader in cfg.items():
+        if name.endswith('_dataloader') and isinstance(loader, dict):
+            (loader.get('collate_fn') or {}).pop('_scope_', None)
+
+
 def _drop_hooks_set_to_none(cfg: Config) -> None:
     # mmengine takes `default_hooks.NAME=None` for the six hooks that it adds
     # by itself; for any other name it stops at an assertion without a word.
@@ -235,6 +248,12 @@ def _drop_hooks_set_to_none(cfg: Config) -> None:
 
 
 def _set_amp(cfg: Config) -> None:
+    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if type_ not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(
+            f'--amp: the config has its own optim_wrapper.type, '
+            f'{type_!r}; set mixed precision there'
+        )
     if get_device() == 'cpu':
         # AmpOptimWrapper refuses to be built here.
         print_log(
@@ -243,12 +262,6 @@ def _set_amp(cfg: Config) -> None:
             level=logging.WARNING,
         )
         return
-    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if type_ not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(
-            f'--amp: the config has its own optim_wrapper.type, '
-            f'{type_!r}; set mixed precision there'
-        )
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -268,10 +281,7 @@ def _set_resume(cfg: Config, resume: str) -> None:
         _check_checkpoint(resume)
         cfg.resume, cfg.load_from = True, resume
         return
-    try:
-        latest = find_checkpoint_to_resume(cfg.work_dir)
-    except FileNotFoundError as error:
-        raise UserError(f'--resume: {error}') from error
+    latest = find_checkpoint_to_resume(cfg.work_dir)
     if latest is None:
         # Unlike in mmdet's tool, `load_from` still counts then: a job that
         # always says --resume begins with the weights that its config names.

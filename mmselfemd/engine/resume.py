@@ -6,6 +6,8 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from torch import nn
 
+from mmselfemd.errors import UserFileNotFoundError, UserValueError
+
 
 def find_checkpoint_to_resume(
     work_dir: str | Path,
@@ -52,7 +54,7 @@ def find_checkpoint_to_resume(
             )
             return str(newest)
     if pointer:
-        raise FileNotFoundError(
+        raise UserFileNotFoundError(
             f'Cannot resume: last_checkpoint of {work_dir} names {pointer}, '
             f'which is neither there nor in {folder}, and there is no other '
             'checkpoint. Name one: --resume PATH, or delete last_checkpoint '
@@ -72,8 +74,10 @@ def _newest(folder: Path, filename_tmpl: str) -> Path | None:
     return folder / filename_tmpl.format(max(steps)) if steps else None
 
 
-def check_fits(model: nn.Module, checkpoint: dict, source: str) -> None:
-    """Raise if a checkpoint does not hold the whole of a model.
+def check_fits(
+    model: nn.Module, checkpoint: dict, source: str, part: str = ''
+) -> None:
+    """Raise if a checkpoint is of another architecture than a model.
 
     mmengine loads what fits and logs the rest as a warning, so that a run
     would go on, or be evaluated, with weights that are partly random.
@@ -82,30 +86,43 @@ def check_fits(model: nn.Module, checkpoint: dict, source: str) -> None:
         model (nn.Module): The model.
         checkpoint (dict): A checkpoint with ``state_dict``, or a bare one.
         source (str): Where it came from, for the error.
+        part (str): Only names that begin so are compared, such as
+            ``backbone.``. Defaults to '': the whole model.
 
     Raises:
-        ValueError: If the model has a tensor that the checkpoint lacks or
-            has in another shape.
+        UserValueError: If the model has a tensor that the checkpoint lacks
+            or has in another shape, or if the checkpoint's backbone has one
+            that the model lacks (a deeper network, which would be cut).
     """
     found = checkpoint.get('state_dict', checkpoint)
-    found = {name.removeprefix('module.'): found[name] for name in found}
+    found = {
+        name.removeprefix('module.'): tuple(value.shape)
+        for name, value in found.items()
+    }
     wanted = {
         name: tuple(value.shape)
         for name, value in model.state_dict().items()
         # Older files lack BN's batch counters, which nothing depends on.
-        if not name.endswith('num_batches_tracked')
+        if name.startswith(part) and not name.endswith('num_batches_tracked')
     }
     misfits = [
-        f'{name}: {tuple(found[name].shape)} in the file, {shape} in the model'
+        f'{name}: {found[name]} in the file, {shape} in the model'
         if name in found
-        else f'{name}: missing'
+        else f'{name}: missing in the file'
         for name, shape in wanted.items()
-        if name not in found or tuple(found[name].shape) != shape
+        if found.get(name) != shape
+    ]
+    misfits += [
+        f'{name}: missing in the model'
+        for name in found
+        if name.startswith('backbone.')
+        and name not in wanted
+        and not name.endswith('num_batches_tracked')
     ]
     if misfits:
-        raise ValueError(
+        raise UserValueError(
             f'{source} is of another architecture than {type(model).__name__} '
-            f'of this config: {len(misfits)} of {len(wanted)} tensors do not '
-            f'fit, first {misfits[0]}. Use the config that the checkpoint was '
-            'trained with.'
+            f'of this config: {len(misfits)} tensors do not fit, first '
+            f'{misfits[0]}. Use the config that the checkpoint was trained '
+            'with.'
         )

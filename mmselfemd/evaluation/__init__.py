@@ -1,6 +1,11 @@
 """What can be measured without labels."""
 
-from .geometry import correspondences, nodes_in_image, receptive_field_centres
+from .geometry import (
+    correspondences,
+    nodes_in_image,
+    overlap,
+    receptive_field_centres,
+)
 from .matching import (
     MatchingResult,
     match_batch,
@@ -15,5 +20,6 @@ __all__ = [
     'match_views',
     'measure_matching',
     'nodes_in_image',
+    'overlap',
     'receptive_field_centres',
 ]

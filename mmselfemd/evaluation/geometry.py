@@ -80,3 +80,22 @@ def correspondences(
     distance = np.abs(nodes1[:, None] - nodes2[None]) / cell
     # The tolerance keeps rounding from deciding at exactly one cell.
     return (distance <= 1 + 1e-6).all(-1)
+
+
+def overlap(view1: Mapping, view2: Mapping) -> float:
+    """Intersection over union of two views' boxes on their image.
+
+    Args:
+        view1 (Mapping): Geometry of view 1, of which ``box`` is used.
+        view2 (Mapping): Geometry of view 2.
+
+    Returns:
+        float: In [0, 1].
+    """
+    (left1, top1, width1, height1), (left2, top2, width2, height2) = (
+        view['box'] for view in (view1, view2)
+    )
+    across = min(left1 + width1, left2 + width2) - max(left1, left2)
+    down = min(top1 + height1, top2 + height2) - max(top1, top2)
+    shared = max(across, 0) * max(down, 0)
+    return shared / (width1 * height1 + width2 * height2 - shared)

@@ -45,6 +45,7 @@ def sinkhorn(
     max_iters: int = 100,
     tol: float | None = None,
     domain: str = 'auto',
+    check_finite: bool = False,
 ) -> TransportPlan:
     r"""Solve the entropic transport problem of Eq. 4.
 
@@ -69,6 +70,8 @@ def sinkhorn(
             ``log`` on their logarithms: slower, and right for any gamma.
             ``auto`` takes ``linear`` where float range allows. Defaults to
             'auto'.
+        check_finite (bool): Whether a NaN or an infinity is an error;
+            otherwise it stays in its own problem. Defaults to False.
 
     Returns:
         TransportPlan: Flow, iterations, residual and whether it converged
@@ -83,6 +86,8 @@ def sinkhorn(
             f"domain must be 'auto', 'linear' or 'log', but got {domain!r}"
         )
     spread = _check(cost, source, target, gamma, max_iters)
+    if check_finite:
+        _check_finite(cost=cost, source=source, target=target)
     source, target = normalise_marginals(source), normalise_marginals(target)
     if domain == 'auto':
         is_safe = spread / gamma <= _LINEAR_RANGE[cost.dtype]
@@ -169,6 +174,16 @@ def _log_domain(
 def _residual(flow: Tensor, target: Tensor) -> Tensor:
     """L1 error of the marginal that the last half step did not set."""
     return (flow.sum(1) - target).abs().sum(-1).detach()
+
+
+def _check_finite(**tensors: Tensor) -> None:
+    for name, tensor in tensors.items():
+        num_bad = int((~tensor.isfinite()).sum())
+        if num_bad:
+            raise ValueError(
+                f'{name} must be finite, but {num_bad} of its '
+                f'{tensor.numel()} entries are not'
+            )
 
 
 def _check(

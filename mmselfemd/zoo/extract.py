@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmselfemd.errors import UserFileExistsError, UserValueError
+
 from .loading import state_dict_of
 from .saving import atomic_write
 
@@ -75,10 +77,12 @@ def extract_backbone(
             that are not finite.
     """
     if to not in FORMATS:
-        raise ValueError(f'to={to!r}: expected one of {", ".join(FORMATS)}.')
+        raise UserValueError(
+            f'to={to!r}: expected one of {", ".join(FORMATS)}.'
+        )
     out = Path(out)
     if out.exists() and not force:
-        raise FileExistsError(
+        raise UserFileExistsError(
             f'{out} exists. Name another file, or replace it with --force.'
         )
 
@@ -116,7 +120,7 @@ def _query_backbone(weights: dict, source: str) -> dict:
     }
     if not backbone:
         found = Counter(name.split('.')[0] for name in weights)
-        raise ValueError(
+        raise UserValueError(
             f'{source} holds no backbone: expected names that start with '
             f'{_PREFIX!r}, found '
             f'{", ".join(f"{top}.* ({n})" for top, n in found.items())}.'
@@ -127,7 +131,7 @@ def _query_backbone(weights: dict, source: str) -> dict:
         if value.is_floating_point() and not value.isfinite().all()
     ]
     if broken:
-        raise ValueError(
+        raise UserValueError(
             f'{source}: {len(broken)} of {len(backbone)} backbone tensors '
             f'hold NaN or infinity, {broken[0]} first. The training has '
             'diverged; take an earlier checkpoint.'

@@ -10,12 +10,19 @@ from pathlib import Path
 import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 
-__all__ = ['WeightsNotPublishedError', 'load_from_zoo', 'read_model_index']
+from mmselfemd.errors import UserError, UserValueError
+
+__all__ = [
+    'WeightsNotPublishedError',
+    'find_model',
+    'load_from_zoo',
+    'read_model_index',
+]
 
 SCHEME = 'mmselfemd://'
 
 
-class WeightsNotPublishedError(RuntimeError):
+class WeightsNotPublishedError(UserError):
     """A model of the index has no weights to download (yet)."""
 
 
@@ -54,6 +61,42 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
     return models
 
 
+def find_model(filename: str, root: str | Path | None = None) -> dict:
+    """Look up a model that has weights.
+
+    Args:
+        filename (str): ``mmselfemd://NAME``.
+        root (str or Path, optional): Same as :func:`read_model_index`.
+            Defaults to None.
+
+    Returns:
+        dict: Its entry in the index, with ``Weights``.
+
+    Raises:
+        UserValueError: If the index has no such model.
+        WeightsNotPublishedError: If the model has no weights. The message
+            says how to train it and how to use a file instead.
+    """
+    name = filename.removeprefix(SCHEME)
+    models = read_model_index(root)
+    if name not in models:
+        near = difflib.get_close_matches(name, models, n=5, cutoff=0.5)
+        raise UserValueError(
+            f'{filename}: the model index has no {name!r}. '
+            f'{"Near names" if near else "Names"}: '
+            f'{", ".join(near or models) or "none"}.'
+        )
+    model = models[name]
+    if not model.get('Weights'):
+        raise WeightsNotPublishedError(
+            f'{filename}: the weights of {name} are not published yet.\n'
+            f'Train them: tools/dist_train.sh {model["Config"]} 8\n'
+            'or take a file of your own: --cfg-options pretrained=PATH\n'
+            'or start from random weights: --cfg-options pretrained=None'
+        )
+    return model
+
+
 @CheckpointLoader.register_scheme(SCHEME, force=True)
 def load_from_zoo(
     filename: str,
@@ -73,26 +116,8 @@ def load_from_zoo(
         dict: The checkpoint.
 
     Raises:
-        ValueError: If the index has no such model.
-        WeightsNotPublishedError: If the model has no weights. The message
-            says how to train it and how to use a file instead.
+        UserError: See :func:`find_model`.
     """
-    name = filename.removeprefix(SCHEME)
-    models = read_model_index(root)
-    if name not in models:
-        near = difflib.get_close_matches(name, models, n=5, cutoff=0.5)
-        raise ValueError(
-            f'{filename}: the model index has no {name!r}. '
-            f'{"Near names" if near else "Names"}: '
-            f'{", ".join(near or models) or "none"}.'
-        )
-    model = models[name]
-    if not model.get('Weights'):
-        raise WeightsNotPublishedError(
-            f'{filename}: the weights of {name} are not published yet.\n'
-            f'Train them: tools/dist_train.sh {model["Config"]} 8\n'
-            'or take a file of your own: --cfg-options pretrained=PATH\n'
-            'or start from random weights: --cfg-options pretrained=None'
-        )
     # The place for mirrors and for a check of the entry's SHA-256.
-    return CheckpointLoader.load_checkpoint(model['Weights'], map_location)
+    weights = find_model(filename, root)['Weights']
+    return CheckpointLoader.load_checkpoint(weights, map_location)

@@ -18,6 +18,12 @@ import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmselfemd.errors import (
+    UserError,
+    UserFileNotFoundError,
+    UserValueError,
+)
+
 __all__ = ['UnsafeCheckpointError', 'weights_only', 'state_dict_of']
 
 _torch_load = torch.load
@@ -37,7 +43,7 @@ _NUMPY_GLOBALS = [
 ]
 
 
-class UnsafeCheckpointError(RuntimeError):
+class UnsafeCheckpointError(UserError, RuntimeError):
     """A checkpoint holds Python objects that only running code can rebuild."""
 
 
@@ -77,7 +83,7 @@ def _refusal(source: str, reason: str) -> UnsafeCheckpointError:
 
 
 def _damage(source: str, error: Exception) -> ValueError:
-    return ValueError(
+    return UserValueError(
         f'{source} is damaged, incomplete or not a PyTorch checkpoint '
         f'({type(error).__name__}).'
     )
@@ -105,8 +111,14 @@ def weights_only(loader: Callable) -> Callable:
         try:
             with mock.patch.object(torch, 'load', load):
                 return loader(filename, *args, **kwargs)
+        except FileNotFoundError as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserFileNotFoundError(
+                f'{filename}: there is no such checkpoint.'
+            ) from error
         except KeyError as error:  # a look-up in a table of model names
-            raise ValueError(
+            raise UserValueError(
                 f'{filename}: there is no model of that name.'
             ) from error
 
@@ -140,7 +152,7 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
         else {}
     )
     if not tensors:
-        raise ValueError(
+        raise UserValueError(
             f'{source} holds no weights: expected a dict of named tensors, '
             'bare or under `state_dict`.'
         )

@@ -1,5 +1,8 @@
 """Folders of images, whole and broken."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -51,6 +54,14 @@ def test_missing_and_empty_are_named(tmp_path):
         UnlabelledDataset(str(tmp_path), ann_file='list.txt')
 
 
+def png_that_claims(width, height):
+    """A PNG whose header says so, with nothing behind it."""
+    header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    chunk = b'IHDR' + header
+    crc = struct.pack('>I', zlib.crc32(chunk))
+    return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + crc
+
+
 @pytest.fixture
 def log(monkeypatch):
     lines = []
@@ -63,7 +74,12 @@ def log(monkeypatch):
 
 def test_a_broken_image_is_logged_and_replaced(image_folder, our_scope, log):
     whole = (image_folder / '3.jpg').read_bytes()
-    broken = {'0.jpg': b'', '1.jpg': b'not an image', '2.jpg': whole[:200]}
+    broken = {
+        '0.jpg': b'',
+        '1.jpg': b'not an image',
+        '2.jpg': whole[:200],
+        '4.jpg': png_that_claims(60000, 60000),
+    }
     for name, content in broken.items():
         (image_folder / name).write_bytes(content)
     dataset = UnlabelledDataset(str(image_folder), pipeline=LOAD)

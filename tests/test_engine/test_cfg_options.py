@@ -81,7 +81,6 @@ def log_lines():
         'val_cfg',
         'env_cfg.dist_cfg.backend',
         'env_cfg.mp_cfg',
-        'default_hooks.checkpoint.interval',
         'train_dataloader.num_workers',
         'train_dataloader.drop_last',
         'auto_scale_lr.enable',
@@ -207,7 +206,7 @@ def test_what_cannot_be_checked_is_warned_about(cfg, log_lines):
 
 def test_suggest_lists_what_there_is_where_nothing_is_near():
     assert suggest('zzz', ['b', 'a']) == 'it has: a, b'
-    assert suggest('zzz', []) == 'it is empty'
+    assert suggest('zzz', []) == 'there is none'
 
 
 @pytest.mark.parametrize('text', ['model.depth', '=3', 'a=[1,2', 'a=(1'])
@@ -218,3 +217,20 @@ def test_malformed_option_is_one_line(text, capsys):
         parser.parse_args(['--cfg-options', text])
     assert error.value.code == 2
     assert text in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_new_hook_needs_its_type(cfg):
+    with pytest.raises(UserError, match="has no 'loger'.*'logger'"):
+        check_cfg_options(cfg, {'default_hooks.loger.interval': 5})
+    with pytest.raises(UserError, match="has no 'loger'"):
+        check_cfg_options(cfg, {'default_hooks.loger': dict(interval=5)})
+    check_cfg_options(cfg, {'default_hooks.logger.interval': 5})
+    check_cfg_options(cfg, {'default_hooks.ema': dict(type='EMAHook')})
+    check_cfg_options(cfg, {'default_hooks.visualization': None})
+    check_cfg_options(
+        cfg,
+        {
+            'default_hooks.ema.type': 'EMAHook',
+            'default_hooks.ema.momentum': 0.1,
+        },
+    )

@@ -34,5 +34,29 @@ def test_another_width_or_depth_is_named():
     ):
         check_fits(network(width=8), state, 'a.pth')
     deeper = nn.Sequential(*network(), nn.Conv2d(4, 4, 1))
-    with pytest.raises(ValueError, match=r'2 of 8 tensors.*2\.weight: miss'):
+    with pytest.raises(ValueError, match=r'2 tensors.*2\.weight: miss'):
         check_fits(deeper, state, 'a.pth')
+
+
+def test_a_deeper_backbone_would_be_cut_and_is_refused():
+    class Model(nn.Module):
+        def __init__(self, depth):
+            super().__init__()
+            self.backbone = network(depth=depth)
+            self.head = nn.Linear(2, 2)
+
+    # nn.Sequential of the same modules twice: names 0 to 3.
+    with pytest.raises(ValueError, match=r'backbone\.2.*missing in the model'):
+        check_fits(Model(1), Model(2).state_dict(), 'a.pth')
+
+
+def test_a_start_may_leave_out_heads():
+    model = nn.ModuleDict(dict(backbone=network(), head=nn.Linear(2, 2)))
+    other = nn.ModuleDict(dict(backbone=network(), head=nn.Linear(2, 9)))
+    state = other.state_dict()
+    check_fits(model, state, 'a.pth', part='backbone.')
+    with pytest.raises(ValueError, match='head.weight'):
+        check_fits(model, state, 'a.pth')
+    other = nn.ModuleDict(dict(backbone=network(width=8)))
+    with pytest.raises(ValueError, match='backbone.0.weight'):
+        check_fits(model, other.state_dict(), 'a.pth', part='backbone.')

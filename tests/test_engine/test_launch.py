@@ -282,3 +282,60 @@ def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
                 'train_dataloader.persistent_workers': False,
             },
         )
+
+
+def test_a_config_inherited_by_package_trains(tmp_path, image_folder):
+    """mmengine marks its dicts with a scope, which collate_fn cannot take."""
+    child = tmp_path / 'child.py'
+    child.write_text("_base_ = 'mmselfemd::demo/selfemd_r18_scenes.py'\n")
+    options = {
+        'train_dataloader.dataset.data_root': str(image_folder),
+        'train_dataloader.dataset.data_prefix': '',
+        'train_dataloader.batch_size': 4,
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'train_cfg.max_epochs': 1,
+    }
+    launch.train(str(child), str(tmp_path / 'work'), cfg_options=options)
+    assert (tmp_path / 'work' / 'epoch_1.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    'pretrained, message',
+    [
+        ('mmselfemd://selfemd_r50_coco_800e', 'dist_train.sh configs/selfemd'),
+        ('mmselfemd://selfemd_r50_cocoo', 'selfemd_r50_coco_800e'),
+        ('nowhere.pth', 'there is no such file'),
+    ],
+)
+def test_missing_weights_are_said_before_the_data_are_read(
+    tmp_path, pretrained, message
+):
+    config = 'faster-rcnn_r50_fpn_syncbn_90k_coco.py'
+    with pytest.raises(UserError, match=message):
+        launch.train(
+            str(ROOT / 'configs' / 'detection' / 'coco' / config),
+            str(tmp_path),
+            cfg_options=dict(pretrained=pretrained),
+        )
+
+
+def test_a_detector_keeps_off_a_gpu_without_operators(monkeypatch):
+    from mmengine.device import utils
+
+    from mmselfemd.engine import device
+
+    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
+    monkeypatch.setattr(device, '_has_cuda_operators', lambda: False)
+    device.keep_detector_off_gpu(Config(dict(default_scope='mmselfemd')))
+    assert utils.DEVICE == 'cuda'
+    with pytest.raises(UserError, match='nvcc'):
+        device.keep_detector_off_gpu(
+            Config(dict(default_scope='mmdet', launcher='pytorch'))
+        )
+    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
+    assert utils.DEVICE == 'cpu'
+    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
+    monkeypatch.setattr(device, '_has_cuda_operators', lambda: True)
+    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
+    assert utils.DEVICE == 'cuda'

@@ -2,6 +2,7 @@
 
 import random
 from copy import deepcopy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -225,9 +226,9 @@ def test_an_error_leaves_the_statistics(tmp_path):
 @pytest.mark.parametrize(
     ('by_epoch', 'interval', 'expected'),
     [
-        (False, None, [4, 6]),
+        (False, None, [6]),
         (False, 3, [3, 6]),
-        (True, None, [12, 18]),
+        (True, None, [18]),
         (True, 1, [6, 12, 18]),
     ],
 )
@@ -245,6 +246,14 @@ def test_when_it_runs(tmp_path, monkeypatch, by_epoch, interval, expected):
     )
     build_runner(tmp_path, hook, by_epoch).train()
     assert iterations == expected
+
+
+def test_by_itself_it_follows_validation():
+    hook = PreciseBNHook()
+    validated = SimpleNamespace(_val_loop=object(), val_interval=4)
+    assert hook._interval(validated) == 4
+    assert PreciseBNHook(interval=3)._interval(validated) == 3
+    assert hook._interval(SimpleNamespace(_val_loop=None)) == 0
 
 
 def test_training_goes_on_as_without_it(tmp_path):

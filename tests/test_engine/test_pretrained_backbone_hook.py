@@ -269,6 +269,7 @@ def test_missing_key_raises(tmp_path):
             ),
             r'lacks 25 \(backbone\.layer4',
         ),
+        (dict(depth=34), r'detector lacks \d+ of the file \(layer1\.2'),
     ],
 )
 def test_another_architecture_raises(tmp_path, other, message):

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from mmpretrain.models import ResNet
+from torchvision.ops import box_convert, box_iou
 
 from mmselfemd.evaluation import (
     correspondences,
     nodes_in_image,
+    overlap,
     receptive_field_centres,
 )
 
@@ -62,3 +64,16 @@ def test_views_apart_do_not_correspond():
     left = dict(box=(0, 0, 70, 70), flip=False, size=224)
     right = dict(box=(150, 0, 70, 70), flip=False, size=224)
     assert not correspondences(left, right).any()
+
+
+def test_overlap_is_torchvisions_iou():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        corners = generator.integers(0, 50, (2, 2))
+        sides = generator.integers(1, 60, (2, 2))
+        boxes = np.concatenate([corners, sides], axis=1)
+        expected = box_iou(
+            *box_convert(torch.tensor(boxes).float(), 'xywh', 'xyxy')[:, None]
+        )
+        views = [dict(box=tuple(box)) for box in boxes]
+        assert overlap(*views) == pytest.approx(expected.item(), rel=1e-5)

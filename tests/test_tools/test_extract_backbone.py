@@ -98,7 +98,7 @@ def test_tool_writes_the_query_backbone(tmp_path):
     assert not (tmp_path / 'exploded').exists()
 
     again = run(tmp_path / 'iter_3.pth', out)
-    assert again.returncode == 1 and '--force' in again.stderr
+    assert again.returncode == 2 and '--force' in again.stderr
     assert 'Traceback' not in again.stderr
     out.write_bytes(b'')
     extract_backbone(tmp_path / 'iter_3.pth', out, force=True)
@@ -170,8 +170,8 @@ def test_part_of_a_larger_storage_is_saved_alone(tmp_path):
 @pytest.mark.parametrize(
     ('prepare', 'message'),
     [
-        (lambda path: None, 'can not be found'),
-        (lambda path: path.mkdir(), 'can not be found'),
+        (lambda path: None, 'there is no such checkpoint'),
+        (lambda path: path.mkdir(), 'there is no such checkpoint'),
         (lambda path: path.write_bytes(b'no'), 'damaged'),
         (
             lambda path: torch.save(

@@ -46,7 +46,7 @@ def test_the_tool_writes_what_the_function_writes(tmp_path):
 def test_a_foreign_folder_is_refused_in_one_line(tmp_path):
     (tmp_path / 'notes.txt').write_text('mine')
     result = run(tmp_path, '--train', 1, '--val', 1)
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert 'notes.txt' in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert [file.name for file in tmp_path.iterdir()] == ['notes.txt']

@@ -199,6 +199,15 @@ def test_a_non_finite_problem_stays_alone(bad):
     assert torch.equal(flow[2], expected[2])
 
 
+def test_non_finite_entries_are_refused_when_checking_is_on():
+    for position, name in enumerate(('cost', 'source', 'target')):
+        bad = list(problem())
+        bad[position].view(-1)[1] = float('nan')
+        sinkhorn(*bad)
+        with pytest.raises(ValueError, match=f'{name} must be finite.* 1 of'):
+            sinkhorn(*bad, check_finite=True)
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_autocast_does_not_touch_the_transport(dtype):
     x, y = torch.randn(2, 83, 32), torch.randn(2, 83, 32)

@@ -3,6 +3,7 @@
 import argparse
 
 from mmselfemd.datasets.scenes import make_scenes
+from mmselfemd.engine.command_line import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,14 +32,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    try:
-        folder = make_scenes(
-            args.out, args.train, args.val, args.seed, tuple(args.size)
-        )
-    except (ValueError, FileExistsError) as error:
-        raise SystemExit(f'make_scenes.py: {error}') from None
+    folder = make_scenes(
+        args.out, args.train, args.val, args.seed, tuple(args.size)
+    )
     print(f'The scenes are in {folder}')
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from mmselfemd.engine.command_line import run_tool
 from mmselfemd.zoo.extract import FORMATS, extract_backbone
 
 
@@ -25,12 +26,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Extract, and print what was written."""
     args = parse_args()
-    try:
-        written = extract_backbone(
-            args.checkpoint, args.out, args.to, args.force
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SystemExit(f'extract_backbone: {error}') from None
+    written = extract_backbone(args.checkpoint, args.out, args.to, args.force)
     print(
         f'{written.path}: {written.tensors} tensors, '
         f'{written.parameters:,} values, {written.size:,} bytes'
@@ -40,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

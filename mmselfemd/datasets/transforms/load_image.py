@@ -1,5 +1,6 @@
 """Decode an image, or say why not and go on."""
 
+import cv2
 import mmcv
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
@@ -47,8 +48,8 @@ class LoadImage(BaseTransform):
             content = get(path, backend_args=self.backend_args)
             image = mmcv.imfrombytes(content) if content else None
             reason = 'it is empty' if not content else 'it does not decode'
-        except OSError as error:
-            image, reason = None, str(error)
+        except (OSError, cv2.error) as error:  # e.g. too many pixels
+            image, reason = None, str(error).strip()
         if image is None:
             self._warn(path, reason)
             return None

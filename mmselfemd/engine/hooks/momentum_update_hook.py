@@ -4,10 +4,10 @@ from math import cos, pi
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.optim import Optimizer
 
+from mmselfemd.engine.model import unwrap_model
 from mmselfemd.registry import HOOKS
 
 
@@ -78,7 +78,7 @@ class MomentumUpdateHook(Hook):
         Raises:
             TypeError: If the model has no key encoder.
         """
-        model = _unwrapped(runner)
+        model = unwrap_model(runner.model)
         if not hasattr(model, 'update_key'):
             raise TypeError(
                 'MomentumUpdateHook needs a model with a key encoder, such '
@@ -123,11 +123,5 @@ class MomentumUpdateHook(Hook):
             return
         self._has_stepped = False
         momentum = self.momentum(runner.iter, runner.max_iters)
-        _unwrapped(runner).update_key(momentum)
+        unwrap_model(runner.model).update_key(momentum)
         runner.message_hub.update_scalar('train/key_momentum', momentum)
-
-
-def _unwrapped(runner: Runner) -> Any:
-    """The model itself, without DistributedDataParallel."""
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model

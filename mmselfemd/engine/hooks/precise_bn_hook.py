@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmselfemd.engine.model import unwrap_model
 from mmselfemd.registry import HOOKS
 
 
@@ -94,21 +94,25 @@ class PreciseBNHook(Hook):
         """Run where an evaluation follows, in a loop by iteration."""
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
-        interval = self.interval or runner.val_interval
-        if self.every_n_train_iters(
-            runner, interval
-        ) or self.is_last_train_iter(runner):
+        if self.is_last_train_iter(runner) or self.every_n_train_iters(
+            runner, self._interval(runner)
+        ):
             self.recompute(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Run where an evaluation follows, in a loop by epoch."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
-        interval = self.interval or runner.val_interval
-        if self.every_n_epochs(runner, interval) or self.is_last_train_epoch(
-            runner
+        if self.is_last_train_epoch(runner) or self.every_n_epochs(
+            runner, self._interval(runner)
         ):
             self.recompute(runner)
+
+    def _interval(self, runner: Runner) -> int:
+        """Interval between two runs; 0, which is never, without validation."""
+        if self.interval is not None:
+            return self.interval
+        return 0 if runner._val_loop is None else runner.val_interval
 
     def recompute(self, runner: Runner) -> None:
         """Recompute the statistics now.
@@ -116,9 +120,7 @@ class PreciseBNHook(Hook):
         Args:
             runner (Runner): The runner, after ``before_train``.
         """
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap_model(runner.model)
         layers = batch_norm_layers(model)
         if not layers:
             runner.logger.warning(

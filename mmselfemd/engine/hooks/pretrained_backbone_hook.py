@@ -3,11 +3,13 @@
 import re
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmselfemd.engine.model import unwrap_model
+from mmselfemd.engine.resume import find_checkpoint_to_resume
+from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.loading import state_dict_of
 
@@ -73,15 +75,14 @@ class PretrainedBackboneHook(Hook):
             or not isinstance(runner._train_loop, BaseLoop)
         ):
             return
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
+        model = unwrap_model(runner.model)
         parts = _backbone_parts(model)
         try:
             weights = state_dict_of(
                 CheckpointLoader.load_checkpoint(pretrained, 'cpu'), pretrained
             )
         except FileNotFoundError as error:
-            raise FileNotFoundError(
+            raise UserFileNotFoundError(
                 f'pretrained={pretrained!r}: {error}'
             ) from error
 
@@ -142,14 +143,23 @@ class PretrainedBackboneHook(Hook):
             for name, (place, shape) in wanted.items()
             if name in found and found[name] != shape
         ]
-        if self.missing_keys or misshapen:
-            raise ValueError(
+        # Those of a stage that the detector has: the network would be cut.
+        deeper = [
+            name
+            for name in self.unexpected_keys
+            if name.split('.')[0] in stages
+            and not name.endswith('num_batches_tracked')
+        ]
+        if self.missing_keys or misshapen or deeper:
+            raise UserValueError(
                 f'pretrained={pretrained!r} does not fit the detector: of '
                 f'its {len(wanted)} backbone tensors the file lacks '
                 f'{len(self.missing_keys)} ({_first(self.missing_keys)}) and '
                 f'has {len(misshapen)} of another shape '
-                f'({_first(misshapen)}). Use a backbone of the same '
-                'architecture and width, or pretrained=None.'
+                f'({_first(misshapen)}), and the detector lacks '
+                f'{len(deeper)} of the file ({_first(deeper)}). Use a '
+                'backbone of the same architecture and width, or '
+                'pretrained=None.'
             )
 
     def _report(self, runner: Runner, pretrained: str) -> None:
@@ -180,14 +190,14 @@ def _is_resumed(runner: Runner) -> bool:
     """
     return bool(
         runner._resume
-        and (runner._load_from or find_latest_checkpoint(runner.work_dir))
+        and (runner._load_from or find_checkpoint_to_resume(runner.work_dir))
     )
 
 
 def _backbone_parts(model: nn.Module) -> dict[str, nn.Module]:
     """Find the modules that make up the pre-trained network."""
     if not isinstance(getattr(model, 'backbone', None), nn.Module):
-        raise ValueError(
+        raise UserValueError(
             f'pretrained is set, but {type(model).__name__} has no backbone. '
             'Set pretrained=None.'
         )

@@ -7,10 +7,11 @@ import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
+from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import check_fits, find_checkpoint_to_resume
+from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.saving import INCOMPLETE, AtomicLocalBackend, to_plain
 
@@ -45,7 +46,7 @@ class SafeCheckpointHook(CheckpointHook):
         backend = (self.backend_args or {}).get('backend', 'local')
         remote = '://' in str(self.out_dir or '')
         if self.file_client_args or backend != 'local' or remote:
-            raise ValueError(
+            raise UserValueError(
                 'SafeCheckpointHook writes to the local disk only, got '
                 f'out_dir={self.out_dir!r}, backend_args='
                 f'{self.backend_args!r}, file_client_args='
@@ -115,17 +116,21 @@ class SafeCheckpointHook(CheckpointHook):
             and 'iter' in meta
             and 'message_hub' in checkpoint
         ):
-            raise ValueError(
+            raise UserValueError(
                 f'Cannot resume from {runner._load_from}: it holds weights '
                 'but no training state. To start from its weights, set '
                 'load_from and leave out --resume.'
             )
-        # To start from other weights (`load_from`) parts of them may do.
+        # A start (`load_from`) may leave out heads, a detector's for other
+        # classes for instance, and never a part of the backbone.
         is_start = isinstance(runner._train_loop, BaseLoop)
-        if runner._resume or not is_start:
-            model = runner.model
-            model = model.module if is_model_wrapper(model) else model
-            check_fits(model, checkpoint, str(runner._load_from))
+        is_whole = runner._resume or not is_start
+        check_fits(
+            unwrap_model(runner.model),
+            checkpoint,
+            str(runner._load_from),
+            part='' if is_whole else 'backbone.',
+        )
         message_hub = checkpoint.get('message_hub')
         if isinstance(message_hub, dict):
             scalars = message_hub.get('log_scalars', {})

@@ -1,0 +1,46 @@
+"""Which device a config can run on."""
+
+import logging
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.device import utils as mmengine_device
+from mmengine.logging import print_log
+
+from mmselfemd.errors import UserError
+
+
+def keep_detector_off_gpu(cfg: Config) -> None:
+    """Run a detector on the CPU where mmcv was built without GPU operators.
+
+    Pre-training needs none of them. A detector's NMS and RoIAlign would stop
+    at the first batch, on a host that has a GPU and no ``nvcc``.
+
+    Args:
+        cfg (Config): The config of a run.
+
+    Raises:
+        UserError: If the run has a launcher: its processes expect GPUs.
+    """
+    is_detector = cfg.get('default_scope') == 'mmdet'
+    if not is_detector or get_device() != 'cuda' or _has_cuda_operators():
+        return
+    remedy = (
+        'mmcv was built without GPU operators. Install the CUDA toolkit of '
+        "torch's version (nvcc) and run `make setup` again"
+    )
+    if cfg.get('launcher', 'none') != 'none':
+        raise UserError(f'{remedy}, or train the detector in one process.')
+    print_log(
+        f'The detector runs on the CPU: {remedy} to run it on the GPU.',
+        logger='current',
+        level=logging.WARNING,
+    )
+    # The only switch that mmengine has: it reads this when it moves the model.
+    mmengine_device.DEVICE = 'cpu'
+
+
+def _has_cuda_operators() -> bool:
+    from mmcv.ops import get_compiling_cuda_version
+
+    return get_compiling_cuda_version() != 'not available'

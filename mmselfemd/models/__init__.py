@@ -1,7 +1,14 @@
-"""Networks of Self-EMD: the algorithm, its necks and its head."""
+"""Networks of Self-EMD: the algorithm, its necks and its heads."""
 
-from .heads import EMDHead
-from .necks import DenseProjectionNeck, SPCNeck
+from .heads import BYOLHead, EMDHead
+from .necks import DenseProjectionNeck, SPCNeck, VectorProjectionNeck
 from .selfsup import SelfEMD
 
-__all__ = ['DenseProjectionNeck', 'EMDHead', 'SPCNeck', 'SelfEMD']
+__all__ = [
+    'BYOLHead',
+    'DenseProjectionNeck',
+    'EMDHead',
+    'SPCNeck',
+    'SelfEMD',
+    'VectorProjectionNeck',
+]

@@ -86,10 +86,12 @@ def flow_similarity(
 
     with torch.no_grad():
         plan = sinkhorn(cost, source, target, gamma, max_iters)
-        slope = -plan.flow
-        if gradient == 'implicit':
-            slope = slope + _flow_response(plan.flow, 1 - cost, gamma)
-    score = ((1 - cost.detach()) * plan.flow).sum((1, 2))
+        score = ((1 - cost) * plan.flow).sum((1, 2))
+    if not cost.requires_grad:
+        return score, plan
+    slope = -plan.flow
+    if gradient == 'implicit':
+        slope = slope + _flow_response(plan.flow, 1 - cost.detach(), gamma)
     # Adds zero, and makes d score / d cost = slope.
     return score + ((cost - cost.detach()) * slope).sum((1, 2)), plan
 

@@ -25,18 +25,26 @@ def test_every_metafile_is_listed():
     )
 
 
-def test_collection_names_paper_and_readme(index):
-    (collection,) = index.collections
-    assert collection.name == 'Self-EMD'
-    assert collection.paper['URL'] == 'https://arxiv.org/abs/2011.13677'
-    assert (ROOT / 'README.md').name == collection.readme
-
-
-def test_models_are_those_promised(index):
-    assert {model.name for model in index.models} == {
-        'selfemd_r50_coco_800e',
-        'faster-rcnn_r50_fpn_syncbn_90k_coco',
+def test_collections_name_paper_and_readme(index):
+    papers = {
+        collection.name: collection.paper['URL']
+        for collection in index.collections
     }
+    assert papers == {
+        'Self-EMD': 'https://arxiv.org/abs/2011.13677',
+        'BYOL': 'https://arxiv.org/abs/2006.07733',
+    }
+    for collection in index.collections:
+        assert (ROOT / collection.readme).is_file()
+
+
+def test_every_config_but_the_demos_is_a_model(index):
+    configs = {
+        path.stem
+        for path in (ROOT / 'configs').rglob('*.py')
+        if not {'_base_', 'demo'} & set(path.parts)
+    }
+    assert {model.name for model in index.models} == configs
 
 
 def test_every_config_is_there_and_named_after_its_model(index):

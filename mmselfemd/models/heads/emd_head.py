@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
@@ -19,13 +17,14 @@ from mmselfemd.transport.emd import GRADIENTS, flow_similarity
 
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP, frozen
-
-Pair = tuple[Embedding, Embedding]
+from .byol_head import BYOLHead, Pair, ordered_pairs
 
 
 @MODELS.register_module()
-class EMDHead(BaseModule):
+class EMDHead(BYOLHead):
     r"""Predicts the key of one view from another and compares by EMD.
+
+    BYOL's loss of the vectors is kept beside it.
 
     Args:
         in_channels (int): Channels of nodes and vectors. Defaults to 256.
@@ -65,7 +64,7 @@ class EMDHead(BaseModule):
         norm_cfg: dict = dict(type='SyncBN'),
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(in_channels, hidden_channels, norm_cfg, init_cfg)
         for name, value, choices in (
             ('marginals', marginals, ('vector', 'mean', 'uniform')),
             ('weight_nodes', weight_nodes, ('vector', 'dense')),
@@ -81,9 +80,9 @@ class EMDHead(BaseModule):
             gamma=gamma, max_iters=max_iters, gradient=gradient
         )
         self.byol_weight = byol_weight
-        channels = (in_channels, hidden_channels, in_channels)
-        self.dense_predictor = PointwiseMLP(*channels, norm_cfg)
-        self.vector_predictor = PointwiseMLP(*channels, norm_cfg)
+        self.dense_predictor = PointwiseMLP(
+            in_channels, hidden_channels, in_channels, norm_cfg
+        )
 
     def predict(self, query: Embedding) -> Embedding:
         """Predict the key's nodes and vector; on the query side only.
@@ -94,13 +93,13 @@ class EMDHead(BaseModule):
         Returns:
             Embedding: Predicted nodes and vector, of the same shapes.
         """
-        nodes, vector, node_vectors = query
+        node_vectors = query.node_vectors
         if node_vectors is not None:
             with frozen(self.vector_predictor):
                 node_vectors = self.vector_predictor.on_nodes(node_vectors)
         return Embedding(
-            self.dense_predictor.on_nodes(nodes),
-            self.vector_predictor.on_vectors(vector),
+            self.dense_predictor.on_nodes(query.nodes),
+            super().predict(query).vector,
             node_vectors,
         )
 
@@ -109,9 +108,7 @@ class EMDHead(BaseModule):
     ) -> dict[str, Tensor]:
         """Losses of all ordered pairs of a query and another view's key.
 
-        The losses are twice the mean over the pairs, so that they do not
-        depend on the number of views; with two views they are the two
-        directions summed, as in BYOL.
+        Each is twice the mean over the pairs, see :meth:`BYOLHead.loss`.
 
         Args:
             queries (Sequence[Embedding]): Predictions of all views.
@@ -122,33 +119,17 @@ class EMDHead(BaseModule):
             dict[str, Tensor]: ``loss_byol`` (times lambda), ``loss_emd``, and
             for the log ``converged_fraction`` and ``zero_weight_fraction``.
         """
-        pairs = [
-            (query, key)
-            for i, query in enumerate(queries)
-            for j, key in enumerate(keys)
-            if i != j
-        ]
-        byol = torch.cat([self.byol_loss(*pair) for pair in pairs])
-        groups = [self.emd_loss(group) for group in _by_node_count(pairs)]
-        emd, converged, no_weight = map(torch.cat, zip(*groups, strict=True))
+        loss_byol = super().loss(queries, keys)['loss_byol']
+        groups = _by_node_count(ordered_pairs(queries, keys))
+        emd, converged, no_weight = map(
+            torch.cat, zip(*map(self.emd_loss, groups), strict=True)
+        )
         return dict(
-            loss_byol=self.byol_weight * 2 * byol.mean(),
+            loss_byol=self.byol_weight * loss_byol,
             loss_emd=2 * emd.mean(),
             converged_fraction=converged.float().mean(),
             zero_weight_fraction=no_weight.mean(),
         )
-
-    def byol_loss(self, query: Embedding, key: Embedding) -> Tensor:
-        """Eq. 2.
-
-        Args:
-            query (Embedding): The prediction.
-            key (Embedding): The key.
-
-        Returns:
-            Tensor: Losses, (B,), in [0, 4].
-        """
-        return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
 
     def emd_loss(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
         """Eq. 11-13 for pairs of equal node counts, in one transport call.

@@ -2,5 +2,6 @@
 
 from .dense_projection_neck import DenseProjectionNeck
 from .spc_neck import SPCNeck
+from .vector_projection_neck import VectorProjectionNeck
 
-__all__ = ['DenseProjectionNeck', 'SPCNeck']
+__all__ = ['DenseProjectionNeck', 'SPCNeck', 'VectorProjectionNeck']

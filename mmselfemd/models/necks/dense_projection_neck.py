@@ -1,16 +1,16 @@
 """The projector, dense and pooled."""
 
-from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
 
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP, frozen
+from .vector_projection_neck import VectorProjectionNeck
 
 
 @MODELS.register_module()
-class DenseProjectionNeck(BaseModule):
+class DenseProjectionNeck(VectorProjectionNeck):
     """Projects the backbone's map densely, and pooled to one vector.
 
     The dense branch is BYOL's projector without the pooling before it, Sec.
@@ -40,10 +40,9 @@ class DenseProjectionNeck(BaseModule):
         node_vectors: bool = True,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
         channels = (in_channels, hidden_channels, out_channels)
+        super().__init__(*channels, norm_cfg, init_cfg)
         self.dense_projector = PointwiseMLP(*channels, norm_cfg)
-        self.vector_projector = PointwiseMLP(*channels, norm_cfg)
         self.node_vectors = node_vectors
 
     def forward(self, features: tuple[Tensor, ...]) -> Embedding:
@@ -58,7 +57,7 @@ class DenseProjectionNeck(BaseModule):
         """
         last = features[-1]
         nodes = self.dense_projector(last)
-        vector = self.vector_projector.on_vectors(last.mean((2, 3)))
+        vector = super().forward(features).vector
         node_vectors = None
         if self.node_vectors:
             with frozen(self.vector_projector):

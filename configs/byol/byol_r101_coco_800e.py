@@ -1,0 +1,4 @@
+# BYOL, ResNet-101, COCO train2017, 800 epochs (Table 3: 41.0 AP).
+_base_ = ['./byol_r50_coco_800e.py']
+
+model = dict(backbone=dict(depth=101))

@@ -1,0 +1,110 @@
+"""BYOL's predictor and loss, for any number of views."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmselfemd.registry import MODELS
+
+from ..embedding import Embedding
+from ..pointwise_mlp import PointwiseMLP
+
+Pair = tuple[Embedding, Embedding]
+
+
+@MODELS.register_module()
+class BYOLHead(BaseModule):
+    """Predicts the key's vector of one view from another, Sec. 3.1.
+
+    ``SelfEMD`` with this head and ``VectorProjectionNeck`` is BYOL.
+
+    Args:
+        in_channels (int): Channels of the vectors. Defaults to 256.
+        hidden_channels (int): Channels of the predictor's hidden layer.
+            Defaults to 4096.
+        norm_cfg (dict): Norm of the predictor's hidden layer.
+            Defaults to ``dict(type='SyncBN')``.
+        init_cfg (dict, optional): Initialisation. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 256,
+        hidden_channels: int = 4096,
+        norm_cfg: dict = dict(type='SyncBN'),
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.vector_predictor = PointwiseMLP(
+            in_channels, hidden_channels, in_channels, norm_cfg
+        )
+
+    def predict(self, query: Embedding) -> Embedding:
+        """Predict the key's vector; on the query side only.
+
+        Args:
+            query (Embedding): Vector (B, C).
+
+        Returns:
+            Embedding: Predicted vector, of the same shape.
+        """
+        return query._replace(
+            vector=self.vector_predictor.on_vectors(query.vector)
+        )
+
+    def loss(
+        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
+    ) -> dict[str, Tensor]:
+        """Loss of all ordered pairs of a query and another view's key.
+
+        It is twice the mean over the pairs, so that it does not depend on
+        the number of views; with two views it is the two directions summed.
+
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views, in the same
+                order, without gradient.
+
+        Returns:
+            dict[str, Tensor]: ``loss_byol``.
+        """
+        losses = [
+            self.byol_loss(*pair) for pair in ordered_pairs(queries, keys)
+        ]
+        return dict(loss_byol=2 * torch.cat(losses).mean())
+
+    def byol_loss(self, query: Embedding, key: Embedding) -> Tensor:
+        """Eq. 2.
+
+        Args:
+            query (Embedding): The prediction.
+            key (Embedding): The key.
+
+        Returns:
+            Tensor: Losses, (B,), in [0, 4].
+        """
+        return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
+
+
+def ordered_pairs(
+    queries: Sequence[Embedding], keys: Sequence[Embedding]
+) -> list[Pair]:
+    """Each query with the key of each other view.
+
+    Args:
+        queries (Sequence[Embedding]): Predictions of all views.
+        keys (Sequence[Embedding]): Keys of the first views, in the same
+            order.
+
+    Returns:
+        list[tuple[Embedding, Embedding]]: The pairs.
+    """
+    return [
+        (query, key)
+        for i, query in enumerate(queries)
+        for j, key in enumerate(keys)
+        if i != j
+    ]

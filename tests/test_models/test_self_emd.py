@@ -109,3 +109,35 @@ def test_the_small_view_is_never_a_key(model, monkeypatch):
 def test_training_without_a_momentum_hook_is_refused(our_scope):
     with pytest.raises(RuntimeError, match='MomentumUpdateHook'):
         MODELS.build(config()).loss(views(64, 64), [])
+
+
+def test_with_the_vector_branch_alone_it_is_byol(our_scope):
+    byol = config()
+    norm = dict(type='BN')
+    byol['neck'] = dict(
+        type='VectorProjectionNeck',
+        in_channels=32,
+        hidden_channels=8,
+        out_channels=8,
+        norm_cfg=norm,
+    )
+    byol['head'] = dict(
+        type='BYOLHead', in_channels=8, hidden_channels=8, norm_cfg=norm
+    )
+    model = MODELS.build(byol)
+    model.has_momentum_hook = True
+    inputs = views(224, 224)
+    losses = model.loss(inputs, [])
+    assert losses.keys() == {'loss_byol'}
+    losses['loss_byol'].backward()
+    assert all(p.grad is not None for p in model.backbone.parameters())
+    assert all(p.grad is not None for p in model.head.parameters())
+    # The two directions of Eq. 2, summed.
+    model.eval()
+    queries = [model.head.predict(model.encoder(view)) for view in inputs]
+    keys = [model.key_encoder(view) for view in inputs]
+    expected = sum(
+        (2 - 2 * torch.cosine_similarity(p.vector, z.vector)).mean()
+        for p, z in ((queries[0], keys[1]), (queries[1], keys[0]))
+    )
+    assert torch.allclose(model.loss(inputs, [])['loss_byol'], expected)

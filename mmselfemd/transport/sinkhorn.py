@@ -92,30 +92,16 @@ def sinkhorn(
     if domain == 'auto':
         is_safe = spread / gamma <= _LINEAR_RANGE[cost.dtype]
         domain = 'linear' if is_safe else 'log'
-    iterate = _linear_domain if domain == 'linear' else _log_domain
-    step, start, plan = iterate(cost, source, target, gamma)
-
-    state, active = start, torch.ones_like(source[:, 0], dtype=torch.bool)
-    iterations = torch.zeros_like(active, dtype=torch.long)
-    for iteration in range(1, max_iters + 1):
-        updated = step(*state)
-        if tol is None:
-            state = updated
-            continue
-        # A problem that has converged stays where it is, so that it comes out
-        # the same alone and in a batch.
-        state = tuple(
-            torch.where(active[:, None], new, old)
-            for new, old in zip(updated, state, strict=True)
-        )
-        iterations += active
-        if iteration % _CHECK_INTERVAL == 0:
-            active = active & (_residual(plan(*state), target) > tol)
-            if not active.any():
-                break
+    in_domain = _linear_domain if domain == 'linear' else _log_domain
+    step, state, plan = in_domain(cost, source, target, gamma)
     if tol is None:
-        iterations += max_iters
-
+        for _ in range(max_iters):
+            state = step(*state)
+        iterations = torch.full(cost.shape[:1], max_iters, device=cost.device)
+    else:
+        state, iterations = _until_converged(
+            step, state, plan, target, max_iters, tol
+        )
     flow = plan(*state)
     residual = _residual(flow, target)
     return TransportPlan(
@@ -125,6 +111,34 @@ def sinkhorn(
 
 _State = tuple[Tensor, Tensor]
 _Domain = tuple[Callable[..., _State], _State, Callable[..., Tensor]]
+
+
+def _until_converged(
+    step: Callable[..., _State],
+    state: _State,
+    plan: Callable[..., Tensor],
+    target: Tensor,
+    max_iters: int,
+    tol: float,
+) -> tuple[_State, Tensor]:
+    """Iterate each problem until its residual is at most ``tol``.
+
+    One that has converged stays where it is, so that it comes out the same
+    alone and in a batch.
+    """
+    active = torch.ones_like(target[:, 0], dtype=torch.bool)
+    iterations = torch.zeros_like(active, dtype=torch.long)
+    for iteration in range(1, max_iters + 1):
+        state = tuple(
+            torch.where(active[:, None], new, old)
+            for new, old in zip(step(*state), state, strict=True)
+        )
+        iterations += active
+        if iteration % _CHECK_INTERVAL == 0:
+            active = active & (_residual(plan(*state), target) > tol)
+            if not active.any():
+                break
+    return state, iterations
 
 
 def _linear_domain(

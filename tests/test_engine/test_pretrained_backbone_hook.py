@@ -357,7 +357,7 @@ def test_evaluation_needs_no_file(tmp_path):
         test_evaluator = []
         """,
     )
-    runner.test()
+    assert runner.test() == {}
 
 
 def test_model_without_backbone_is_an_error(tmp_path):

@@ -137,6 +137,15 @@ class PretrainedBackboneHook(Hook):
             *(name for name in extra if name not in self.unexpected_keys),
             *(name for name in weights if not name.startswith(prefix)),
         ]
+        self._raise_if_not_whole(wanted, found, stages, pretrained)
+
+    def _raise_if_not_whole(
+        self,
+        wanted: dict[str, tuple],
+        found: dict[str, tuple],
+        stages: set[str],
+        pretrained: str,
+    ) -> None:
         misshapen = [
             f'{place}.{name}: {tuple(found[name])} in the file, '
             f'{tuple(shape)} in the detector'

@@ -275,7 +275,7 @@ def main() -> None:
     """Run the demo."""
     args = parse_args()
     logs = args.work_dir / 'logs'
-    CONSOLE.print('Self-EMD in miniature: about 6 minutes on 2 cores.')
+    CONSOLE.print('Self-EMD in miniature: about 5 minutes on 2 cores.')
     with stage('1/5 Scenes', logs / 'scenes.log'):
         make_scenes(
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)

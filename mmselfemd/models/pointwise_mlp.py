@@ -60,15 +60,44 @@ class PointwiseMLP(BaseModule):
         return self(x[:, :, None, None])[:, :, 0, 0]
 
     def on_nodes(self, x: Tensor) -> Tensor:
-        """Apply the MLP to nodes.
+        """Apply the MLP to nodes, or to a map of nodes.
 
         Args:
-            x (Tensor): Nodes, (B, N, C_in).
+            x (Tensor): Nodes, (B, N, C_in), or a map, (B, C_in, H, W).
 
         Returns:
-            Tensor: Nodes, (B, N, C_out).
+            Tensor: Nodes, (B, N, C_out), or a map, (B, C_out, H, W).
         """
+        if x.dim() == 4:
+            return self(x)
         return self(x.mT[..., None])[..., 0].mT
+
+
+def dense_branch(
+    branch: str, vector_branch: PointwiseMLP, *channels: int, norm_cfg: dict
+) -> PointwiseMLP:
+    """The MLP of the dense branch, beside that of the vector branch.
+
+    Args:
+        branch (str): ``parallel`` for an MLP of its own, ``shared`` for that
+            of the vector branch.
+        vector_branch (PointwiseMLP): The MLP of the vector branch.
+        *channels (int): Channels of input, hidden layer and output.
+        norm_cfg (dict): The norm of the hidden layer.
+
+    Returns:
+        PointwiseMLP: The MLP.
+
+    Raises:
+        ValueError: If ``branch`` is neither.
+    """
+    if branch == 'shared':
+        return vector_branch
+    if branch == 'parallel':
+        return PointwiseMLP(*channels, norm_cfg)
+    raise ValueError(
+        f"branch must be 'parallel' or 'shared', but got {branch!r}"
+    )
 
 
 @contextmanager

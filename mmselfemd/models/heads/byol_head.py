@@ -27,6 +27,10 @@ class BYOLHead(BaseModule):
             Defaults to 4096.
         norm_cfg (dict): Norm of the predictor's hidden layer.
             Defaults to ``dict(type='SyncBN')``.
+        view_pairs (Sequence[tuple[int, int]], optional): Which views are
+            compared: the number of a view whose query is taken and of one
+            whose key is, from 0. Defaults to None: each query with the key of
+            each other view.
         init_cfg (dict, optional): Initialisation. Defaults to None.
     """
 
@@ -35,9 +39,11 @@ class BYOLHead(BaseModule):
         in_channels: int = 256,
         hidden_channels: int = 4096,
         norm_cfg: dict = dict(type='SyncBN'),
+        view_pairs: Sequence[tuple[int, int]] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.view_pairs = view_pairs
         self.vector_predictor = PointwiseMLP(
             in_channels, hidden_channels, in_channels, norm_cfg
         )
@@ -55,10 +61,24 @@ class BYOLHead(BaseModule):
             vector=self.vector_predictor.on_vectors(query.vector)
         )
 
+    def forward(
+        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
+    ) -> dict[str, Tensor]:
+        """:meth:`loss`, as a call, so that forward hooks can watch it.
+
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views.
+
+        Returns:
+            dict[str, Tensor]: Losses and what else is logged.
+        """
+        return self.loss(queries, keys)
+
     def loss(
         self, queries: Sequence[Embedding], keys: Sequence[Embedding]
     ) -> dict[str, Tensor]:
-        """Loss of all ordered pairs of a query and another view's key.
+        """Loss of all pairs of a query and a key.
 
         It is twice the mean over the pairs, so that it does not depend on
         the number of views; with two views it is the two directions summed.
@@ -71,9 +91,7 @@ class BYOLHead(BaseModule):
         Returns:
             dict[str, Tensor]: ``loss_byol``.
         """
-        losses = [
-            self.byol_loss(*pair) for pair in ordered_pairs(queries, keys)
-        ]
+        losses = [self.byol_loss(*pair) for pair in self.pairs(queries, keys)]
         return dict(loss_byol=2 * torch.cat(losses).mean())
 
     def byol_loss(self, query: Embedding, key: Embedding) -> Tensor:
@@ -88,23 +106,34 @@ class BYOLHead(BaseModule):
         """
         return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
 
+    def pairs(
+        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
+    ) -> list[Pair]:
+        """The queries and keys that are compared.
 
-def ordered_pairs(
-    queries: Sequence[Embedding], keys: Sequence[Embedding]
-) -> list[Pair]:
-    """Each query with the key of each other view.
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views, in the same
+                order.
 
-    Args:
-        queries (Sequence[Embedding]): Predictions of all views.
-        keys (Sequence[Embedding]): Keys of the first views, in the same
-            order.
+        Returns:
+            list[tuple[Embedding, Embedding]]: The pairs.
 
-    Returns:
-        list[tuple[Embedding, Embedding]]: The pairs.
-    """
-    return [
-        (query, key)
-        for i, query in enumerate(queries)
-        for j, key in enumerate(keys)
-        if i != j
-    ]
+        Raises:
+            ValueError: If ``view_pairs`` names a view that there is not.
+        """
+        every = {
+            (i, j): (query, key)
+            for i, query in enumerate(queries)
+            for j, key in enumerate(keys)
+        }
+        if self.view_pairs is None:
+            return [pair for (i, j), pair in every.items() if i != j]
+        try:
+            return [every[i, j] for i, j in self.view_pairs]
+        except KeyError as error:
+            raise ValueError(
+                f'view_pairs has {error.args[0]}, but there are queries of '
+                f'{len(queries)} views and keys of {len(keys)}, numbered '
+                'from 0'
+            ) from error

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmselfemd.registry import MODELS
 from mmselfemd.transport import (
@@ -16,8 +16,8 @@ from mmselfemd.transport import (
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity
 
 from ..embedding import Embedding
-from ..pointwise_mlp import PointwiseMLP, frozen
-from .byol_head import BYOLHead, Pair, ordered_pairs
+from ..pointwise_mlp import dense_branch, frozen
+from .byol_head import BYOLHead, Pair
 
 
 @MODELS.register_module()
@@ -43,8 +43,15 @@ class EMDHead(BYOLHead):
             Defaults to 'envelope'.
         byol_weight (float): Weight lambda of the loss of the vectors.
             Defaults to 1.0.
+        branch (str): ``parallel``: nodes and vectors have a predictor each;
+            ``shared``: one serves both. Defaults to 'parallel'.
+        pyramid (dict, optional): Config of a pyramid, such as ``SPCNeck``,
+            that comes after the predictor instead of before it; the neck
+            gives maps then. Defaults to None.
         norm_cfg (dict): Norm of the predictors' hidden layers.
             Defaults to ``dict(type='SyncBN')``.
+        view_pairs (Sequence[tuple[int, int]], optional): See
+            :class:`BYOLHead`. Defaults to None.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
     Raises:
@@ -61,10 +68,14 @@ class EMDHead(BYOLHead):
         max_iters: int = 100,
         gradient: str = 'envelope',
         byol_weight: float = 1.0,
+        branch: str = 'parallel',
+        pyramid: dict | None = None,
         norm_cfg: dict = dict(type='SyncBN'),
+        view_pairs: Sequence[tuple[int, int]] | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(in_channels, hidden_channels, norm_cfg, init_cfg)
+        channels = (in_channels, hidden_channels)
+        super().__init__(*channels, norm_cfg, view_pairs, init_cfg)
         for name, value, choices in (
             ('marginals', marginals, ('vector', 'mean', 'uniform')),
             ('weight_nodes', weight_nodes, ('vector', 'dense')),
@@ -80,15 +91,23 @@ class EMDHead(BYOLHead):
             gamma=gamma, max_iters=max_iters, gradient=gradient
         )
         self.byol_weight = byol_weight
-        self.dense_predictor = PointwiseMLP(
-            in_channels, hidden_channels, in_channels, norm_cfg
+        self.pyramid = (
+            nn.Identity() if pyramid is None else MODELS.build(pyramid)
+        )
+        self.dense_predictor = dense_branch(
+            branch,
+            self.vector_predictor,
+            *channels,
+            in_channels,
+            norm_cfg=norm_cfg,
         )
 
     def predict(self, query: Embedding) -> Embedding:
         """Predict the key's nodes and vector; on the query side only.
 
         Args:
-            query (Embedding): Nodes (B, N, C) and vector (B, C).
+            query (Embedding): Nodes (B, N, C), or a map (B, C, H, W), and
+                vector (B, C).
 
         Returns:
             Embedding: Predicted nodes and vector, of the same shapes.
@@ -106,7 +125,7 @@ class EMDHead(BYOLHead):
     def loss(
         self, queries: Sequence[Embedding], keys: Sequence[Embedding]
     ) -> dict[str, Tensor]:
-        """Losses of all ordered pairs of a query and another view's key.
+        """Losses of all pairs of a query and a key.
 
         Each is twice the mean over the pairs, see :meth:`BYOLHead.loss`.
 
@@ -120,7 +139,7 @@ class EMDHead(BYOLHead):
             for the log ``converged_fraction`` and ``zero_weight_fraction``.
         """
         loss_byol = super().loss(queries, keys)['loss_byol']
-        groups = _by_node_count(ordered_pairs(queries, keys))
+        groups = self.transport_groups(queries, keys)
         emd, converged, no_weight = map(
             torch.cat, zip(*map(self.emd_loss, groups), strict=True)
         )
@@ -130,6 +149,37 @@ class EMDHead(BYOLHead):
             converged_fraction=converged.float().mean(),
             zero_weight_fraction=no_weight.mean(),
         )
+
+    def transport_groups(
+        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
+    ) -> list[list[Pair]]:
+        """What is compared, in as few transport calls as can be.
+
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views.
+
+        Returns:
+            list[list[tuple[Embedding, Embedding]]]: Pairs of a query and a
+            key, grouped by their numbers of nodes.
+
+        Raises:
+            ValueError: If there are maps where nodes should be.
+        """
+        queries, keys = (
+            [self.pyramid(view) for view in views] for views in (queries, keys)
+        )
+        groups = defaultdict(list)
+        for query, key in self.pairs(queries, keys):
+            if query.nodes.dim() != 3:
+                raise ValueError(
+                    'EMDHead needs nodes (B, N, C), but got maps '
+                    f'{tuple(query.nodes.shape)}: put SPCNeck last in the '
+                    'neck, or set pyramid=dict(type="SPCNeck") in EMDHead'
+                )
+            count = query.nodes.shape[1], key.nodes.shape[1]
+            groups[count].append((query, key))
+        return list(groups.values())
 
     def emd_loss(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
         """Eq. 11-13 for pairs of equal node counts, in one transport call.
@@ -182,14 +232,6 @@ class EMDHead(BYOLHead):
                 'node vectors: set node_vectors=True in DenseProjectionNeck'
             )
         return vector_marginals(view.node_vectors, other.vector)
-
-
-def _by_node_count(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Pairs grouped by the numbers of nodes of query and key."""
-    groups = defaultdict(list)
-    for query, key in pairs:
-        groups[query.nodes.shape[1], key.nodes.shape[1]].append((query, key))
-    return list(groups.values())
 
 
 def _stacked(embeddings: Sequence[Embedding]) -> Embedding:

@@ -5,7 +5,7 @@ from torch import Tensor
 from mmselfemd.registry import MODELS
 
 from ..embedding import Embedding
-from ..pointwise_mlp import PointwiseMLP, frozen
+from ..pointwise_mlp import dense_branch, frozen
 from .vector_projection_neck import VectorProjectionNeck
 
 
@@ -16,7 +16,6 @@ class DenseProjectionNeck(VectorProjectionNeck):
     The dense branch is BYOL's projector without the pooling before it, Sec.
     3.2; the vector branch is BYOL's projector ("we still keep the original
     MLP head as a parallel branch to generate vector features", Sec. 4.1).
-    The two share no weights.
 
     Args:
         in_channels (int): Channels of the backbone's last map.
@@ -28,7 +27,13 @@ class DenseProjectionNeck(VectorProjectionNeck):
         node_vectors (bool): Whether to apply the vector branch to the
             features of each node too, as the weights of ``EMDHead`` need
             with ``weight_nodes='vector'``. Defaults to True.
+        branch (str): ``parallel``: the two branches have weights of their
+            own; ``shared``: one projector serves both.
+            Defaults to 'parallel'.
         init_cfg (dict, optional): Initialisation. Defaults to None.
+
+    Raises:
+        ValueError: If ``branch`` is neither.
     """
 
     def __init__(
@@ -38,11 +43,14 @@ class DenseProjectionNeck(VectorProjectionNeck):
         out_channels: int = 256,
         norm_cfg: dict = dict(type='SyncBN'),
         node_vectors: bool = True,
+        branch: str = 'parallel',
         init_cfg: dict | None = None,
     ) -> None:
         channels = (in_channels, hidden_channels, out_channels)
         super().__init__(*channels, norm_cfg, init_cfg)
-        self.dense_projector = PointwiseMLP(*channels, norm_cfg)
+        self.dense_projector = dense_branch(
+            branch, self.vector_projector, *channels, norm_cfg=norm_cfg
+        )
         self.node_vectors = node_vectors
 
     def forward(self, features: tuple[Tensor, ...]) -> Embedding:

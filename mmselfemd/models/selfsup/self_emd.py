@@ -121,7 +121,7 @@ class SelfEMD(BaseSelfSupervisor):
         keys = [
             self.key_encoder(view) for view in inputs[: self.num_key_views]
         ]
-        return self.head.loss(queries, keys)  # Eq. 2 and 11-15
+        return self.head(queries, keys)  # Eq. 2 and 11-15
 
     @torch.no_grad()
     def reset_key(self) -> None:

@@ -1,5 +1,6 @@
-"""What can be measured without labels."""
+"""What can be measured of a backbone, without labels and with some."""
 
+from .boxes import Boxes, cut_boxes, read_boxes
 from .geometry import (
     correspondences,
     nodes_in_image,
@@ -14,12 +15,15 @@ from .matching import (
 )
 
 __all__ = [
+    'Boxes',
     'MatchingResult',
     'correspondences',
+    'cut_boxes',
     'match_batch',
     'match_views',
     'measure_matching',
     'nodes_in_image',
     'overlap',
+    'read_boxes',
     'receptive_field_centres',
 ]

@@ -1,0 +1,102 @@
+"""Frozen backbones of a pre-training config: untrained, or from a file."""
+
+from copy import deepcopy
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import set_random_seed
+from mmengine.runner.checkpoint import CheckpointLoader
+from mmpretrain.models import BaseSelfSupervisor
+from torch import nn
+
+from mmselfemd.errors import UserValueError
+from mmselfemd.zoo.loading import state_dict_of
+
+from .resume import check_fits
+
+_PREFIX = 'backbone.'
+
+
+def build_untrained(cfg: Config) -> BaseSelfSupervisor:
+    """Build the model of a pre-training run as it is at iteration 0.
+
+    The generators are seeded as the run's are, by ``randomness.seed``; a
+    config without a seed gets 0.
+
+    Args:
+        cfg (Config): The config of a pre-training run.
+
+    Returns:
+        BaseSelfSupervisor: The model, on the CPU.
+
+    Raises:
+        UserValueError: If the config is of another kind of run.
+    """
+    model_cfg = deepcopy(cfg.get('model'))
+    if model_cfg is None:
+        raise UserValueError(f"{cfg.filename} has no 'model'")
+    if 'data_preprocessor' in cfg:  # as the runner does
+        model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
+    set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
+    scope = cfg.get('default_scope') or 'mmengine'
+    with DefaultScope.overwrite_default_scope(scope):
+        model = MODELS.build(model_cfg)
+        if not isinstance(model, BaseSelfSupervisor):
+            raise UserValueError(
+                f'{cfg.filename} describes a {type(model).__name__}: expected '
+                'the config of a pre-training run, such as SelfEMD'
+            )
+        model.init_weights()
+    return model
+
+
+def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
+    """Read a checkpoint into a copy of a model's backbone.
+
+    Args:
+        model (BaseSelfSupervisor): The model of the config that the
+            checkpoint was trained with.
+        checkpoint (str): A checkpoint of pre-training (``backbone.*``), or a
+            backbone by itself: a path, or any address that mmengine's
+            ``CheckpointLoader`` takes.
+
+    Returns:
+        nn.Module: The backbone; ``model`` stays as it was.
+
+    Raises:
+        UserValueError: If the backbone is of another architecture, or has
+            values that are not finite.
+    """
+    loaded = CheckpointLoader.load_checkpoint(
+        checkpoint, map_location='cpu', logger='silent'
+    )
+    weights = {
+        name.removeprefix('module.'): value
+        for name, value in state_dict_of(loaded, checkpoint).items()
+    }
+    if not any(name.startswith(_PREFIX) for name in weights):
+        # A classifier's last layer, say, is no part of the backbone.
+        parts = {name.split('.')[0] for name in model.backbone.state_dict()}
+        weights = {
+            _PREFIX + name: value
+            for name, value in weights.items()
+            if name.split('.')[0] in parts
+        }
+    check_fits(model, weights, checkpoint, part=_PREFIX)
+    backbone = deepcopy(model.backbone)
+    # Not strict: older files lack BN's batch counters.
+    backbone.load_state_dict(
+        {
+            name.removeprefix(_PREFIX): value
+            for name, value in weights.items()
+            if name.startswith(_PREFIX)
+        },
+        strict=False,
+    )
+    for name, value in backbone.state_dict().items():
+        if not value.isfinite().all():
+            raise UserValueError(
+                f'{checkpoint}: {_PREFIX}{name} holds NaN or infinity. The '
+                'training has diverged; take an earlier checkpoint.'
+            )
+    return backbone

@@ -1,0 +1,280 @@
+"""What frozen features know of labels: nearest neighbours and ridge."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmselfemd.errors import UserValueError
+
+#: Penalties that are tried, for features of unit variance.
+STRENGTHS = tuple(10.0**power for power in range(-5, 2))
+
+
+class Reading(NamedTuple):
+    """How well labels can be read from features. All shares in [0, 1].
+
+    Attributes:
+        knn (float): Accuracy of the nearest neighbours.
+        knn_error (float): Its standard error, binomial.
+        knn_balanced (float): Class-balanced accuracy of the same answers.
+        ridge (float): Class-balanced accuracy of the ridge regression: the
+            mean over the classes of the share that is recognised.
+        ridge_error (float): Its standard error, binomial in every class.
+        ridge_strength (float): The penalty that was chosen.
+    """
+
+    knn: float
+    knn_error: float
+    knn_balanced: float
+    ridge: float
+    ridge_error: float
+    ridge_strength: float
+
+
+class Chance(NamedTuple):
+    """What a reading without features reaches. All shares in [0, 1].
+
+    Attributes:
+        knn (float): Accuracy of always naming the class that is most
+            frequent in training.
+        balanced (float): Class-balanced accuracy of always naming one class:
+            1 over the number of classes in validation.
+    """
+
+    knn: float
+    balanced: float
+
+
+def read_features(
+    train: Tensor,
+    val: Tensor,
+    train_labels: np.ndarray,
+    val_labels: np.ndarray,
+    train_groups: np.ndarray,
+    seed: int = 0,
+) -> Reading:
+    """Read labels from frozen features, in two ways.
+
+    Args:
+        train (Tensor): Features for training, (N, C).
+        val (Tensor): Features for validation, (M, C).
+        train_labels (np.ndarray): Labels, of any type, (N,).
+        val_labels (np.ndarray): Labels, (M,).
+        train_groups (np.ndarray): What belongs together, such as the boxes
+            of an image, (N,). The split by which the ridge's strength is
+            chosen goes between groups.
+        seed (int): Of that split. Defaults to 0.
+
+    Returns:
+        Reading: Accuracies with their standard errors.
+    """
+    classes, labels = np.unique(
+        np.concatenate([train_labels, val_labels]), return_inverse=True
+    )
+    labels = torch.from_numpy(labels)
+    known, truth = labels[: len(train)], labels[len(train) :]
+    voted = knn_predict(train, known, val, len(classes))
+    knn = (voted == truth).double().mean().item()
+    strength = choose_strength(train, known, train_groups, seed)
+    (predicted,) = ridge_predict(train, known, val, len(classes), [strength])
+    ridge, ridge_error = balanced_accuracy(predicted, truth)
+    return Reading(
+        knn,
+        (knn * (1 - knn) / len(val)) ** 0.5,
+        balanced_accuracy(voted, truth)[0],
+        ridge,
+        ridge_error,
+        strength,
+    )
+
+
+def chance_levels(train_labels: np.ndarray, val_labels: np.ndarray) -> Chance:
+    """Accuracies without looking at a feature.
+
+    Args:
+        train_labels (np.ndarray): Labels for training, (N,).
+        val_labels (np.ndarray): Labels for validation, (M,).
+
+    Returns:
+        Chance: For both readings.
+    """
+    names, counts = np.unique(train_labels, return_counts=True)
+    majority = names[counts.argmax()]
+    return Chance(
+        float((val_labels == majority).mean()),
+        1 / len(np.unique(val_labels)),
+    )
+
+
+def knn_predict(
+    train: Tensor,
+    labels: Tensor,
+    queries: Tensor,
+    num_classes: int,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> Tensor:
+    r"""Classify by the most similar training features.
+
+    As in Wu et al. 2018 (https://arxiv.org/abs/1805.01978, Sec. 3.4,
+    ``lemniscate.pytorch``) and DINO's ``eval_knn.py``: each of the k
+    neighbours of largest cosine s votes for its class with weight
+    :math:`\exp(s / \tau)`. k = 20 is one of DINO's; Wu et al. take 200, more
+    than a rare class has here.
+
+    Args:
+        train (Tensor): Features, (N, C).
+        labels (Tensor): Their classes, in [0, num_classes), (N,).
+        queries (Tensor): Features to classify, (M, C).
+        num_classes (int): Number of classes.
+        k (int): Number of neighbours; all if there are fewer.
+            Defaults to 20.
+        temperature (float): tau, above 0. Defaults to 0.07.
+
+    Returns:
+        Tensor: Classes, (M,).
+    """
+    train = F.normalize(train, dim=1)
+    predicted = []
+    for part in F.normalize(queries, dim=1).split(1024):
+        similarity, nearest = (part @ train.T).topk(min(k, len(train)))
+        # Less 1, the largest cosine: the same order, without overflow.
+        weights = ((similarity - 1) / temperature).exp()
+        votes = weights.new_zeros(len(part), num_classes)
+        votes.scatter_add_(1, labels[nearest], weights)
+        predicted.append(votes.argmax(1))
+    return torch.cat(predicted)
+
+
+def ridge_weights(
+    train: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    strengths: Sequence[float],
+) -> tuple[Tensor, Tensor]:
+    r"""Regress one-hot labels on features, every class with equal weight.
+
+    Minimises :math:`\sum_i w_i |y_i - W^T x_i - b|^2 + a |W|^2`. The weights
+    w are equal within a class and have the same sum in each class that
+    occurs; over all they sum to 1.
+
+    Args:
+        train (Tensor): Features, (N, C).
+        labels (Tensor): Their classes, in [0, num_classes), (N,).
+        num_classes (int): Number of classes, K.
+        strengths (Sequence[float]): Values of a, above 0.
+
+    Returns:
+        tuple[Tensor, Tensor]: For each of the S strengths W (S, C, K) and b
+        (S, 1, K), float64.
+    """
+    train = train.double()
+    targets = F.one_hot(labels, num_classes).double()
+    counts = targets.sum(0)
+    weights = (1 / counts[labels] / (counts > 0).sum())[:, None]
+    mean, target_mean = (weights * train).sum(0), (weights * targets).sum(0)
+    centred = train - mean
+    covariance = centred.T @ (weights * centred)
+    cross = centred.T @ (weights * (targets - target_mean))
+    identity = torch.eye(len(covariance), dtype=covariance.dtype)
+    slopes = torch.stack(
+        [
+            torch.linalg.solve(covariance + strength * identity, cross)
+            for strength in strengths
+        ]
+    )
+    return slopes, (target_mean - mean @ slopes)[:, None]
+
+
+def ridge_predict(
+    train: Tensor,
+    labels: Tensor,
+    queries: Tensor,
+    num_classes: int,
+    strengths: Sequence[float],
+) -> Tensor:
+    """Classify by :func:`ridge_weights` on standardised features.
+
+    Args:
+        train (Tensor): Features, (N, C); their mean and standard deviation
+            standardise the queries too.
+        labels (Tensor): Their classes, in [0, num_classes), (N,).
+        queries (Tensor): Features to classify, (M, C).
+        num_classes (int): Number of classes.
+        strengths (Sequence[float]): Penalties, above 0.
+
+    Returns:
+        Tensor: Classes for each of the S strengths, (S, M).
+    """
+    mean = train.double().mean(0)
+    std = train.double().std(0, unbiased=False)
+    std[std == 0] = 1  # a feature that says nothing
+    train, queries = ((x.double() - mean) / std for x in (train, queries))
+    slopes, offsets = ridge_weights(train, labels, num_classes, strengths)
+    return (queries @ slopes + offsets).argmax(2)
+
+
+def choose_strength(
+    train: Tensor, labels: Tensor, groups: np.ndarray, seed: int = 0
+) -> float:
+    """Choose the ridge's penalty on a fifth of the training groups.
+
+    Args:
+        train (Tensor): Features, (N, C).
+        labels (Tensor): Their classes, (N,).
+        groups (np.ndarray): What belongs together, (N,).
+        seed (int): Of the split. Defaults to 0.
+
+    Returns:
+        float: The best of :data:`STRENGTHS` in class-balanced accuracy, the
+        larger one of equals.
+
+    Raises:
+        UserValueError: If there are fewer than two groups.
+    """
+    names = np.unique(groups)
+    if len(names) < 2:
+        raise UserValueError(
+            'the strength of the ridge regression is chosen on held-out '
+            'images of the training set: it needs at least 2 images with '
+            f'boxes, found {len(names)}.'
+        )
+    names = np.random.default_rng(seed).permutation(names)
+    held = torch.from_numpy(np.isin(groups, names[: -(-len(names) // 5)]))
+    strengths = sorted(STRENGTHS, reverse=True)
+    predictions = ridge_predict(
+        train[~held],
+        labels[~held],
+        train[held],
+        int(labels.max()) + 1,
+        strengths,
+    )
+    scores = [balanced_accuracy(p, labels[held])[0] for p in predictions]
+    return strengths[int(np.argmax(scores))]
+
+
+def balanced_accuracy(
+    predicted: Tensor, labels: Tensor
+) -> tuple[float, float]:
+    """Mean over the classes of the share that is recognised.
+
+    Args:
+        predicted (Tensor): Classes, (M,).
+        labels (Tensor): The true ones, (M,).
+
+    Returns:
+        tuple[float, float]: The mean over the classes that occur in
+        ``labels``, and its standard error if the share of each class is
+        binomial.
+    """
+    recalls, variances = [], []
+    for label in labels.unique():
+        hits = (predicted == label)[labels == label].double()
+        recall = hits.mean().item()
+        recalls.append(recall)
+        variances.append(recall * (1 - recall) / len(hits))
+    return float(np.mean(recalls)), sum(variances) ** 0.5 / len(recalls)

@@ -1,21 +1,39 @@
 """Pictures of what the method does, drawn from arrays alone."""
 
+from .all_positions import draw_all_positions
 from .curves import draw_curves, read_scalars
+from .flow_lines import draw_flow_lines
 from .heat import heat_map
-from .matching import MatchingPair, draw_matching, draw_matching_figure
-from .pairs import matching_pair, read_rgb
+from .matched_crops import MatchingPair
+from .matching import draw_matching, draw_matching_figure
+from .page import Picture, write_page
+from .pairs import (
+    matching_pair,
+    matching_pair_of_crops,
+    most_overlapping_pairs,
+    read_rgb,
+)
 from .pyramid import draw_pyramid_crops
-from .saving import save_figure
+from .saving import figure_to_rgb, save_figure
+from .views import draw_views
 
 __all__ = [
     'MatchingPair',
+    'Picture',
+    'draw_all_positions',
     'draw_curves',
+    'draw_flow_lines',
     'draw_matching',
     'draw_matching_figure',
     'draw_pyramid_crops',
+    'draw_views',
+    'figure_to_rgb',
     'heat_map',
     'matching_pair',
+    'matching_pair_of_crops',
+    'most_overlapping_pairs',
     'read_rgb',
     'read_scalars',
     'save_figure',
+    'write_page',
 ]

@@ -8,7 +8,8 @@ strided network are not the middles of equal cells.
 import numpy as np
 from matplotlib import colormaps
 
-HEAT = colormaps['turbo']
+# Lightness rises with the value, for any colour vision and in grey.
+HEAT = colormaps['inferno']
 
 
 def check_centres(name: str, centres: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def check_centres(name: str, centres: np.ndarray) -> np.ndarray:
             f'{name} must be of shape (nodes, 2), x and y in '
             f'pixels, but got {centres.shape}'
         )
-    columns, rows = _grid_lines(centres)
+    columns, rows = grid_lines(centres)
     if len(columns) * len(rows) != len(centres):
         raise ValueError(
             f'{name} must form a grid, but {len(centres)} nodes lie in '
@@ -39,14 +40,14 @@ def check_centres(name: str, centres: np.ndarray) -> np.ndarray:
     return centres
 
 
-def _grid_lines(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def grid_lines(centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ascending x of the columns and y of the rows, to 0.001 pixel."""
     return np.unique(centres[:, 0].round(3)), np.unique(centres[:, 1].round(3))
 
 
 def cell_size(centres: np.ndarray) -> tuple[float, float]:
     """Width and height of a cell: the distance between neighbours."""
-    steps = [np.diff(lines) for lines in _grid_lines(centres)]
+    steps = [np.diff(lines) for lines in grid_lines(centres)]
     known = [step.min() for step in steps if len(step)] or [32.0]
     return tuple(
         float(step.min()) if len(step) else float(known[0]) for step in steps
@@ -98,7 +99,7 @@ def heat_map(
             f'values must be of shape ({len(centres)}, ), one '
             f'a centre, but got {values.shape}'
         )
-    columns, rows = _grid_lines(centres)
+    columns, rows = grid_lines(centres)
     grid = np.empty((len(rows), len(columns)))
     grid[
         np.searchsorted(rows, centres[:, 1].round(3)),
@@ -117,7 +118,7 @@ def overlay_heat(crop: np.ndarray, heat: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: RGB uint8 (height, width, 3).
     """
-    alpha = (0.35 + 0.35 * heat)[..., None]
+    alpha = (0.15 + 0.55 * heat)[..., None]
     # Greyed, so that the colours seen are those of the heat.
     grey = crop.mean(axis=2, keepdims=True) * 0.7 + crop * 0.3
     mixed = (1 - alpha) * grey + alpha * 255 * HEAT(heat)[..., :3]

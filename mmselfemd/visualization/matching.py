@@ -1,7 +1,6 @@
 """The paper's Fig. 5: where the flow of a position goes in the other crop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,94 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
-from .heat import (
-    HEAT,
-    cell_size,
-    check_centres,
-    flow_on_target,
-    heat_map,
-    overlay_heat,
-)
-from .saving import check_image
-
-GREEN = '#39ff14'
+from .colours import GREEN
+from .flow_lines import check_pairs
+from .heat import HEAT, cell_size, flow_on_target, heat_map, overlay_heat
+from .matched_crops import MatchingPair
 
 _TITLE = 'Optimal matching: where the flow of a position goes'
 _GUIDE = (
     'Green box: the chosen position in crop 1. Heat: where its flow '
-    'goes in crop 2, each picture by its own largest entry.'
+    'goes in crop 2, brightest at its largest entry; each picture has a '
+    'scale of its own.'
 )
 _TARGET_GUIDE = (
     'White ring: the true place. "On target": share of the flow within one '
     'cell of it; chance: the share of nodes there.'
 )
-
-
-@dataclass
-class MatchingPair:
-    """Two crops of an image and flows between their nodes.
-
-    Attributes:
-        crop1 (np.ndarray): RGB uint8 (height, width, 3), as the network saw
-            it but without colour jitter.
-        crop2 (np.ndarray): The other crop, likewise.
-        flows (Sequence[np.ndarray]): Flows to compare, such as those of the
-            untrained and of the trained network: (N1, N2) each, not negative.
-        positions (Sequence[int]): Nodes of crop 1 whose flow is shown.
-        centres1 (np.ndarray): Centres of the nodes' receptive fields in
-            crop 1, float (N1, 2): x and y in pixels, (0, 0) being the centre
-            of the first pixel. They form a grid, in any order, so those of a
-            flipped crop may run from right to left.
-        centres2 (np.ndarray): Those in crop 2: (N2, 2).
-        targets (Sequence[tuple[float, float] | None], optional): For each
-            position the place in crop 2 that shows the same, x and y in
-            pixels, or None where it lies outside. Defaults to None: unknown.
-    """
-
-    crop1: np.ndarray
-    crop2: np.ndarray
-    flows: Sequence[np.ndarray]
-    positions: Sequence[int]
-    centres1: np.ndarray
-    centres2: np.ndarray
-    targets: Sequence[tuple[float, float] | None] | None = None
-
-    def __post_init__(self) -> None:
-        check_image('crop1', self.crop1)
-        check_image('crop2', self.crop2)
-        self.centres1 = check_centres('centres1', self.centres1)
-        self.centres2 = check_centres('centres2', self.centres2)
-        shape = (len(self.centres1), len(self.centres2))
-        self.flows = [_checked_flow(flow, shape) for flow in self.flows]
-        for position in self.positions:
-            if not 0 <= position < shape[0]:
-                raise ValueError(
-                    f'positions must be nodes of crop 1, from 0 '
-                    f'to {shape[0] - 1}, but got {position}'
-                )
-        if self.targets is not None and len(self.targets) != len(
-            self.positions
-        ):
-            raise ValueError(
-                f'targets must name a place, or None, for each of the '
-                f'{len(self.positions)} positions, but has '
-                f'{len(self.targets)} entries'
-            )
-
-
-def _checked_flow(flow: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    flow = np.asarray(flow, float)
-    if flow.shape != shape:
-        raise ValueError(
-            f'flow must be of shape {shape}, one entry for each '
-            f'pair of centres, but got {flow.shape}'
-        )
-    if not (np.isfinite(flow).all() and (flow >= 0).all()):
-        raise ValueError(
-            'flow must be finite and not negative, but its '
-            f'entries range from {flow.min()} to {flow.max()}'
-        )
-    return flow
 
 
 def draw_matching(
@@ -157,7 +83,8 @@ def draw_matching_figure(
 
     Args:
         pairs (Sequence[MatchingPair]): The rows, each with as many flows as
-            there are titles and with the same number of positions.
+            there are titles. Where one has fewer positions than another
+            its last columns stay empty.
         titles (Sequence[str]): What the flows come from. Defaults to
             ('untrained', 'trained').
         title (str): Title of the page. Defaults to what it shows.
@@ -167,31 +94,27 @@ def draw_matching_figure(
             for each position crop 2 with one heat map a title.
 
     Raises:
-        ValueError: If there is no pair, or numbers of flows or positions
-            differ.
+        ValueError: If there is no pair, or a number of flows differs from
+            that of the titles.
     """
-    if not pairs:
-        raise ValueError('pairs must hold at least one pair of crops')
-    count = len(pairs[0].positions)
-    for number, pair in enumerate(pairs):
-        if len(pair.flows) != len(titles) or len(pair.positions) != count:
-            raise ValueError(
-                f'pairs[{number}] has {len(pair.flows)} flows and '
-                f'{len(pair.positions)} positions, expected {len(titles)} '
-                f'(one a title) and {count} (as in the first pair)'
-            )
+    check_pairs(pairs, titles)
+    count = max(len(pair.positions) for pair in pairs)
     columns = 1 + count * len(titles)
     figure = Figure(
-        figsize=(2.4 * columns + 0.6, 2.5 * len(pairs) + 1.1),
+        figsize=(2.4 * columns + 0.6, 3.1 * len(pairs) + 1.2),
         layout='constrained',
     )
     figure.suptitle(title, fontsize=15)
     axes = figure.subplots(len(pairs), columns, squeeze=False)
     for row, pair in enumerate(pairs):
         _draw_positions(axes[row, 0], pair)
+        _write_accuracy(axes[row, 0], pair, titles)
         for column in range(1, columns):
             position, flow = divmod(column - 1, len(titles))
-            _draw_heat(axes[row, column], pair, position, flow)
+            if position < len(pair.positions):
+                _draw_heat(axes[row, column], pair, position, flow)
+            else:
+                axes[row, column].set_axis_off()
             if row == 0:
                 axes[row, column].set_title(
                     f'Position {1 + position}, {titles[flow]}', fontsize=11
@@ -234,7 +157,26 @@ def _draw_positions(axes: Axes, pair: MatchingPair) -> None:
                 va='center',
                 path_effects=[withStroke(linewidth=3, foreground='black')],
             )
-    axes.set_axis_off()
+    _hide_ticks(axes)
+
+
+def _write_accuracy(
+    axes: Axes, pair: MatchingPair, titles: Sequence[str]
+) -> None:
+    """Below crop 1: matching accuracy over all of its nodes."""
+    if pair.describe_accuracy(0):
+        lines = ['matching accuracy'] + [
+            f'{title}: {pair.describe_accuracy(flow)}'
+            for flow, title in enumerate(titles)
+        ]
+        lines.append(f'chance: {pair.chance:.0%}')
+        axes.set_xlabel('\n'.join(lines), fontsize=9)
+
+
+def _hide_ticks(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
 
 
 def _draw_heat(
@@ -246,9 +188,7 @@ def _draw_heat(
         row / (row.max() or 1), pair.centres2, pair.crop2.shape[:2]
     )
     axes.imshow(overlay_heat(pair.crop2, heat))
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+    _hide_ticks(axes)
     if pair.targets is None:
         return
     target = pair.targets[position]

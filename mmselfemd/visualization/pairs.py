@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import mmcv
 import numpy as np
+from mmengine.fileio import get
 
 from mmselfemd.datasets.transforms.cut_views import cut_view
 from mmselfemd.evaluation.geometry import (
+    correspondences,
     nodes_in_image,
+    overlap,
     receptive_field_centres,
 )
 
-from .matching import MatchingPair
+from .matched_crops import MatchingPair
 
 
 def matching_pair(
     image: np.ndarray,
     views: Sequence[Mapping],
     flows: Sequence[np.ndarray],
-    num_positions: int = 2,
+    num_positions: int | None = 2,
 ) -> MatchingPair:
     """Cut the two crops again, without colour jitter, and choose positions.
 
@@ -32,7 +36,34 @@ def matching_pair(
             gives it.
         flows (Sequence[np.ndarray]): Flows to show side by side, each
             (N, N) between the maps of the views.
-        num_positions (int): How many positions at the most. Defaults to 2.
+        num_positions (int, optional): How many positions at the most.
+            Defaults to 2. None: all nodes of crop 1, in order, also those
+            whose place crop 2 does not show.
+
+    Returns:
+        MatchingPair: What :func:`draw_matching_figure` draws.
+
+    Raises:
+        ValueError: If crop 2 shows the place of no node of crop 1.
+    """
+    crops = [cut_view(image, **view) for view in views]
+    return matching_pair_of_crops(crops, views, flows, num_positions)
+
+
+def matching_pair_of_crops(
+    crops: Sequence[np.ndarray],
+    views: Sequence[Mapping],
+    flows: Sequence[np.ndarray],
+    num_positions: int | None = 2,
+) -> MatchingPair:
+    """As :func:`matching_pair`, where the crops are there already.
+
+    Args:
+        crops (Sequence[np.ndarray]): The two views, RGB, uint8.
+        views (Sequence[Mapping]): See :func:`matching_pair`.
+        flows (Sequence[np.ndarray]): See :func:`matching_pair`.
+        num_positions (int, optional): See :func:`matching_pair`. Defaults
+            to 2.
 
     Returns:
         MatchingPair: What :func:`draw_matching_figure` draws.
@@ -41,7 +72,6 @@ def matching_pair(
         ValueError: If crop 2 shows the place of no node of crop 1.
     """
     num_cells = round(len(flows[0]) ** 0.5)
-    crops = [cut_view(image, **view) for view in views]
     centres = receptive_field_centres(num_cells) - 0.5
     places = [
         _in_view(node, views[1])
@@ -50,7 +80,11 @@ def matching_pair(
     shared = [node for node, place in enumerate(places) if place is not None]
     if not shared:
         raise ValueError('no node of view 1 lies in view 2')
-    positions = _choose(crops[0], centres, shared, num_positions)
+    positions = (
+        list(range(len(places)))
+        if num_positions is None
+        else _choose(crops[0], centres, shared, num_positions)
+    )
     return MatchingPair(
         *crops,
         flows=flows,
@@ -58,7 +92,61 @@ def matching_pair(
         centres1=centres,
         centres2=centres,
         targets=[places[position] for position in positions],
+        partners=correspondences(*views, num_cells),
     )
+
+
+def most_overlapping_pairs(
+    images: Sequence[np.ndarray | str],
+    views: Sequence[Sequence[Mapping]],
+    flows: Sequence[np.ndarray],
+    num_pairs: int = 4,
+    num_positions: int = 2,
+) -> list[MatchingPair]:
+    """Those pairs of views that share most, whatever the networks make of it.
+
+    Args:
+        images (Sequence[np.ndarray | str]): B images, RGB, (H, W, 3),
+            uint8, or their paths; only those that are chosen are read.
+        views (Sequence[Sequence[Mapping]]): For each image the geometry of
+            its two views.
+        flows (Sequence[np.ndarray]): Of each network the flows (B, N, N)
+            between the maps of the views, as from
+            :func:`mmselfemd.evaluation.match_batch`.
+        num_pairs (int): How many pairs at the most. Defaults to 4.
+        num_positions (int): How many positions of each at the most.
+            Defaults to 2.
+
+    Returns:
+        list[MatchingPair]: For :func:`draw_matching_figure` and
+            :func:`draw_flow_lines`; largest overlap first.
+
+    Raises:
+        ValueError: If no two views overlap.
+    """
+    order = np.argsort([-overlap(*pair) for pair in views], kind='stable')
+    num_cells = round(flows[0].shape[-1] ** 0.5)
+    chosen = [
+        index
+        for index in order[:num_pairs]
+        if any(
+            _in_view(node, views[index][1]) is not None
+            for node in nodes_in_image(views[index][0], num_cells)
+        )
+    ]
+    if not chosen:
+        raise ValueError('no node of a view 1 lies in its view 2')
+    return [
+        matching_pair(
+            read_rgb(images[index])
+            if isinstance(images[index], str)
+            else images[index],
+            views[index],
+            [flow[index] for flow in flows],
+            num_positions,
+        )
+        for index in chosen
+    ]
 
 
 def _choose(
@@ -100,5 +188,16 @@ def read_rgb(path: str) -> np.ndarray:
 
     Returns:
         np.ndarray: The image, RGB, (H, W, 3), uint8.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it does not decode.
     """
-    return mmcv.imread(path, channel_order='rgb')
+    content = get(str(path))
+    try:
+        image = mmcv.imfrombytes(content) if content else None
+    except cv2.error as error:  # too many pixels, for instance
+        raise ValueError(str(error).strip()) from error
+    if image is None:
+        raise ValueError('it does not decode' if content else 'it is empty')
+    return mmcv.bgr2rgb(image)

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .colours import GREEN
 from .saving import check_image
-
-GREEN = '#39ff14'
 
 
 def pyramid_windows(

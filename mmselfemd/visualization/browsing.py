@@ -1,0 +1,93 @@
+"""What a config's pipeline feeds the network, drawn image by image."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, DefaultScope
+from mmengine.runner import set_random_seed
+
+from mmselfemd.engine.data_paths import check_data_paths
+from mmselfemd.engine.hooks.precise_bn_hook import preserve_random_state
+from mmselfemd.errors import UserValueError
+
+from .page import Picture, write_page
+from .pairs import read_rgb
+from .saving import save_figure
+from .view_pipeline import view_pipeline
+from .views import draw_views
+
+
+def browse_views(
+    cfg: Config, out: str, num: int = 8, seed: int = 0, html: bool = False
+) -> list[Path]:
+    """Draw images of the training data and the views cut from them.
+
+    Args:
+        cfg (Config): Config of a pre-training run.
+        out (str): Folder of the pictures.
+        num (int): How many images; all, if there are fewer. Defaults to 8.
+        seed (int): Chooses the images and what is random about their views.
+            Defaults to 0.
+        html (bool): Whether to write ``index.html`` too. Defaults to False.
+
+    Returns:
+        list[Path]: The files written.
+
+    Raises:
+        UserError: If the config is not one of pre-training, its data are not
+            there, or ``num`` is not positive.
+    """
+    if num < 1:
+        raise UserValueError(f'--num: expected at least 1, got {num}')
+    view_pipeline(cfg)  # raises for a detector's config
+    check_data_paths(cfg, ['train'])
+    pictures, start = [], time.time()
+    with (
+        preserve_random_state(),
+        DefaultScope.overwrite_default_scope('mmselfemd'),
+    ):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        order = np.random.default_rng(seed).permutation(len(dataset))[:num]
+        for done, index in enumerate(order.tolist(), start=1):
+            set_random_seed(seed + index)
+            pictures.append(
+                _draw(dataset[index], Path(out), f'{done:03d}', index)
+            )
+            left = (time.time() - start) / done * (len(order) - done)
+            print_log(
+                f'{pictures[-1].path} ({done} of {len(order)}, '
+                f'{left:.0f} s left)'
+            )
+    written = [picture.path for picture in pictures]
+    if html:
+        page = write_page(
+            Path(out, 'index.html'), 'Views of the training data', pictures
+        )
+        print_log(str(page))
+        written.append(page)
+    return written
+
+
+def _draw(item: dict, out: Path, number: str, index: int) -> Picture:
+    """Draw one item of the data set: ``inputs`` and ``data_samples``."""
+    sample = item['data_samples']
+    # A view is BGR, as LoadImage decodes it; the preprocessor turns it round.
+    crops = [view.numpy()[::-1].transpose(1, 2, 0) for view in item['inputs']]
+    figure = draw_views(
+        read_rgb(sample.img_path),
+        sample.views,
+        crops,
+        f'Image {index}: {Path(sample.img_path).name}',
+    )
+    name = f'{number}_{Path(sample.img_path).stem}'
+    sizes = ', '.join(str(view['size']) for view in sample.views)
+    return Picture(
+        save_figure(figure, out / f'{name}.png', dpi=100),
+        name,
+        f'{Path(sample.img_path).name} with the boxes of its '
+        f'{len(crops)} views, and the views, of {sizes} pixels, as the '
+        'network gets them.',
+    )

@@ -1,0 +1,210 @@
+"""Matches on one's own photographs: files in, pictures out."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.evaluation import match_batch
+
+from .all_positions import draw_all_positions
+from .flow_lines import draw_flow_lines
+from .matched_crops import MatchingPair
+from .matching import draw_matching_figure
+from .networks import build_networks
+from .overlapping_crops import Crops, OverlappingCrops, collate_crops
+from .page import Picture, write_page
+from .pairs import matching_pair_of_crops, read_rgb
+from .saving import save_figure
+from .view_pipeline import view_pipeline, without_colour_changes
+
+_EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+# Pairs that share the statistics of batch norm: as many as the images of a
+# batch of the published recipe on one GPU.
+_BATCH_SIZE = 32
+
+
+def visualize_matching(
+    cfg: Config,
+    images: Sequence[str],
+    out: str,
+    checkpoint: str | None = None,
+    num_positions: int | None = 2,
+    num_pairs: int = 1,
+    seed: int = 0,
+    html: bool = False,
+) -> list[Path]:
+    """Draw, for each image, where the flow between two of its crops goes.
+
+    The flow is that of matching accuracy: between the maps of the query
+    backbone, with uniform marginals and the batch's statistics in its norms.
+    A batch holds 32 pairs of crops; where the images give fewer, further
+    pairs of them are cut for the statistics and not shown.
+
+    Args:
+        cfg (Config): Config of a pre-training run: backbone, preprocessor,
+            and how views are cut. Colours are not changed.
+        images (Sequence[str]): Image files, and folders of them.
+        out (str): Folder of the pictures.
+        checkpoint (str, optional): See :func:`build_networks`. Defaults to
+            None: only the untrained network is drawn.
+        num_positions (int, optional): Positions with a heat map, at the
+            most. Defaults to 2. None: every node.
+        num_pairs (int): Pairs of crops of each image. Defaults to 1.
+        seed (int): Of the crops and of the untrained weights. Defaults to 0.
+        html (bool): Whether to write ``index.html`` too. Defaults to False.
+
+    Returns:
+        list[Path]: The files written.
+
+    Raises:
+        UserError: If an argument does not fit, or nothing could be drawn.
+    """
+    for name, value in dict(
+        num_positions=num_positions, num_pairs=num_pairs
+    ).items():
+        if value is not None and value < 1:
+            raise UserValueError(f'{name}: expected at least 1, got {value}')
+    cutter = OverlappingCrops(without_colour_changes(view_pipeline(cfg)), seed)
+    preprocessor, networks = build_networks(cfg, checkpoint, seed)
+    paths = list(_find_images(images))
+    names, start = _unique_names(paths), time.time()
+    pictures: list[Picture] = []
+    size = max(1, _BATCH_SIZE // num_pairs)
+    for first in range(0, len(paths), size):
+        chunk = paths[first : first + size]
+        crops = _cut(cutter, chunk, num_pairs)
+        shown = [one for one in crops if one.is_shown]
+        if shown:
+            batch = collate_crops(crops)
+            flows = [
+                match_batch(network, preprocessor, batch)[0]
+                for network in networks.values()
+            ]
+        for index, one in enumerate(shown):
+            pair = matching_pair_of_crops(
+                one.crops,
+                one.views,
+                [flow[index] for flow in flows],
+                num_positions,
+            )
+            name = names[one.path] + (
+                f'_pair{one.number + 1}' if num_pairs > 1 else ''
+            )
+            every = num_positions is None
+            new = _draw_pair(pair, list(networks), Path(out), name, every)
+            pictures += new
+            for picture in new:
+                print_log(str(picture.path))
+        done = min(first + size, len(paths))
+        left = (time.time() - start) / done * (len(paths) - done)
+        print_log(f'{done} of {len(paths)} images, {left:.0f} s left')
+    if not pictures:
+        raise UserError(
+            'Nothing was drawn: no image could be read and cut, see above.'
+        )
+    written = [picture.path for picture in pictures]
+    if html:
+        page = write_page(Path(out, 'index.html'), 'Matches', pictures)
+        print_log(str(page))
+        written.append(page)
+    return written
+
+
+def _find_images(images: Sequence[str]) -> Iterator[Path]:
+    """Files as they are named, and those below folders."""
+    for path in map(Path, images):
+        if path.is_dir():
+            found = sorted(
+                file
+                for file in path.rglob('*')
+                if file.suffix.lower() in _EXTENSIONS and file.is_file()
+            )
+            if not found:
+                _skip(path, f'no image below it ({", ".join(_EXTENSIONS)})')
+            yield from found
+        else:
+            yield path
+
+
+def _unique_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """For each image the name of its pictures."""
+    names: dict[Path, str] = {}
+    taken = set()
+    for path in paths:
+        if path not in names:
+            name = next(
+                name
+                for number in count(1)
+                if (name := path.stem + (f'_{number}' if number > 1 else ''))
+                not in taken
+            )
+            taken.add(name)
+            names[path] = name
+    return names
+
+
+def _cut(
+    cutter: OverlappingCrops, paths: Sequence[Path], num_pairs: int
+) -> list[Crops]:
+    """Pairs to show, first, and as many more as a batch lacks."""
+    shown: list[Crops] = []
+    good: list[Path] = []
+    for path in paths:
+        try:
+            shown += cutter(path, read_rgb(path), num_pairs)
+            good.append(path)
+        except (OSError, ValueError) as error:
+            _skip(path, str(error))
+    lacking = _BATCH_SIZE - len(shown)
+    if not good or lacking <= 0:
+        return shown
+    each = num_pairs + -(-lacking // len(good))
+    spare = [
+        one._replace(is_shown=False)
+        for path in good
+        for one in cutter(path, read_rgb(path), each)[num_pairs:]
+    ]
+    return shown + spare[:lacking]
+
+
+def _skip(path: Path, reason: str) -> None:
+    print_log(f'Skipped {path}: {reason}', level=logging.WARNING)
+
+
+def _draw_pair(
+    pair: MatchingPair,
+    titles: Sequence[str],
+    out: Path,
+    name: str,
+    every_position: bool,
+) -> list[Picture]:
+    """Heat maps and lines of one pair of crops."""
+    figures: dict[str, tuple[str, Figure]] = {}
+    if every_position:
+        figures['all'] = 'heat of every node', draw_all_positions(pair, titles)
+    else:
+        figures['heat'] = (
+            'heat of chosen positions',
+            draw_matching_figure([pair], titles),
+        )
+    figures['lines'] = 'flow as lines', draw_flow_lines([pair], titles)
+    accuracy = '; '.join(
+        f'{title}: {pair.describe_accuracy(flow)}'
+        for flow, title in enumerate(titles)
+    )
+    return [
+        Picture(
+            save_figure(figure, out / f'{name}_{kind}.png', dpi=100),
+            f'{name}: {what}',
+            f'Two crops of {name}, {what}. Matching accuracy {accuracy}; '
+            f'chance {pair.chance:.0%}.',
+        )
+        for kind, (what, figure) in figures.items()
+    ]

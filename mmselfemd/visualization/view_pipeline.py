@@ -1,0 +1,88 @@
+"""The part of a config that cuts views."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from mmengine.config import Config
+
+from mmselfemd.errors import UserValueError
+
+
+def view_pipeline(cfg: Config) -> list[dict]:
+    """Find the pipeline of the training data that cuts views.
+
+    Args:
+        cfg (Config): Config of a pre-training run.
+
+    Returns:
+        list[dict]: A copy of its pipeline, with ``CutViews`` in it.
+
+    Raises:
+        UserValueError: If it cuts no views, as a detector's does not.
+    """
+    for pipeline in _pipelines(cfg.get('train_dataloader') or {}):
+        if any(_cuts_views(step) for step in pipeline):
+            return deepcopy(pipeline)
+    raise UserValueError(
+        f'{cfg.filename or "the config"} cuts no views: its train_dataloader '
+        "has no pipeline with 'CutViews'. These pictures are for pre-training "
+        "configs; mmdet's tools/analysis_tools/browse_dataset.py shows what a "
+        'detector is trained on.'
+    )
+
+
+def without_colour_changes(pipeline: list[dict]) -> list[dict]:
+    """Keep of a pipeline what places the first two views.
+
+    Args:
+        pipeline (list[dict]): As from :func:`view_pipeline`.
+
+    Returns:
+        list[dict]: A copy whose ``CutViews`` cuts the first two views and
+            leaves their colours alone.
+
+    Raises:
+        UserValueError: If there are not two views of one size.
+    """
+    pipeline = deepcopy(pipeline)
+    step = next(step for step in pipeline if _cuts_views(step))
+    sizes = [view['size'] for view in step['views']]
+    if len(sizes) < 2 or sizes[0] != sizes[1]:
+        raise UserValueError(
+            'Pictures of matches need two views of one size, the first two '
+            f'of CutViews; the config cuts views of {sizes} pixels'
+        )
+    step['views'] = [dict(size=size, photometric=[]) for size in sizes[:2]]
+    return pipeline
+
+
+def cut_views_of(pipeline: list[dict]) -> dict:
+    """Config of ``CutViews`` in a pipeline that has it.
+
+    Args:
+        pipeline (list[dict]): As from :func:`view_pipeline`.
+
+    Returns:
+        dict: For ``TRANSFORMS.build``.
+    """
+    return next(step for step in pipeline if _cuts_views(step))
+
+
+def _cuts_views(step: Any) -> bool:
+    name = step.get('type') if isinstance(step, dict) else None
+    name = getattr(name, '__name__', name)  # a class, in a config of Python
+    return str(name).split('.')[-1] == 'CutViews'
+
+
+def _pipelines(node: Any) -> Iterator[list]:
+    """Every pipeline below a node, through data sets of data sets."""
+    if isinstance(node, dict):
+        for name, child in node.items():
+            if name == 'pipeline' and isinstance(child, list):
+                yield child
+            else:
+                yield from _pipelines(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from _pipelines(child)

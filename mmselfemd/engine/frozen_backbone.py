@@ -21,7 +21,8 @@ def build_untrained(cfg: Config) -> BaseSelfSupervisor:
     """Build the model of a pre-training run as it is at iteration 0.
 
     The generators are seeded as the run's are, by ``randomness.seed``; a
-    config without a seed gets 0.
+    config without a seed gets 0. (A key encoder becomes a copy of the query
+    only when a run starts.)
 
     Args:
         cfg (Config): The config of a pre-training run.

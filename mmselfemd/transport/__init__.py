@@ -4,8 +4,10 @@ Plain tensors in, plain tensors out; nothing here knows about images or
 networks, and nothing but torch is imported.
 """
 
+from .convergence import ConvergenceWarning
 from .cost import cosine_cost
 from .emd import emd_similarity
+from .exact import ExactPlan, exact_transport
 from .marginals import (
     mean_marginals,
     normalise_marginals,
@@ -15,9 +17,12 @@ from .marginals import (
 from .sinkhorn import TransportPlan, sinkhorn
 
 __all__ = [
+    'ConvergenceWarning',
+    'ExactPlan',
     'TransportPlan',
     'cosine_cost',
     'emd_similarity',
+    'exact_transport',
     'mean_marginals',
     'normalise_marginals',
     'sinkhorn',

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from .cost import cosine_cost
+from .gradients import envelope_slopes, implicit_slopes
+from .marginals import normalise_marginals
 from .precision import full_precision
 from .sinkhorn import TransportPlan, sinkhorn
 
@@ -18,6 +20,7 @@ def emd_similarity(
     gamma: float = 0.05,
     max_iters: int = 100,
     gradient: str = 'envelope',
+    marginal_gradient: bool = False,
 ) -> Tensor:
     r"""Similarity of two sets of nodes under the optimal flow, Eq. 12.
 
@@ -27,17 +30,20 @@ def emd_similarity(
     Args:
         x (Tensor): Nodes of X, (B, N, C).
         y (Tensor): Nodes of Y, (B, M, C).
-        source (Tensor): Weights of the nodes of X, (B, N), >= 0. They carry
-            no gradient.
+        source (Tensor): Weights of the nodes of X, (B, N), >= 0; normalised
+            here.
         target (Tensor): Weights of the nodes of Y, (B, M), likewise.
         gamma (float): Strength of the entropy. Defaults to 0.05.
         max_iters (int): Number of Sinkhorn iterations. Defaults to 100.
-        gradient (str): What is differentiated with respect to the cost:
+        gradient (str): What is differentiated:
             ``envelope`` holds the flow fixed, which is the exact gradient of
-            the *regularised* optimum (Eq. 4) by the envelope theorem;
-            ``implicit`` is the gradient of :math:`\langle c, \pi^*(c)
-            \rangle` itself at a converged flow; ``unroll`` differentiates
-            the iterations. Defaults to 'envelope'.
+            the *regularised* optimum (Eq. 4, with the sign turned) by the
+            envelope theorem; ``implicit`` is the gradient of the similarity
+            itself at a converged flow; ``unroll`` differentiates the
+            iterations. Defaults to 'envelope'.
+        marginal_gradient (bool): Whether the same is differentiated by the
+            weights too. A weight of zero gets no gradient, as behind a relu.
+            Defaults to False: by the cost alone.
 
     Returns:
         Tensor: Similarities, (B,), in [-1, 1].
@@ -46,7 +52,13 @@ def emd_similarity(
         ValueError: If ``gradient`` is unknown, or see :func:`sinkhorn`.
     """
     return flow_similarity(
-        cosine_cost(x, y), source, target, gamma, max_iters, gradient
+        cosine_cost(x, y),
+        source,
+        target,
+        gamma,
+        max_iters,
+        gradient,
+        marginal_gradient,
     )[0]
 
 
@@ -58,6 +70,7 @@ def flow_similarity(
     gamma: float = 0.05,
     max_iters: int = 100,
     gradient: str = 'envelope',
+    marginal_gradient: bool = False,
 ) -> tuple[Tensor, TransportPlan]:
     """As :func:`emd_similarity`, from costs, with the plan beside it.
 
@@ -68,6 +81,8 @@ def flow_similarity(
         gamma (float): Strength of the entropy. Defaults to 0.05.
         max_iters (int): Number of Sinkhorn iterations. Defaults to 100.
         gradient (str): See :func:`emd_similarity`. Defaults to 'envelope'.
+        marginal_gradient (bool): See :func:`emd_similarity`.
+            Defaults to False.
 
     Returns:
         tuple[Tensor, TransportPlan]: Similarities (B,), and the plan.
@@ -79,7 +94,12 @@ def flow_similarity(
         raise ValueError(
             f'gradient must be one of {GRADIENTS}, but got {gradient!r}'
         )
-    source, target = source.detach(), target.detach()
+    source, target = (
+        _without_gradient_at_zero(weights)
+        if marginal_gradient
+        else weights.detach()
+        for weights in (source, target)
+    )
     if gradient == 'unroll':
         plan = sinkhorn(cost, source, target, gamma, max_iters)
         return ((1 - cost) * plan.flow).sum((1, 2)), plan
@@ -87,38 +107,22 @@ def flow_similarity(
     with torch.no_grad():
         plan = sinkhorn(cost, source, target, gamma, max_iters)
         score = ((1 - cost) * plan.flow).sum((1, 2))
-    if not cost.requires_grad:
-        return score, plan
-    slope = -plan.flow
-    if gradient == 'implicit':
-        slope = slope + _flow_response(plan.flow, 1 - cost.detach(), gamma)
-    # Adds zero, and makes d score / d cost = slope.
-    return score + ((cost - cost.detach()) * slope).sum((1, 2)), plan
+    inputs = cost, normalise_marginals(source), normalise_marginals(target)
+    if any(tensor.requires_grad for tensor in inputs):
+        with torch.no_grad():
+            slopes = (
+                envelope_slopes(plan)
+                if gradient == 'envelope'
+                else implicit_slopes(cost, plan, gamma)
+            )
+        for tensor, slope in zip(inputs, slopes, strict=True):
+            if tensor.requires_grad:
+                # Adds zero, and makes d score / d tensor = slope.
+                change = (tensor - tensor.detach()) * slope
+                score = score + change.flatten(1).sum(1)
+    return score, plan
 
 
-def _flow_response(flow: Tensor, weight: Tensor, gamma: float) -> Tensor:
-    r"""Gradient of :math:`\sum_{ij} w_{ij} \pi^*_{ij}(c)` by the cost c.
-
-    With :math:`\pi_{ij} = \exp((f_i + g_j - c_{ij}) / \gamma)` and the
-    marginals held, the implicit function theorem gives
-
-    .. math::
-        -\pi_{ij} (w_{ij} - \lambda_i - \mu_j) / \gamma
-
-    where :math:`\lambda` and :math:`\mu` make every row and column of it sum
-    to zero.
-    """
-    row, column = flow.sum(2), flow.sum(1)
-    safe_row = row.where(row > 0, 1)
-    weighted = flow * weight
-    share = flow / safe_row[:, :, None]
-    # Eliminate lambda; a node of weight zero gets mu = 0.
-    system = torch.diag_embed(column.where(column > 0, 1)) - flow.mT @ share
-    # (lambda + t, mu - t) is the same solution: fix t by <column, mu> = 0.
-    system = system + column[:, :, None] * column[:, None, :]
-    row_sums = weighted.sum(2, keepdim=True)
-    mu = torch.linalg.solve(
-        system, weighted.sum(1) - (share.mT @ row_sums)[..., 0]
-    )
-    lambda_ = (row_sums - flow @ mu[..., None]) / safe_row[:, :, None]
-    return -flow * (weight - lambda_ - mu[:, None, :]) / gamma
+def _without_gradient_at_zero(weights: Tensor) -> Tensor:
+    # There the slope of the regularised optimum is infinite.
+    return weights.where(weights != 0, 0)

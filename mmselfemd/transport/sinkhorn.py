@@ -1,13 +1,15 @@
 """Entropic optimal transport by Sinkhorn-Knopp iterations, Eq. 4-10."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .convergence import convergence_monitor
+from .domains import LinearDomain, LogDomain, State
 from .marginals import normalise_marginals
 from .precision import full_precision
+from .problem import check_problem, refuse_non_finite
 
 # exp(-cost / gamma) and the two scalings stay well inside a type's range, and
 # so does the product of all three, while (max - min of cost) / gamma is below.
@@ -17,9 +19,12 @@ _LINEAR_RANGE = {torch.float32: 44.0, torch.float64: 300.0}
 # given; each look costs the host a wait for the device.
 _CHECK_INTERVAL = 10
 
+# The residual that counts as converged where no `tol` is given.
+_DEFAULT_TOL = 1e-3
+
 
 class TransportPlan(NamedTuple):
-    """The solution of B transport problems.
+    r"""The solution of B transport problems.
 
     Attributes:
         flow (Tensor): Units moved from node i to node j, (B, N, M). Its rows
@@ -28,12 +33,20 @@ class TransportPlan(NamedTuple):
         iterations (Tensor): Iterations used, (B,), integer.
         residual (Tensor): L1 error of the target marginal, (B,).
         converged (Tensor): Whether ``residual`` is small enough, (B,), bool.
+        source_potential (Tensor): f, (B, N), without gradient. With g it
+            gives the flow, :math:`\pi_{ij} = \exp((f_i + g_j - c_{ij}) /
+            \gamma)`, and at convergence the slope of the optimum of Eq. 4 by
+            the marginals; -inf where the weight is zero. They are the
+            multipliers of Eq. 5 with the sign turned, f = -beta, g = -alpha.
+        target_potential (Tensor): g, (B, M), likewise.
     """
 
     flow: Tensor
     iterations: Tensor
     residual: Tensor
     converged: Tensor
+    source_potential: Tensor
+    target_potential: Tensor
 
 
 @full_precision
@@ -85,158 +98,64 @@ def sinkhorn(
         raise ValueError(
             f"domain must be 'auto', 'linear' or 'log', but got {domain!r}"
         )
-    spread = _check(cost, source, target, gamma, max_iters)
+    if not gamma > 0:
+        raise ValueError(f'gamma must be > 0, but got {gamma}')
+    if max_iters < 1:
+        raise ValueError(f'max_iters must be >= 1, but got {max_iters}')
+    spread = check_problem(cost, source, target)
     if check_finite:
-        _check_finite(cost=cost, source=source, target=target)
+        refuse_non_finite(cost=cost, source=source, target=target)
     source, target = normalise_marginals(source), normalise_marginals(target)
     if domain == 'auto':
         is_safe = spread / gamma <= _LINEAR_RANGE[cost.dtype]
         domain = 'linear' if is_safe else 'log'
-    in_domain = _linear_domain if domain == 'linear' else _log_domain
-    step, state, plan = in_domain(cost, source, target, gamma)
+    in_domain = LinearDomain if domain == 'linear' else LogDomain
+    problem = in_domain(cost, source, target, gamma)
     if tol is None:
+        state = problem.start()
         for _ in range(max_iters):
-            state = step(*state)
+            state = problem.step(*state)
         iterations = torch.full(cost.shape[:1], max_iters, device=cost.device)
     else:
-        state, iterations = _until_converged(
-            step, state, plan, target, max_iters, tol
-        )
-    flow = plan(*state)
+        state, iterations = _until_converged(problem, target, max_iters, tol)
+    flow = problem.flow(*state)
     residual = _residual(flow, target)
+    tol = _DEFAULT_TOL if tol is None else tol
+    convergence_monitor.watch(residual, tol, gamma, max_iters)
+    with torch.no_grad():
+        potentials = problem.potentials(*state)
     return TransportPlan(
-        flow, iterations, residual, residual <= (1e-3 if tol is None else tol)
+        flow, iterations, residual, residual <= tol, *potentials
     )
 
 
-_State = tuple[Tensor, Tensor]
-_Domain = tuple[Callable[..., _State], _State, Callable[..., Tensor]]
-
-
 def _until_converged(
-    step: Callable[..., _State],
-    state: _State,
-    plan: Callable[..., Tensor],
+    problem: LinearDomain | LogDomain,
     target: Tensor,
     max_iters: int,
     tol: float,
-) -> tuple[_State, Tensor]:
+) -> tuple[State, Tensor]:
     """Iterate each problem until its residual is at most ``tol``.
 
     One that has converged stays where it is, so that it comes out the same
     alone and in a batch.
     """
+    state = problem.start()
     active = torch.ones_like(target[:, 0], dtype=torch.bool)
     iterations = torch.zeros_like(active, dtype=torch.long)
     for iteration in range(1, max_iters + 1):
         state = tuple(
             torch.where(active[:, None], new, old)
-            for new, old in zip(step(*state), state, strict=True)
+            for new, old in zip(problem.step(*state), state, strict=True)
         )
         iterations += active
         if iteration % _CHECK_INTERVAL == 0:
-            active = active & (_residual(plan(*state), target) > tol)
+            active = active & (_residual(problem.flow(*state), target) > tol)
             if not active.any():
                 break
     return state, iterations
 
 
-def _linear_domain(
-    cost: Tensor, source: Tensor, target: Tensor, gamma: float
-) -> _Domain:
-    """Eq. 9 and 10 as printed, the cost shifted to start at zero."""
-    floor = cost.detach().amin((1, 2), keepdim=True)
-    kernel = torch.exp((floor - cost) / gamma)
-
-    # (K * v).sum is faster on a CPU than bmm at this size, and faster still
-    # into one buffer; with a gradient each product has to be kept.
-    product = None if kernel.requires_grad else torch.empty_like(kernel)
-
-    def step(u: Tensor, v: Tensor) -> _State:
-        u = target / torch.mul(kernel, v[:, :, None], out=product).sum(1)
-        v = source / torch.mul(kernel, u[:, None, :], out=product).sum(2)
-        return u, v
-
-    def plan(u: Tensor, v: Tensor) -> Tensor:
-        return v[:, :, None] * kernel * u[:, None, :]
-
-    return step, (torch.ones_like(target), torch.ones_like(source)), plan
-
-
-def _log_domain(
-    cost: Tensor, source: Tensor, target: Tensor, gamma: float
-) -> _Domain:
-    """The same on log u and log v, for any gamma."""
-    log_kernel = -cost / gamma
-    # A floor instead of log 0 = -inf keeps gradients finite; the mask makes
-    # the flow of such nodes exactly zero all the same.
-    tiny = torch.finfo(cost.dtype).tiny
-    log_source, log_target = (
-        w.clamp_min(tiny).log() for w in (source, target)
-    )
-    mask = (source > 0)[:, :, None] & (target > 0)[:, None, :]
-
-    def step(log_u: Tensor, log_v: Tensor) -> _State:
-        log_u = log_target - torch.logsumexp(log_kernel + log_v[:, :, None], 1)
-        log_v = log_source - torch.logsumexp(log_kernel + log_u[:, None, :], 2)
-        return log_u, log_v
-
-    def plan(log_u: Tensor, log_v: Tensor) -> Tensor:
-        log_flow = log_v[:, :, None] + log_kernel + log_u[:, None, :]
-        return log_flow.exp().where(mask, 0)
-
-    return step, (torch.zeros_like(target), torch.zeros_like(source)), plan
-
-
 def _residual(flow: Tensor, target: Tensor) -> Tensor:
     """L1 error of the marginal that the last half step did not set."""
     return (flow.sum(1) - target).abs().sum(-1).detach()
-
-
-def _check_finite(**tensors: Tensor) -> None:
-    for name, tensor in tensors.items():
-        num_bad = int((~tensor.isfinite()).sum())
-        if num_bad:
-            raise ValueError(
-                f'{name} must be finite, but {num_bad} of its '
-                f'{tensor.numel()} entries are not'
-            )
-
-
-def _check(
-    cost: Tensor, source: Tensor, target: Tensor, gamma: float, max_iters: int
-) -> float:
-    """Refuse what is not a transport problem; return the spread of costs.
-
-    Everything that has to be read from the device is read at once.
-    """
-    if cost.dim() != 3:
-        raise ValueError(
-            f'cost must be of shape (B, N, M), but got {tuple(cost.shape)}'
-        )
-    for name, weights, shape in (
-        ('source', source, cost.shape[:2]),
-        ('target', target, cost.shape[::2]),
-    ):
-        if weights.shape != shape:
-            raise ValueError(
-                f'{name} must be of shape {tuple(shape)} to fit '
-                f'cost, but got {tuple(weights.shape)}'
-            )
-    if not gamma > 0:
-        raise ValueError(f'gamma must be > 0, but got {gamma}')
-    if max_iters < 1:
-        raise ValueError(f'max_iters must be >= 1, but got {max_iters}')
-    spread = cost.detach().amax((1, 2)) - cost.detach().amin((1, 2))
-    # One bad problem must not choose the domain of the others.
-    spread = spread.nan_to_num(0, posinf=0).amax()
-    lowest = [
-        weights.detach().nan_to_num(0).amin() for weights in (source, target)
-    ]
-    spread, *lowest = torch.stack((spread, *lowest)).tolist()
-    for name, value in zip(('source', 'target'), lowest, strict=True):
-        if value < 0:
-            raise ValueError(
-                f'{name} weights must be >= 0, but the lowest is {value}'
-            )
-    return spread

@@ -10,6 +10,7 @@ from .page import Picture, write_page
 from .pairs import (
     matching_pair,
     matching_pair_of_crops,
+    most_overlapping,
     most_overlapping_pairs,
     read_rgb,
 )
@@ -31,6 +32,7 @@ __all__ = [
     'heat_map',
     'matching_pair',
     'matching_pair_of_crops',
+    'most_overlapping',
     'most_overlapping_pairs',
     'read_rgb',
     'read_scalars',

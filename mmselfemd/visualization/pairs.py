@@ -96,6 +96,37 @@ def matching_pair_of_crops(
     )
 
 
+def most_overlapping(
+    views: Sequence[Sequence[Mapping]], num_cells: int, num_pairs: int = 4
+) -> list[int]:
+    """Choose the pairs of views that share most.
+
+    Args:
+        views (Sequence[Sequence[Mapping]]): For each image the geometry of
+            its two views.
+        num_cells (int): Side of the views' maps.
+        num_pairs (int): How many at the most. Defaults to 4.
+
+    Returns:
+        list[int]: Which, largest intersection over union first.
+
+    Raises:
+        ValueError: If no two views overlap.
+    """
+    order = np.argsort([-overlap(*pair) for pair in views], kind='stable')
+    chosen = [
+        int(index)
+        for index in order[:num_pairs]
+        if any(
+            _in_view(node, views[index][1]) is not None
+            for node in nodes_in_image(views[index][0], num_cells)
+        )
+    ]
+    if not chosen:
+        raise ValueError('no node of a view 1 lies in its view 2')
+    return chosen
+
+
 def most_overlapping_pairs(
     images: Sequence[np.ndarray | str],
     views: Sequence[Sequence[Mapping]],
@@ -124,18 +155,7 @@ def most_overlapping_pairs(
     Raises:
         ValueError: If no two views overlap.
     """
-    order = np.argsort([-overlap(*pair) for pair in views], kind='stable')
     num_cells = round(flows[0].shape[-1] ** 0.5)
-    chosen = [
-        index
-        for index in order[:num_pairs]
-        if any(
-            _in_view(node, views[index][1]) is not None
-            for node in nodes_in_image(views[index][0], num_cells)
-        )
-    ]
-    if not chosen:
-        raise ValueError('no node of a view 1 lies in its view 2')
     return [
         matching_pair(
             read_rgb(images[index])
@@ -145,7 +165,7 @@ def most_overlapping_pairs(
             [flow[index] for flow in flows],
             num_positions,
         )
-        for index in chosen
+        for index in most_overlapping(views, num_cells, num_pairs)
     ]
 
 

@@ -14,6 +14,9 @@ default_hooks = dict(
     momentum_update=dict(
         type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0
     ),
+    initial_validation=dict(type='InitialValidationHook'),
+    collapse_monitor=dict(type='CollapseMonitorHook', interval=50),
+    transport_monitor=dict(type='TransportMonitorHook', interval=50),
 )
 
 env_cfg = dict(

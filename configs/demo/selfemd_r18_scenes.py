@@ -25,6 +25,8 @@ train_dataloader = dict(
     pin_memory=False,
     dataset=dict(data_root='data/demo_scenes/'),
 )
+val_dataloader = dict(dataset=dict(data_root='data/demo_scenes/', indices=128))
+test_dataloader = val_dataloader
 
 # A short run has no time for a slow average.
 default_hooks = dict(
@@ -33,7 +35,7 @@ default_hooks = dict(
     momentum_update=dict(base_momentum=0.98),
 )
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=6, val_interval=6)
 param_scheduler = [
     dict(
         type='LinearLR',

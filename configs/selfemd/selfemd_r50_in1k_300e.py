@@ -9,3 +9,7 @@ _base_ = [
 train_dataloader = dict(
     dataset=dict(data_root='data/imagenet/', data_prefix='train/')
 )
+val_dataloader = dict(
+    dataset=dict(data_root='data/imagenet/', data_prefix='val/')
+)
+test_dataloader = val_dataloader

@@ -9,3 +9,7 @@ _base_ = [
 # There is no key encoder. (mmengine's runner refuses a hook set to None
 # unless it is one of its own.)
 del _base_.default_hooks.momentum_update
+
+# Matching accuracy is measured through SelfEMD's own `predict`.
+val_dataloader = val_cfg = val_evaluator = None
+test_dataloader = test_cfg = test_evaluator = None

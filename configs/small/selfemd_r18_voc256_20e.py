@@ -51,6 +51,33 @@ train_dataloader = dict(
     ),
 )
 
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='CutViews',
+        views=[
+            dict(size=112, photometric={{_base_.first_photometric}}),
+            dict(size=112, photometric={{_base_.second_photometric}}),
+        ],
+        scale=(0.3, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        flip_prob=0.5,
+    ),
+    dict(
+        type='mmpretrain.PackInputs',
+        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
+    ),
+]
+val_dataloader = dict(
+    batch_size=64,
+    dataset=dict(
+        data_root='data/voc07_256/',
+        data_prefix='images/',
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=2, max_keep_ckpts=-1),
@@ -58,7 +85,7 @@ default_hooks = dict(
     momentum_update=dict(base_momentum=0.98),
 )
 optim_wrapper = dict(optimizer=dict(lr=0.05))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(max_epochs=20, val_interval=2)
 param_scheduler = [
     dict(
         type='LinearLR',

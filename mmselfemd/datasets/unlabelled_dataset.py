@@ -1,10 +1,13 @@
 """Folders of images without labels."""
 
 import os.path as osp
+from typing import Any
 
+import numpy as np
 from mmpretrain.datasets import CustomDataset
 
 from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import DATASETS
 
 
@@ -23,6 +26,10 @@ class UnlabelledDataset(CustomDataset):
             ``data_prefix``. Defaults to '': every image below the folder.
         max_refetch (int): How many broken images in a row are replaced before
             the run stops. Defaults to 100.
+        seed (int, optional): What everything random about an image is drawn
+            from, together with its number: its views are then the same each
+            time, as a validation needs them. Defaults to None: other views
+            each time.
         **kwargs: Other arguments of ``CustomDataset``.
 
     Raises:
@@ -36,8 +43,10 @@ class UnlabelledDataset(CustomDataset):
         data_prefix: str = '',
         ann_file: str = '',
         max_refetch: int = 100,
+        seed: int | None = None,
         **kwargs,
     ) -> None:
+        self.seed = seed
         super().__init__(
             data_root=data_root,
             data_prefix=data_prefix,
@@ -46,6 +55,21 @@ class UnlabelledDataset(CustomDataset):
             max_refetch=max_refetch,
             **kwargs,
         )
+
+    def __getitem__(self, idx: int) -> Any:
+        """Load an image and put it through the pipeline.
+
+        Args:
+            idx (int): Its number.
+
+        Returns:
+            Any: What the pipeline makes of it.
+        """
+        if self.seed is None:
+            return super().__getitem__(idx)
+        sequence = np.random.SeedSequence((self.seed, idx))
+        with kept_random_state(int(sequence.generate_state(1)[0])):
+            return super().__getitem__(idx)
 
     def load_data_list(self) -> list[dict]:
         """List the images.

@@ -1,10 +1,12 @@
 """Missing files, found before anything long starts."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from mmselfemd.errors import UserError
 from mmselfemd.zoo.index import SCHEME, find_model
@@ -59,6 +61,31 @@ def check_pretrained(cfg: Config) -> None:
             f"pretrained='{pretrained}': there is no such file. Name another "
             'one: --cfg-options pretrained=PATH, or None for random weights'
         )
+
+
+def drop_absent_validation(cfg: Config) -> None:
+    """Turn validation off where its images without labels are not there.
+
+    A pre-training run has no need of it: one's own images are rarely put
+    into two folders. What is validated with labels stays, and is missed by
+    :func:`check_data_paths`.
+
+    Args:
+        cfg (Config): The config, with the command line's settings; changed.
+    """
+    dataset = (cfg.get('val_dataloader') or {}).get('dataset') or {}
+    if not str(dataset.get('type')).endswith('UnlabelledDataset'):
+        return
+    try:
+        check_data_paths(cfg, ['val'])
+    except UserError as error:
+        print_log(
+            'Training goes on without validation (matching accuracy on '
+            f'held-out images): {error}',
+            logger='current',
+            level=logging.WARNING,
+        )
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
 
 
 def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:

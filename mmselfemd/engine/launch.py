@@ -16,7 +16,11 @@ from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
 from .cpu_distributed import CPUDistributedRunner
-from .data_paths import check_data_paths, check_pretrained
+from .data_paths import (
+    check_data_paths,
+    check_pretrained,
+    drop_absent_validation,
+)
 from .device import keep_detector_off_gpu
 from .resume import find_checkpoint_to_resume
 
@@ -76,6 +80,7 @@ def train(
     if cfg.get('load_from') is not None:
         _check_checkpoint(cfg.load_from)
     check_pretrained(cfg)
+    drop_absent_validation(cfg)
     check_data_paths(cfg, ['train', 'val'])
     runner = build_runner(cfg)
     check_has_batches(runner)

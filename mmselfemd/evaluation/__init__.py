@@ -13,9 +13,11 @@ from .matching import (
     match_views,
     measure_matching,
 )
+from .matching_metric import MatchingAccuracy
 
 __all__ = [
     'Boxes',
+    'MatchingAccuracy',
     'MatchingResult',
     'correspondences',
     'cut_boxes',

@@ -4,10 +4,25 @@ Coordinates are continuous: pixel k of an image spans [k, k + 1].
 """
 
 from collections.abc import Mapping
+from math import ceil, log2
 
 import numpy as np
 
 STRIDE = 32
+
+
+def network_stride(size: int, num_cells: int) -> int:
+    """Stride of a network, from a view and the map that it gave.
+
+    Args:
+        size (int): Side of the view, in pixels.
+        num_cells (int): Side of the map.
+
+    Returns:
+        int: The power of two nearest to their ratio: 32 for the 7 x 7 map of
+        a 224 view and for the 4 x 4 map of a 112 view.
+    """
+    return 2 ** round(log2(size / num_cells))
 
 
 def receptive_field_centres(
@@ -30,22 +45,20 @@ def receptive_field_centres(
     return np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
 
 
-def nodes_in_image(
-    view: Mapping, num_cells: int | None = None, stride: int = STRIDE
-) -> np.ndarray:
+def nodes_in_image(view: Mapping, num_cells: int | None = None) -> np.ndarray:
     """Centres of the nodes of a view, in the image that it was cut from.
 
     Args:
         view (Mapping): ``box`` (left, top, width, height in pixels of the
             image), ``flip`` and ``size``, as ``CutViews`` gives them.
-        num_cells (int, optional): Side of the map. Defaults to None: what
-            the stride makes of the view's size.
-        stride (int): Stride of the network, in pixels. Defaults to 32.
+        num_cells (int, optional): Side of the map. Defaults to None: that
+            of a network of stride 32.
 
     Returns:
         np.ndarray: (x, y) of each node in the image, (N, 2).
     """
-    num_cells = num_cells or -(-view['size'] // stride)
+    num_cells = num_cells or ceil(view['size'] / STRIDE)
+    stride = network_stride(view['size'], num_cells)
     centres = receptive_field_centres(num_cells, stride)
     if view['flip']:
         centres[:, 0] = view['size'] - centres[:, 0]
@@ -57,7 +70,6 @@ def correspondences(
     view1: Mapping,
     view2: Mapping,
     num_cells: int | None = None,
-    stride: int = STRIDE,
 ) -> np.ndarray:
     """Which nodes of two views of an image lie at the same place.
 
@@ -67,16 +79,32 @@ def correspondences(
     Args:
         view1 (Mapping): Geometry of view 1, see :func:`nodes_in_image`.
         view2 (Mapping): Geometry of view 2.
-        num_cells (int, optional): Side of both maps. Defaults to None: what
-            the stride makes of the views' sizes.
-        stride (int): Stride of the network, in pixels. Defaults to 32.
+        num_cells (int, optional): Side of both maps. Defaults to None: those
+            of a network of stride 32.
 
     Returns:
         np.ndarray: Boolean, (N, M).
     """
-    nodes1 = nodes_in_image(view1, num_cells, stride)
-    nodes2 = nodes_in_image(view2, num_cells, stride)
-    cell = np.array(view2['box'][2:]) / np.sqrt(len(nodes2))
+    nodes1 = nodes_in_image(view1, num_cells)
+    nodes2 = nodes_in_image(view2, num_cells)
+    return within_a_cell(
+        nodes1, nodes2, np.array(view2['box'][2:]) / np.sqrt(len(nodes2))
+    )
+
+
+def within_a_cell(
+    nodes1: np.ndarray, nodes2: np.ndarray, cell: np.ndarray
+) -> np.ndarray:
+    """Which places lie within one cell of each other.
+
+    Args:
+        nodes1 (np.ndarray): Places (x, y), (N, 2).
+        nodes2 (np.ndarray): Places (x, y), (M, 2).
+        cell (np.ndarray): Width and height of a cell, (2, ).
+
+    Returns:
+        np.ndarray: Boolean, (N, M).
+    """
     distance = np.abs(nodes1[:, None] - nodes2[None]) / cell
     # The tolerance keeps rounding from deciding at exactly one cell.
     return (distance <= 1 + 1e-6).all(-1)

@@ -1,14 +1,14 @@
 """Matching accuracy: does the flow go where the same thing is?"""
 
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmselfemd.transport import cosine_cost, sinkhorn, uniform_marginals
+from mmselfemd.models.batch_statistics import batch_statistics
+from mmselfemd.transport import cosine_cost, sinkhorn
 
 from .geometry import correspondences
 
@@ -21,11 +21,15 @@ class MatchingResult(NamedTuple):
             node in view 2, the share whose largest flow goes to one.
         chance (float): What a random node of view 2 would reach: the mean
             share of corresponding nodes.
+        best (float): What a network reaches that knows which nodes
+            correspond: a flow has to respect the marginals, so that it may
+            be less than one.
         num_nodes (int): How many nodes of view 1 have one.
     """
 
     accuracy: float
     chance: float
+    best: float
     num_nodes: int
 
 
@@ -44,23 +48,66 @@ def match_views(map1: Tensor, map2: Tensor, gamma: float = 0.05) -> Tensor:
         Tensor: Flow, (B, H * W, H * W).
     """
     nodes1, nodes2 = map1.flatten(2).mT, map2.flatten(2).mT
-    return sinkhorn(
-        cosine_cost(nodes1, nodes2),
-        uniform_marginals(nodes1),
-        uniform_marginals(nodes2),
-        gamma,
-    ).flow
+    return _uniform_flow(cosine_cost(nodes1, nodes2), gamma)
+
+
+def oracle_flow(partners: np.ndarray, gamma: float = 0.05) -> np.ndarray:
+    """Flow of a network that knows which nodes correspond.
+
+    Moving to a corresponding node costs nothing, to any other as much as a
+    cosine can.
+
+    Args:
+        partners (np.ndarray): Which nodes correspond, boolean, (B, N, M).
+        gamma (float): Strength of the entropy. Defaults to 0.05.
+
+    Returns:
+        np.ndarray: Flow, (B, N, M).
+    """
+    cost = torch.from_numpy(np.where(partners, 0.0, 2.0))
+    return _uniform_flow(cost, gamma).numpy()
 
 
 def score_matching(
-    flows: np.ndarray, partners: Sequence[np.ndarray]
-) -> MatchingResult:
+    flows: np.ndarray, partners: Sequence[np.ndarray], gamma: float = 0.05
+) -> list[MatchingResult]:
     """Hold flows against the true correspondences.
 
     Args:
         flows (np.ndarray): Flow of each pair of views, (B, N, M).
         partners (Sequence[np.ndarray]): For each pair which nodes
             correspond, boolean, (N, M).
+        gamma (float): Strength of the entropy of the flows.
+            Defaults to 0.05.
+
+    Returns:
+        list[MatchingResult]: One a pair, for :func:`pool_results`; NaN where
+        the views do not overlap.
+    """
+    partners = np.stack(partners)
+    oracle = oracle_flow(partners, gamma)
+    results = []
+    for truth, *flow_and_oracle in zip(partners, flows, oracle, strict=True):
+        has_partner = truth.any(-1)
+        shown = truth[has_partner]
+        if not len(shown):
+            results.append(MatchingResult(*[float('nan')] * 3, 0))
+            continue
+        nodes = np.arange(len(shown))
+        accuracy, best = (
+            float(shown[nodes, flow[has_partner].argmax(-1)].mean())
+            for flow in flow_and_oracle
+        )
+        chance = float(shown.mean())
+        results.append(MatchingResult(accuracy, chance, best, len(shown)))
+    return results
+
+
+def pool_results(results: Iterable[MatchingResult]) -> MatchingResult:
+    """The results of many pairs of views as one, over all of their nodes.
+
+    Args:
+        results (Iterable[MatchingResult]): Results of single pairs.
 
     Returns:
         MatchingResult: Over all nodes of all pairs that have a partner.
@@ -68,23 +115,19 @@ def score_matching(
     Raises:
         ValueError: If no node has one: the views do not overlap.
     """
-    partners = np.stack(partners)
-    has_partner = partners.any(-1)
-    if not has_partner.any():
+    counted = [result for result in results if result.num_nodes]
+    if not counted:
         raise ValueError(
             'no node of view 1 has a corresponding node in view '
             '2: the views of no image overlap'
         )
-    best = np.asarray(flows).argmax(-1)[..., None]
-    hits = np.take_along_axis(partners, best, -1)[..., 0][has_partner]
+    *shares, counts = np.array(counted).T
     return MatchingResult(
-        float(hits.mean()),
-        float(partners.mean(-1)[has_partner].mean()),
-        int(has_partner.sum()),
+        *(float(np.average(share, weights=counts)) for share in shares),
+        int(counts.sum()),
     )
 
 
-@torch.no_grad()
 def match_batch(
     backbone: nn.Module,
     data_preprocessor: nn.Module,
@@ -97,7 +140,7 @@ def match_batch(
     untrained network can be measured in the same way.
 
     Args:
-        backbone (nn.Module): The backbone; a copy of it is run.
+        backbone (nn.Module): The backbone, which is left as it is.
         data_preprocessor (nn.Module): The model's data preprocessor.
         batch (dict): Collated ``inputs`` and ``data_samples`` with the
             metainfo ``views``, as the training pipeline gives them.
@@ -107,10 +150,9 @@ def match_batch(
         tuple[np.ndarray, list[list[dict]]]: Flows (B, N, N), and for each
         image the geometry of the two views.
     """
-    network = deepcopy(backbone)
-    network.train()
     data = data_preprocessor(batch, training=False)
-    maps = [network(view)[-1] for view in data['inputs'][:2]]
+    with batch_statistics(backbone):
+        maps = [backbone(view)[-1] for view in data['inputs'][:2]]
     views = [sample.views[:2] for sample in data['data_samples']]
     return match_views(*maps, gamma).cpu().numpy(), views
 
@@ -124,18 +166,41 @@ def measure_matching(
     """Matching accuracy of a backbone over many images.
 
     Args:
-        backbone (nn.Module): The backbone; a copy of it is run.
+        backbone (nn.Module): The backbone, which is left as it is.
         data_preprocessor (nn.Module): The model's data preprocessor.
         batches (Iterable[dict]): Batches, see :func:`match_batch`.
         gamma (float): Strength of the entropy. Defaults to 0.05.
 
     Returns:
-        MatchingResult: Accuracy, chance level and number of nodes.
+        MatchingResult: Accuracy, chance level, best possible accuracy and
+        number of nodes.
     """
-    flows, partners = [], []
+    results = []
     for batch in batches:
-        flow, views = match_batch(backbone, data_preprocessor, batch, gamma)
-        num_cells = round(flow.shape[-1] ** 0.5)
-        flows.append(flow)
-        partners += [correspondences(*pair, num_cells) for pair in views]
-    return score_matching(np.concatenate(flows), partners)
+        flows, views = match_batch(backbone, data_preprocessor, batch, gamma)
+        results += score_matching(
+            flows, true_partners(flows.shape[-1], views), gamma
+        )
+    return pool_results(results)
+
+
+def true_partners(
+    num_nodes: int, views: Sequence[Sequence[dict]]
+) -> list[np.ndarray]:
+    """Which nodes of the two views of each image correspond.
+
+    Args:
+        num_nodes (int): Nodes of a view's map, a square number.
+        views (Sequence[Sequence[dict]]): For each image the geometry of its
+            two views, as ``CutViews`` gives it.
+
+    Returns:
+        list[np.ndarray]: For each image boolean (N, N).
+    """
+    num_cells = round(num_nodes**0.5)
+    return [correspondences(*pair, num_cells) for pair in views]
+
+
+def _uniform_flow(cost: Tensor, gamma: float) -> Tensor:
+    weights = (cost.new_ones(cost.shape[:2]), cost.new_ones(cost.shape[::2]))
+    return sinkhorn(cost, *weights, gamma).flow

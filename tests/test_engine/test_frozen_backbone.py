@@ -55,6 +55,7 @@ def test_untrained_is_the_network_of_the_run(config, image_folder):
     config.train_dataloader.dataset.update(
         data_root=str(image_folder), data_prefix=''
     )
+    config.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
     runner = build_runner(config)
     runner.register_hook(StopBeforeTraining())
     with pytest.raises(Stop):

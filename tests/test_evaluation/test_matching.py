@@ -8,7 +8,11 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmselfemd.evaluation import correspondences, match_views, measure_matching
-from mmselfemd.evaluation.matching import score_matching
+from mmselfemd.evaluation.matching import (
+    oracle_flow,
+    pool_results,
+    score_matching,
+)
 
 WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
 
@@ -16,10 +20,10 @@ WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
 @pytest.mark.parametrize('flip', [False, True])
 def test_an_oracle_reaches_one_and_a_random_flow_chance(flip):
     partners = correspondences(WHOLE, WHOLE | dict(flip=flip))
-    oracle = score_matching(partners[None].astype(float), [partners])
-    assert oracle.accuracy == 1 and oracle.num_nodes == 49
+    (oracle,) = score_matching(partners[None].astype(float), [partners])
+    assert oracle.accuracy == oracle.best == 1 and oracle.num_nodes == 49
     flows = np.random.default_rng(0).random((400, 49, 49))
-    random = score_matching(flows, [partners] * 400)
+    random = pool_results(score_matching(flows, [partners] * 400))
     assert random.chance == pytest.approx(partners.sum(1).mean() / 49)
     assert random.accuracy == pytest.approx(random.chance, abs=0.01)
 
@@ -27,10 +31,38 @@ def test_an_oracle_reaches_one_and_a_random_flow_chance(flip):
 def test_nodes_without_a_partner_do_not_count():
     half = dict(box=(112, 0, 112, 224), flip=False, size=224)
     partners = correspondences(WHOLE, half)
-    result = score_matching(partners[None].astype(float), [partners])
+    (result,) = score_matching(partners[None].astype(float), [partners])
     assert 0 < result.num_nodes < 49 and result.accuracy == 1
+    apart = score_matching(np.ones((1, 49, 49)), [np.zeros((49, 49), bool)])
+    assert pool_results([*apart, result]) == pytest.approx(result)
     with pytest.raises(ValueError, match='overlap'):
-        score_matching(np.ones((1, 49, 49)), [np.zeros((49, 49), bool)])
+        pool_results(apart)
+
+
+def test_results_are_pooled_over_nodes_not_over_images():
+    generator = np.random.default_rng(0)
+    partners = generator.random((6, 9, 9)) < 0.1
+    flows = generator.random((6, 9, 9))
+    pooled = pool_results(score_matching(flows, partners))
+    hits, shares = [], []
+    for flow, truth in zip(flows, partners, strict=True):
+        for row, shown in zip(flow, truth, strict=True):
+            if shown.any():
+                hits.append(shown[row.argmax()])
+                shares.append(shown.mean())
+    assert pooled.num_nodes == len(hits)
+    assert pooled.accuracy == pytest.approx(np.mean(hits))
+    assert pooled.chance == pytest.approx(np.mean(shares))
+
+
+def test_an_oracle_is_no_better_than_the_marginals_allow():
+    # All nodes of view 1 want the one node of view 2 that shows the place.
+    partners = np.zeros((1, 4, 4), bool)
+    partners[:, :, 0] = True
+    flow = oracle_flow(partners)[0]
+    assert flow.sum(1) == pytest.approx(0.25, abs=1e-9)
+    assert flow.sum(0) == pytest.approx(0.25, abs=1e-6)
+    assert flow[:, 0] == pytest.approx(1 / 16, abs=1e-6)
 
 
 class Pixels(nn.Module):

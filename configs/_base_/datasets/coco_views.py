@@ -85,3 +85,46 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
+
+# Matching accuracy on the two large views of 512 held-out images, always the
+# same ones; it needs no labels. Where the folder is absent, training goes on
+# without it.
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='CutViews',
+        views=[
+            dict(size=224, photometric=first_photometric),
+            dict(size=224, photometric=second_photometric),
+        ],
+        scale=(0.08, 1.0),
+        ratio=(3 / 4, 4 / 3),
+        flip_prob=0.5,
+    ),
+    dict(
+        type='mmpretrain.PackInputs',
+        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
+    ),
+]
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=2,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='UnlabelledDataset',
+        data_root='data/coco/',
+        data_prefix='val2017/',
+        indices=512,
+        seed=0,
+        pipeline=val_pipeline,
+    ),
+)
+val_cfg = dict()
+val_evaluator = dict(type='MatchingAccuracy')
+
+# tools/test.py measures a checkpoint in the same way.
+test_dataloader = val_dataloader
+test_cfg = dict()
+test_evaluator = val_evaluator

@@ -1,15 +1,21 @@
 """Hooks, each in a file of its own."""
 
+from .collapse_monitor_hook import CollapseMonitorHook
+from .initial_validation_hook import InitialValidationHook
 from .matching_picture_hook import MatchingPictureHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .pretrained_backbone_hook import PretrainedBackboneHook
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .transport_monitor_hook import TransportMonitorHook
 
 __all__ = [
+    'CollapseMonitorHook',
+    'InitialValidationHook',
     'MatchingPictureHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PretrainedBackboneHook',
     'SafeCheckpointHook',
+    'TransportMonitorHook',
 ]

@@ -193,18 +193,31 @@ class EMDHead(BYOLHead):
             the loss in [0, 4], whether the transport converged, and the
             share of nodes with weight zero.
         """
+        cost, source, target = self.transport_problems(pairs)
+        similarity, plan = flow_similarity(
+            cost, source, target, **self.transport_cfg
+        )
+        no_weight = (torch.cat((source, target), dim=1) == 0).float().mean(1)
+        return 2 - 2 * similarity, plan.converged, no_weight
+
+    def transport_problems(
+        self, pairs: Sequence[Pair]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Costs and weights of pairs of equal node counts, Eq. 11, 14, 15.
+
+        Args:
+            pairs (Sequence[tuple[Embedding, Embedding]]): Predictions with
+                N nodes each and keys with M nodes each.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: Costs (P * B, N, M), and weights of
+            the query's (P * B, N) and of the key's nodes (P * B, M).
+        """
         query, key = (_stacked(side) for side in zip(*pairs, strict=True))
         with torch.no_grad():
             source = self.node_weights(query, key)
             target = self.node_weights(key, query)
-        similarity, plan = flow_similarity(
-            cosine_cost(query.nodes, key.nodes),
-            source,
-            target,
-            **self.transport_cfg,
-        )
-        no_weight = (torch.cat((source, target), dim=1) == 0).float().mean(1)
-        return 2 - 2 * similarity, plan.converged, no_weight
+        return cosine_cost(query.nodes, key.nodes), source, target
 
     def node_weights(self, view: Embedding, other: Embedding) -> Tensor:
         """Weights of the nodes of one view, given the other.

@@ -4,6 +4,7 @@ https://arxiv.org/abs/2011.13677
 """
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from mmpretrain.models import BaseSelfSupervisor
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from mmselfemd.registry import MODELS
 
+from ..batch_statistics import batch_statistics
 from ..embedding import Embedding
 
 
@@ -122,6 +124,50 @@ class SelfEMD(BaseSelfSupervisor):
             self.key_encoder(view) for view in inputs[: self.num_key_views]
         ]
         return self.head(queries, keys)  # Eq. 2 and 11-15
+
+    def forward(
+        self,
+        inputs: Tensor | list[Tensor],
+        data_samples: list[DataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
+        """Losses, feature maps for metrics, or the backbone's maps.
+
+        Args:
+            inputs (Tensor | list[Tensor]): Images, or those of each view.
+            data_samples (list[DataSample], optional): One an image.
+                Defaults to None.
+            mode (str): ``loss``, ``predict`` or ``tensor``.
+                Defaults to 'tensor'.
+
+        Returns:
+            Any: What :meth:`loss` or :meth:`predict` returns, or the maps of
+            the backbone.
+        """
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        return super().forward(inputs, data_samples, mode)
+
+    def predict(
+        self, inputs: list[Tensor], data_samples: list[DataSample]
+    ) -> list[DataSample]:
+        """Last maps of the query's backbone, for metrics.
+
+        Norms use the statistics of the batch, so that any moment of training
+        can be measured in the same way, the first one too.
+
+        Args:
+            inputs (list[Tensor]): One batch of images (B, 3, H, W) a view.
+            data_samples (list[DataSample]): One an image.
+
+        Returns:
+            list[DataSample]: With ``feature_maps``, (C, H, W) of each view.
+        """
+        with batch_statistics(self.backbone):
+            maps = [self.backbone(view)[-1] for view in inputs]
+        for sample, *feature_maps in zip(data_samples, *maps, strict=True):
+            sample.set_field(feature_maps, 'feature_maps')
+        return data_samples
 
     @torch.no_grad()
     def reset_key(self) -> None:

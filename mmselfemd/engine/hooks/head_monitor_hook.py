@@ -1,0 +1,123 @@
+"""Looks at what a head compares, once in a while."""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from mmselfemd.engine.model import unwrap_model
+from mmselfemd.models.embedding import Embedding
+from mmselfemd.models.heads import BYOLHead
+
+
+class HeadMonitorHook(Hook, metaclass=ABCMeta):
+    """Base of hooks that measure queries and keys at an interval.
+
+    The figures go to the log and to every backend of the visualizer, as
+    ``{prefix}/{name}``. What the head was given is kept for one iteration in
+    ``interval``; the loss is not touched. A model with another kind of head
+    is left alone.
+
+    Args:
+        interval (int): Iterations from one measurement to the next.
+            Defaults to 50.
+    """
+
+    prefix: str
+    head_type: type[nn.Module] = BYOLHead
+
+    def __init__(self, interval: int = 50) -> None:
+        if interval < 1:
+            raise ValueError(f'interval must be >= 1, but got {interval}')
+        self.interval = interval
+        self._is_due = False
+        self._seen: tuple | None = None
+        self._handle = None
+
+    @abstractmethod
+    def measure(
+        self,
+        runner: Runner,
+        queries: Sequence[Embedding],
+        keys: Sequence[Embedding],
+        data_batch: dict,
+    ) -> dict[str, float]:
+        """Measure one iteration.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            queries (Sequence[Embedding]): Predictions of all views, detached.
+            keys (Sequence[Embedding]): Keys of the first views.
+            data_batch (dict): The batch that they are of.
+
+        Returns:
+            dict[str, float]: Figures by name.
+        """
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin to watch the head.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        head = getattr(unwrap_model(runner.model), 'head', None)
+        if isinstance(head, self.head_type):
+            self._handle = head.register_forward_hook(self._keep)
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Note whether this iteration is measured.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in its epoch.
+            data_batch (Any): Not used. Defaults to None.
+        """
+        self._is_due = self.every_n_train_iters(runner, self.interval)
+
+    def _keep(self, head: nn.Module, args: tuple, losses: dict) -> None:
+        if self._is_due:
+            self._seen = tuple(
+                [
+                    Embedding(*(x if x is None else x.detach() for x in view))
+                    for view in views
+                ]
+                for views in args
+            )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Measure and log.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in its epoch.
+            data_batch (Any): The batch. Defaults to None.
+            outputs (dict, optional): Not used. Defaults to None.
+        """
+        if self._seen is None:
+            return
+        seen, self._seen = self._seen, None
+        for name, value in self.measure(runner, *seen, data_batch).items():
+            runner.message_hub.update_scalar(
+                f'train/{self.prefix}/{name}', value
+            )
+
+    def after_train(self, runner: Runner) -> None:
+        """Watch no longer.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None

@@ -1,0 +1,47 @@
+"""Measures the network before it learns anything."""
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmselfemd.random_state import kept_random_state
+from mmselfemd.registry import HOOKS
+
+
+@HOOKS.register_module()
+class InitialValidationHook(Hook):
+    """Validates once before the first iteration.
+
+    mmengine's first validation comes after an epoch; a curve without its
+    start does not tell what training has brought. The figures named in
+    ``keep`` are logged again with every later validation, with
+    ``_untrained`` behind the name. A resumed run has them in its checkpoint.
+
+    Args:
+        keep (Sequence[str]): Metrics to keep for comparison.
+            Defaults to ``('matching/accuracy',)``.
+    """
+
+    # All other hooks are ready for a validation then.
+    priority = 'LOWEST'
+
+    def __init__(self, keep: Sequence[str] = ('matching/accuracy',)) -> None:
+        self.keep = keep
+
+    def before_train(self, runner: Runner) -> None:
+        """Validate, unless the run resumes or does not validate at all.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if runner.iter > 0 or runner.val_loop is None:
+            return
+        with kept_random_state():
+            metrics = runner.val_loop.run()
+        runner.model.train()
+        for name in self.keep:
+            if name in metrics:
+                runner.message_hub.update_scalar(
+                    f'val/{name}_untrained', metrics[name]
+                )

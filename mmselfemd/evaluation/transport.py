@@ -1,0 +1,105 @@
+"""What the transport of a training step looks like."""
+
+from collections.abc import Mapping, Sequence
+from math import log
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmselfemd.models import SPCNeck
+from mmselfemd.transport import TransportPlan, normalise_marginals
+
+from .geometry import nodes_in_image, within_a_cell
+from .matching import MatchingResult, score_matching
+
+
+@torch.no_grad()
+def describe_transport(
+    cost: Tensor, source: Tensor, target: Tensor, plan: TransportPlan
+) -> dict[str, float]:
+    """Figures that tell how a batch of transport problems was solved.
+
+    Args:
+        cost (Tensor): Costs, (B, N, M).
+        source (Tensor): Weights of the nodes of X, (B, N).
+        target (Tensor): Weights of the nodes of Y, (B, M).
+        plan (TransportPlan): Their solution.
+
+    Returns:
+        dict[str, float]: Means over the problems of
+
+        - ``residual``: L1 error of the target marginal;
+        - ``matches_per_node``: to how many nodes a node of X sends its flow,
+          the exponential of the entropy of its row, by its weight;
+        - ``marginal_entropy``: of both marginals, 1 where all weights are
+          equal and 0 where one node has it all;
+        - ``cost``: what the flow costs, c_ij pi_ij summed.
+    """
+    flow = plan.flow
+    rows = flow.sum(2)
+    share = flow / rows.where(rows > 0, 1)[..., None]
+    matches = torch.special.entr(share).sum(2).exp()
+    entropies = [
+        torch.special.entr(normalise_marginals(weights)).sum(1)
+        / max(log(weights.shape[1]), 1e-12)
+        for weights in (source, target)
+    ]
+    return dict(
+        residual=float(plan.residual.mean()),
+        matches_per_node=float((rows * matches).sum(1).mean()),
+        marginal_entropy=float(torch.stack(entropies).mean()),
+        cost=float((cost * flow).sum((1, 2)).mean()),
+    )
+
+
+def pyramid_places(
+    view: Mapping, num_nodes: int, pyramid: SPCNeck
+) -> tuple[np.ndarray, int]:
+    """Where the nodes of a pyramid lie in the image of their view.
+
+    A pooled node lies at the mean of the centres that it pools.
+
+    Args:
+        view (Mapping): Geometry of the view, see :func:`nodes_in_image`.
+        num_nodes (int): Number N of nodes.
+        pyramid (SPCNeck): The pyramid that made them.
+
+    Returns:
+        tuple[np.ndarray, int]: (x, y) of each node, (N, 2), and the side of
+        the map.
+
+    Raises:
+        ValueError: If no square map gives so many nodes.
+    """
+    for side in range(1, int(num_nodes**0.5) + 1):
+        centres = torch.from_numpy(nodes_in_image(view, side))
+        places = pyramid.pyramid(centres.mT.reshape(1, 2, side, side))[0]
+        if len(places) == num_nodes:
+            return places.numpy(), side
+    raise ValueError(f'no square map gives {num_nodes} nodes by {pyramid}')
+
+
+def score_own_flow(
+    flows: Tensor, views: Sequence[Sequence[Mapping]], pyramid: SPCNeck
+) -> list[MatchingResult]:
+    """Matching accuracy of the loss's own flow, over all of its nodes.
+
+    Nodes within a cell of the map of view 2 correspond.
+
+    Args:
+        flows (Tensor): Flow of each image between the nodes of its first
+            view, as a query, and of its second, as a key, (B, N, M).
+        views (Sequence[Sequence[Mapping]]): Geometry of the two.
+        pyramid (SPCNeck): The pyramid that made the nodes.
+
+    Returns:
+        list[MatchingResult]: One an image, for :func:`pool_results`.
+    """
+    partners = []
+    for view1, view2 in views:
+        places1, _ = pyramid_places(view1, flows.shape[1], pyramid)
+        places2, side = pyramid_places(view2, flows.shape[2], pyramid)
+        cell = np.array(view2['box'][2:]) / side
+        partners.append(within_a_cell(places1, places2, cell))
+    return score_matching(flows.cpu().numpy(), partners)

@@ -1,0 +1,222 @@
+"""What a run measures of itself, in real runs on small input."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from mmselfemd.engine import (
+    CollapseMonitorHook,
+    InitialValidationHook,
+    TransportMonitorHook,
+    launch,
+)
+from mmselfemd.models.embedding import Embedding
+from mmselfemd.visualization import read_scalars
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+MONITORS = {'collapse_monitor', 'transport_monitor', 'initial_validation'}
+FIGURES = {
+    'collapse/vector_spread',
+    'collapse/vector_rank',
+    'collapse/dense_spread',
+    'collapse/dense_rank',
+    'transport/residual',
+    'transport/matches_per_node',
+    'transport/marginal_entropy',
+    'transport/cost',
+    'transport/excess_cost',
+    'transport/own_flow',
+    'transport/own_flow_chance',
+}
+
+
+class LossesHook(Hook):
+    """Remembers the losses."""
+
+    def __init__(self):
+        self.losses = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.losses.append(outputs['loss'].item())
+
+
+def options(image_folder, **kwargs):
+    chosen = {
+        'train_dataloader.dataset.data_root': str(image_folder),
+        'train_dataloader.dataset.data_prefix': '',
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'train_dataloader.batch_size': 4,
+        'val_dataloader.dataset.data_root': str(image_folder),
+        'val_dataloader.dataset.data_prefix': '',
+        'val_dataloader.num_workers': 0,
+        'val_dataloader.batch_size': 4,
+        'test_dataloader.dataset.data_root': str(image_folder),
+        'test_dataloader.dataset.data_prefix': '',
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.batch_size': 4,
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 1,
+        'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': 2,
+        'default_hooks.collapse_monitor.interval': 2,
+        'default_hooks.transport_monitor.interval': 2,
+    }
+    return chosen | {k.replace('__', '.'): v for k, v in kwargs.items()}
+
+
+def train(name, work_dir, chosen):
+    cfg = launch.load_config(str(CONFIGS / name), str(work_dir), chosen)
+    runner = launch.build_runner(cfg)
+    losses = LossesHook()
+    runner.register_hook(losses)
+    runner.train()
+    scalars = read_scalars(Path(runner.log_dir) / 'vis_data' / 'scalars.json')
+    return runner, losses.losses, scalars
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    import cv2
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp('images')
+    generator = np.random.default_rng(0)
+    for index in range(8):
+        texture = generator.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        image = cv2.resize(texture, (160, 120))
+        cv2.imwrite(str(folder / f'{index}.jpg'), image)
+    work_dir = tmp_path_factory.mktemp('run')
+    return (
+        folder,
+        work_dir,
+        *train('selfemd_r18_voc256_20e.py', work_dir, options(folder)),
+    )
+
+
+def test_figures_are_logged_at_their_interval(run):
+    *_, scalars = run
+    assert FIGURES <= scalars.keys()
+    for name in FIGURES:
+        steps, values = scalars[name]
+        assert torch.tensor(values).isfinite().all()
+        # Written with each log; measured at iterations 2 and 4 of 4.
+        assert min(steps) == 2 and len(set(values)) <= 2
+    assert 0.3 < scalars['collapse/dense_spread'][1][0] <= 1.1
+    assert scalars['transport/excess_cost'][1][0] > 0
+    assert 1 <= scalars['transport/matches_per_node'][1][0] <= 83
+
+
+def test_matching_is_measured_before_training_and_after_each_epoch(run):
+    *_, scalars = run
+    steps, values = scalars['matching/accuracy']
+    assert steps == [0, 1, 2]
+    assert len(set(scalars['matching/chance'][1])) == 1  # the same views
+    untrained = scalars['matching/accuracy_untrained']
+    assert untrained == ([1, 2], [values[0]] * 2)
+    for best in scalars['matching/best'][1]:
+        assert best > 0.9
+
+
+def test_the_test_tool_gives_the_same_for_the_checkpoint(run):
+    folder, work_dir, *_, scalars = run
+    metrics = launch.test(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(work_dir / 'epoch_2.pth'),
+        str(work_dir / 'test'),
+        cfg_options=options(folder),
+    )
+    assert metrics['matching/accuracy'] == pytest.approx(
+        scalars['matching/accuracy'][1][-1]
+    )
+
+
+def test_monitors_do_not_disturb_training(run, tmp_path):
+    folder, _, _, losses, _ = run
+    off = {f'default_hooks.{name}': None for name in MONITORS}
+    _, alone, scalars = train(
+        'selfemd_r18_voc256_20e.py', tmp_path, options(folder) | off
+    )
+    assert alone == losses
+    assert not FIGURES & scalars.keys()
+    assert scalars['matching/accuracy'][0] == [1, 2]
+
+
+def test_byol_has_no_transport_and_no_nodes(run, tmp_path):
+    folder, *_ = run
+    _, _, scalars = train('byol_r18_voc256_20e.py', tmp_path, options(folder))
+    assert 'matching/accuracy' in scalars
+    found = FIGURES & scalars.keys()
+    assert found == {'collapse/vector_spread', 'collapse/vector_rank'}
+
+
+def test_without_the_held_out_folder_training_goes_on(
+    run, tmp_path, monkeypatch
+):
+    folder, *_ = run
+    said = []
+    monkeypatch.setattr(
+        'mmselfemd.engine.data_paths.print_log',
+        lambda message, **kwargs: said.append(message),
+    )
+    absent = {'val_dataloader.dataset.data_root': str(tmp_path / 'absent')}
+    launch.train(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(tmp_path / 'run'),
+        cfg_options=options(folder) | absent,
+    )
+    assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+    assert 'without validation' in said[0]
+    assert 'val_dataloader.dataset.data_root' in said[0]
+
+
+class Runner:
+    """As much of a runner as the warning asks for."""
+
+    def __init__(self):
+        self.iter = 0
+
+
+def test_collapse_is_warned_of_ever_less_often(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmselfemd.engine.hooks.collapse_monitor_hook.print_log',
+        lambda message, **kwargs: said.append((runner.iter, message)),
+    )
+    hook, runner = CollapseMonitorHook(interval=10, begin=100), Runner()
+    same = Embedding(torch.ones(4, 5, 8), torch.randn(4, 8))
+    for runner.iter in range(0, 4000, 10):
+        figures = hook.measure(runner, [], [same], {})
+    assert figures['dense_spread'] < 1e-3 < figures['vector_spread']
+    assert [step for step, _ in said] == [100, 300, 700, 1500, 3100]
+    assert all('dense branch' in text for _, text in said)
+    assert 'learning rate' in said[0][1]
+
+
+def test_both_branches_may_warn(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmselfemd.engine.hooks.collapse_monitor_hook.print_log',
+        lambda message, **kwargs: said.append(message),
+    )
+    hook, runner = CollapseMonitorHook(begin=0), Runner()
+    hook.measure(
+        runner, [], [Embedding(torch.ones(4, 5, 8), torch.ones(4, 8))], {}
+    )
+    assert len(said) == 2
+
+
+def test_bad_intervals_are_refused():
+    for kind in (CollapseMonitorHook, TransportMonitorHook):
+        with pytest.raises(ValueError, match='interval must be >= 1'):
+            kind(interval=0)
+
+
+def test_a_resumed_run_is_not_measured_again():
+    class Resumed:
+        iter = 7
+        val_loop = None
+
+    assert InitialValidationHook().before_train(Resumed()) is None

@@ -1,0 +1,79 @@
+"""Figures of a step's transport."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmselfemd.evaluation.geometry import nodes_in_image
+from mmselfemd.evaluation.matching import pool_results
+from mmselfemd.evaluation.transport import (
+    describe_transport,
+    pyramid_places,
+    score_own_flow,
+)
+from mmselfemd.models import SPCNeck
+from mmselfemd.transport import sinkhorn
+
+WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
+
+
+def describe(cost, source, target, gamma):
+    plan = sinkhorn(cost, source, target, gamma, 500)
+    return describe_transport(cost, source, target, plan)
+
+
+def test_one_match_each_where_it_costs_nothing():
+    cost = 2 - 2 * torch.eye(5)[None]
+    figures = describe(cost, torch.ones(1, 5), torch.ones(1, 5), 0.05)
+    assert figures['matches_per_node'] == pytest.approx(1, abs=1e-3)
+    assert figures['cost'] == pytest.approx(0, abs=1e-3)
+    assert figures['marginal_entropy'] == pytest.approx(1, abs=1e-6)
+
+
+def test_all_matches_alike_where_the_cost_is():
+    figures = describe(
+        torch.ones(2, 4, 6), torch.rand(2, 4), torch.ones(2, 6), 0.05
+    )
+    assert figures['matches_per_node'] == pytest.approx(6, rel=1e-4)
+    assert figures['cost'] == pytest.approx(1, rel=1e-5)
+
+
+def test_nodes_without_weight_count_for_nothing():
+    weights = torch.tensor([[1.0, 0, 0, 0]])
+    figures = describe(torch.rand(1, 4, 4), weights, weights, 0.05)
+    assert figures['marginal_entropy'] == 0
+    assert figures['matches_per_node'] == pytest.approx(1)
+
+
+@pytest.mark.parametrize('flip', [False, True])
+def test_a_pooled_node_lies_at_the_mean_of_what_it_pools(flip):
+    view = WHOLE | dict(flip=flip, box=(10, 20, 100, 50))
+    places, side = pyramid_places(view, 83, SPCNeck())
+    centres = nodes_in_image(view, 7)
+    assert side == 7 and np.allclose(places[:49], centres)
+    grid = centres.reshape(7, 7, 2)
+    assert np.allclose(places[49], grid[:3, :3].mean((0, 1)))
+    assert np.allclose(places[-1], grid[4:, 4:].mean((0, 1)))
+    assert pyramid_places(view | dict(size=112), 20, SPCNeck())[1] == 4
+    with pytest.raises(ValueError, match='no square map gives 50'):
+        pyramid_places(view, 50, SPCNeck())
+
+
+def test_own_flow_of_a_head_that_knows_places_and_of_chance():
+    flip = WHOLE | dict(flip=True)
+    nodes = [
+        torch.from_numpy(pyramid_places(view, 83, SPCNeck())[0])
+        for view in (WHOLE, flip)
+    ]
+    knowing = -torch.cdist(*nodes)[None]
+    result = pool_results(
+        score_own_flow(F.softmax(knowing, -1), [[WHOLE, flip]], SPCNeck())
+    )
+    assert result.accuracy > 0.95 > 0.3 > result.chance
+    blind = pool_results(
+        score_own_flow(
+            torch.rand(200, 83, 83), [[WHOLE, flip]] * 200, SPCNeck()
+        )
+    )
+    assert blind.accuracy == pytest.approx(blind.chance, abs=0.01)

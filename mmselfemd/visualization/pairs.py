@@ -12,7 +12,6 @@ from mmselfemd.evaluation.geometry import (
     correspondences,
     nodes_in_image,
     overlap,
-    receptive_field_centres,
 )
 
 from .matched_crops import MatchingPair
@@ -72,7 +71,10 @@ def matching_pair_of_crops(
         ValueError: If crop 2 shows the place of no node of crop 1.
     """
     num_cells = round(len(flows[0]) ** 0.5)
-    centres = receptive_field_centres(num_cells) - 0.5
+    # Where the nodes lie in a view: as in an image that is the view itself.
+    size = views[0]['size']
+    whole = dict(box=(0, 0, size, size), flip=False, size=size)
+    centres = nodes_in_image(whole, num_cells) - 0.5
     places = [
         _in_view(node, views[1])
         for node in nodes_in_image(views[0], num_cells)

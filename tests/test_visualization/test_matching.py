@@ -1,14 +1,19 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb, to_rgba
 from PIL import Image
 
 from mmselfemd.visualization import (
     MatchingPair,
+    draw_all_positions,
+    draw_flow_lines,
     draw_matching,
     draw_matching_figure,
     heat_map,
     save_figure,
 )
+from mmselfemd.visualization.colours import MATCH_STYLES
+from mmselfemd.visualization.flow_lines import line_width
 from mmselfemd.visualization.heat import HEAT, flow_on_target, overlay_heat
 
 SIDE, NODES = 224, 49
@@ -234,6 +239,7 @@ def test_a_flow_of_nothing_is_cold_not_an_error():
         ({'centres1': centres()[:, :1]}, r'centres1 .*\(49, 1\)'),
         ({'centres2': centres()[:-1]}, 'centres2 must form a grid'),
         ({'targets': [None]}, 'targets .* 2 positions, but has 1'),
+        ({'partners': np.ones((NODES, 2), bool)}, r'partners .*\(49, 2\)'),
     ],
 )
 def test_bad_input_is_named(changes, message):
@@ -241,15 +247,125 @@ def test_bad_input_is_named(changes, message):
         pair(**changes)
 
 
-def test_pages_of_uneven_rows_are_refused():
-    with pytest.raises(ValueError, match='at least one pair'):
-        draw_matching_figure([])
-    with pytest.raises(ValueError, match=r'pairs\[1\] has 2 flows and 1'):
-        draw_matching_figure([pair(), pair(positions=[3], targets=None)])
-    with pytest.raises(ValueError, match=r'pairs\[0\] has 2 flows'):
-        draw_matching_figure([pair()], ['only one'])
+def test_pages_without_a_flow_for_each_title_are_refused():
+    for draw in (draw_matching_figure, draw_flow_lines):
+        with pytest.raises(ValueError, match='at least one pair'):
+            draw([])
+        with pytest.raises(ValueError, match=r'pairs\[1\] has 2 flows, .* 1'):
+            draw([pair(flows=[np.eye(NODES)]), pair()], ['only one'])
     with pytest.raises(ValueError, match='values must be of shape'):
         heat_map(np.ones(48), centres(), (SIDE, SIDE))
+
+
+def test_a_pair_with_fewer_positions_leaves_places_empty():
+    figure = draw_matching_figure(
+        [pair(), pair(positions=[3], targets=None)], ['before', 'after']
+    )
+    shown = [len(axes.images) for axes in figure.axes[:10]]
+    assert shown == [1] * 5 + [1] * 3 + [0] * 2
+
+
+# Right and wrong
+
+
+PARTNERS = np.zeros((NODES, NODES), bool)
+PARTNERS[:40, 5] = PARTNERS[:40, 6] = True  # the last nine have none
+
+
+def judged(flow: np.ndarray) -> MatchingPair:
+    return pair(flows=[flow], partners=PARTNERS)
+
+
+def to(*nodes: int) -> np.ndarray:
+    """Nodes of crop 1 send most of their flow to these, one after another."""
+    flow = np.full((NODES, NODES), 0.1)
+    flow[np.arange(len(nodes)), nodes] = 0.9
+    return flow
+
+
+def test_verdicts_are_those_of_matching_accuracy():
+    one = judged(to(5, 6, 7, *[5] * 37, *[5] * 9))
+    assert list(one.verdicts(0)) == (
+        ['right', 'right', 'wrong'] + ['right'] * 37 + ['unknown'] * 9
+    )
+    assert one.describe_accuracy(0) == '39 of 40 right (98%)'
+    assert one.chance == 2 / NODES
+    assert set(pair().verdicts(0)) == {'unknown'}
+    assert pair().describe_accuracy(0) == ''
+
+
+def lines_of(axes, word):
+    """Ends and widths of the lines of one kind."""
+    collection = next(c for c in axes.collections if c.get_label() == word)
+    return np.array(collection.get_segments()), collection.get_linewidths()
+
+
+def test_lines_lead_where_most_of_the_flow_goes():
+    one = judged(to(5, 7, *[0] * 47))
+    figure = draw_flow_lines([one], ['net'])
+    axes = figure.axes[0]
+    assert axes.get_title() == 'net: 1 of 40 right (2%), chance 4%'
+    (right,), (width,) = lines_of(axes, 'right')
+    # Crop 2 is drawn to the right of crop 1 and lower.
+    left, _, _, top = axes.images[1].get_extent()
+    corner = np.array([left, top]) + 0.5
+    np.testing.assert_allclose(right[0], one.centres1[0])
+    np.testing.assert_allclose(right[1], one.centres2[5] + corner)
+    assert width == line_width(0.9 / (0.9 + 48 * 0.1))
+    assert len(lines_of(axes, 'wrong')[0]) == 39
+    assert len(lines_of(axes, 'unknown')[0]) == 9
+    wrong = lines_of(axes, 'wrong')[0][0]
+    np.testing.assert_allclose(wrong[1], one.centres2[7] + corner)
+
+
+def test_a_node_without_flow_has_no_line():
+    flow = to(*[5] * NODES)
+    flow[3] = 0
+    axes = draw_flow_lines([judged(flow)], ['net']).axes[0]
+    assert len(lines_of(axes, 'right')[0]) == 39
+    # Nothing known: all grey, and no accuracy.
+    axes = draw_flow_lines([pair()], ['one', 'other']).axes[1]
+    assert axes.get_title() == 'other'
+    assert len(lines_of(axes, 'right')[0]) == 0
+
+
+def test_colours_differ_in_lightness_or_dashes_for_any_eye():
+    """Seen without red and green apart, and printed in grey."""
+    dashes = [style for _, style in MATCH_STYLES.values()]
+    assert len({str(style) for style in dashes}) == len(dashes)
+    colours = np.array([to_rgb(colour) for colour, _ in MATCH_STYLES.values()])
+    # Blue against yellow, which red-green blindness leaves.
+    opponent = colours[:, 2] - colours[:, :2].mean(1)
+    gaps = np.abs(opponent[:, None] - opponent)[~np.eye(3, dtype=bool)]
+    assert gaps.min() > 0.3
+
+
+def test_all_positions_lie_as_the_nodes_of_crop_1():
+    places = [None] * NODES
+    places[8] = (96.0, 64.0)
+    every = dict(positions=range(NODES), targets=places)
+    # Node 8, in row 1 and column 1, is the only one with flow: to node 19.
+    one = pair(flows=[one_to_one(8, 19)], partners=PARTNERS, **every)
+    figure = draw_all_positions(one, ['net'])
+    axes = next(a for a in figure.axes if a.get_title().startswith('net'))
+    page = np.asarray(axes.images[0].get_array()).astype(int)
+    assert page.shape == (7 * 104, 7 * 104, 3)
+    cells = page.reshape(7, 104, 7, 104, 3)[:, :96, :, :96]
+    spread = np.ptp(cells, axis=(1, 3)).max(-1)
+    assert spread[1, 1] > 50 and (np.delete(spread.ravel(), 8) == 0).all()
+    # Node 19 of the mirrored crop 2: row 2, at pixel 223 - 5 * 32.
+    small = cells[1, :, 1].sum(-1)
+    row, column = np.unravel_index(small.argmax(), small.shape)
+    assert (row, column) == pytest.approx((64 * 3 / 7, 63 * 3 / 7), abs=1.5)
+    rings = [c for c in axes.collections if len(c.get_offsets()) == 1]
+    np.testing.assert_allclose(
+        rings[0].get_offsets()[0] - 104, (96 * 3 / 7, 64 * 3 / 7), atol=0.5
+    )
+    frames = [patch.get_edgecolor() for patch in axes.patches]
+    assert len(frames) == NODES
+    assert frames[48] == to_rgba(MATCH_STYLES['unknown'][0])
+    with pytest.raises(ValueError, match='positions must be all 49 nodes'):
+        draw_all_positions(pair(), ['one', 'two'])
 
 
 def test_heat_lies_on_the_same_content_in_the_mirrored_crop():

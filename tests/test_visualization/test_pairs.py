@@ -1,10 +1,17 @@
 """From views and flows to what Fig. 5 shows."""
 
+import cv2
 import numpy as np
 import pytest
 
 from mmselfemd.datasets.transforms.cut_views import cut_view
-from mmselfemd.visualization import draw_matching_figure, matching_pair
+from mmselfemd.evaluation import correspondences
+from mmselfemd.visualization import (
+    draw_matching_figure,
+    matching_pair,
+    most_overlapping_pairs,
+    read_rgb,
+)
 
 FLOW = np.full((49, 49), 1 / 49**2)
 
@@ -57,3 +64,37 @@ def test_views_apart_are_refused():
     views = view((0, 0, 100, 100)), view((200, 200, 100, 100))
     with pytest.raises(ValueError, match='no node of view 1 lies in view 2'):
         matching_pair(photograph(), views, [FLOW])
+
+
+def test_all_positions_and_what_corresponds():
+    views = view((0, 0, 224, 224)), view((100, 100, 224, 224), flip=True)
+    pair = matching_pair(photograph(), views, [FLOW], num_positions=None)
+    assert pair.positions == list(range(49))
+    outside = (pair.centres1 < 99).any(1)
+    assert [target is None for target in pair.targets] == outside.tolist()
+    assert np.array_equal(pair.partners, correspondences(*views, 7))
+
+
+def test_those_that_overlap_most_are_drawn(tmp_path):
+    apart = view((0, 0, 100, 100)), view((200, 200, 100, 100))
+    near = view((0, 0, 224, 224)), view((30, 0, 224, 224))
+    same = view((10, 10, 224, 224)), view((10, 10, 224, 224), flip=True)
+    flows = np.stack([FLOW * 1, FLOW * 2, FLOW * 3])
+    path = str(tmp_path / 'photo.png')
+    cv2.imwrite(path, photograph()[..., ::-1])
+    images = [photograph(), photograph(), path]
+    pairs = most_overlapping_pairs(images, [apart, near, same], [flows, flows])
+    assert [round(p.flows[1][0, 0] * 49**2) for p in pairs] == [3, 2]
+    assert np.array_equal(pairs[0].crop1, cut_view(photograph(), **same[0]))
+    assert len(most_overlapping_pairs(images, [near] * 3, [flows], 1)) == 1
+    with pytest.raises(ValueError, match='no node of a view 1'):
+        most_overlapping_pairs(images, [apart] * 3, [flows])
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    for content, message in ((b'', 'empty'), (b'no image', 'decode')):
+        (tmp_path / 'bad.jpg').write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            read_rgb(str(tmp_path / 'bad.jpg'))
+    with pytest.raises(FileNotFoundError):
+        read_rgb(str(tmp_path / 'absent.jpg'))

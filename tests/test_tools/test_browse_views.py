@@ -1,0 +1,52 @@
+"""tools/visualization/browse_views.py, as a user runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(folder: Path, *args: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [
+            sys.executable,
+            str(ROOT / 'tools' / 'visualization' / 'browse_views.py'),
+            *map(str, args),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
+    )
+
+
+def test_images_and_views_are_drawn(tmp_path, image_folder):
+    config = ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'
+    done = run(
+        tmp_path,
+        *(config, '--num', 3, '--html', '--cfg-options'),
+        f'train_dataloader.dataset.data_root={image_folder}',
+        'train_dataloader.dataset.data_prefix=',
+    )
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / 'work_dirs' / config.stem / 'views'
+    pictures = sorted(out.glob('*.png'))
+    assert len(pictures) == 3
+    for path in pictures:
+        with Image.open(path) as image:
+            assert image.width > 600
+        assert path.name in done.stdout
+        assert path.name in (out / 'index.html').read_text()
+
+
+def test_a_detectors_config_is_refused_in_one_line(tmp_path):
+    name = 'detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
+    done = run(tmp_path, ROOT / 'configs' / name)
+    assert done.returncode == 2
+    assert 'browse_dataset.py' in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not list(tmp_path.iterdir())

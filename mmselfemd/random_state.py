@@ -1,4 +1,4 @@
-"""The host's random generators: left as they were, or set for a moment."""
+"""Random generators: left as they were, or set for a moment."""
 
 import random
 from collections.abc import Iterator
@@ -9,24 +9,34 @@ import torch
 
 
 @contextmanager
-def kept_random_state(seed: int | None = None) -> Iterator[None]:
+def kept_random_state(
+    seed: int | None = None, cuda: bool = True
+) -> Iterator[None]:
     """Give back the generators of Python, numpy and torch as they were.
 
     What is done meanwhile, such as drawing a picture or a validation, does
     not change what training draws later.
 
     Args:
-        seed (int, optional): Where the generators start meanwhile.
-            Defaults to None: where they are.
+        seed (int, optional): Where the generators of the host start
+            meanwhile. Defaults to None: where they are.
+        cuda (bool): Whether to give back that of the current CUDA device too,
+            if there is one; a worker of a data loader must not touch it.
+            Defaults to True.
     """
-    state = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    if seed is not None:
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.default_generator.manual_seed(seed)
+    state = random.getstate(), np.random.get_state()
+    devices = (
+        [torch.cuda.current_device()]
+        if cuda and torch.cuda.is_available()
+        else []
+    )
     try:
-        yield
+        with torch.random.fork_rng(devices):
+            if seed is not None:
+                random.seed(seed)
+                np.random.seed(seed % 2**32)
+                torch.default_generator.manual_seed(seed)
+            yield
     finally:
         random.setstate(state[0])
         np.random.set_state(state[1])
-        torch.set_rng_state(state[2])

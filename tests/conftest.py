@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,3 +52,15 @@ def image_folder(tmp_path: Path) -> Path:
         name = f'more/{index}.jpg' if index > 5 else f'{index}.jpg'
         cv2.imwrite(str(folder / name), cv2.resize(texture, (160, 120)))
     return folder
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What goes to mmengine's logger, whichever is the current one."""
+    lines: list[str] = []
+    monkeypatch.setattr(
+        MMLogger,
+        'handle',
+        lambda logger, record: lines.append(record.getMessage()),
+    )
+    return lines

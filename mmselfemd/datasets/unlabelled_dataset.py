@@ -68,7 +68,8 @@ class UnlabelledDataset(CustomDataset):
         if self.seed is None:
             return super().__getitem__(idx)
         sequence = np.random.SeedSequence((self.seed, idx))
-        with kept_random_state(int(sequence.generate_state(1)[0])):
+        seed = int(sequence.generate_state(1)[0])
+        with kept_random_state(seed, cuda=False):
             return super().__getitem__(idx)
 
     def load_data_list(self) -> list[dict]:

@@ -6,6 +6,8 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import DataLoader
 
 from mmselfemd.datasets import LoadImage, UnlabelledDataset
 
@@ -62,17 +64,9 @@ def png_that_claims(width, height):
     return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + chunk + crc
 
 
-@pytest.fixture
-def log(monkeypatch):
-    lines = []
-    monkeypatch.setattr(
-        'mmselfemd.datasets.transforms.load_image.print_log',
-        lambda message, logger, level: lines.append(message),
-    )
-    return lines
-
-
-def test_a_broken_image_is_logged_and_replaced(image_folder, our_scope, log):
+def test_a_broken_image_is_logged_and_replaced(
+    image_folder, our_scope, logged
+):
     whole = (image_folder / '3.jpg').read_bytes()
     broken = {
         '0.jpg': b'',
@@ -87,12 +81,51 @@ def test_a_broken_image_is_logged_and_replaced(image_folder, our_scope, log):
     assert len(items) == 8
     for name in broken:
         assert not any(item['img_path'].endswith('/' + name) for item in items)
-        assert any(name in line and 'takes its place' in line for line in log)
+        assert any(
+            name in line and 'takes its place' in line for line in logged
+        )
 
 
-def test_the_log_of_broken_images_is_bounded(tmp_path, log):
+def test_the_log_of_broken_images_is_bounded(tmp_path, logged):
     load = LoadImage(max_warnings=2)
     for index in range(5):
         assert load(dict(img_path=str(tmp_path / f'{index}.jpg'))) is None
-    assert load.num_broken == 5 and len(log) == 2
-    assert 'in silence' in log[-1]
+    assert load.num_broken == 5 and len(logged) == 2
+    assert 'in silence' in logged[-1]
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_with_a_seed_an_image_has_the_same_views_each_time(
+    image_folder, our_scope, num_workers
+):
+    (image_folder / '1.jpg').write_bytes(b'broken')
+    cut = dict(type='CutViews', views=[dict(size=8, photometric=[])])
+
+    def views(seed):
+        dataset = UnlabelledDataset(
+            str(image_folder), seed=seed, pipeline=[*LOAD, cut]
+        )
+        loader = DataLoader(
+            dataset, num_workers=num_workers, collate_fn=lambda batch: batch[0]
+        )
+        return [(item['img_path'], item['views']) for item in loader]
+
+    first = views(3)
+    assert views(3) == first != views(4)
+    # Of the eight one is broken, and another one stands in for it.
+    assert len({str(view) for _, view in first}) == 8
+    assert len({path for path, _ in first}) == 7
+
+
+def test_a_seed_leaves_the_generators_alone(image_folder, our_scope):
+    cut = dict(type='CutViews', views=[dict(size=8, photometric=[])])
+    dataset = UnlabelledDataset(
+        str(image_folder), seed=0, pipeline=[*LOAD, cut]
+    )
+    torch_state = torch.get_rng_state()
+    np.random.seed(0)
+    following = np.random.rand()
+    np.random.seed(0)
+    dataset[0]
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.random.rand() == following

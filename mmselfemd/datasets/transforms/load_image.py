@@ -1,5 +1,7 @@
 """Decode an image, or say why not and go on."""
 
+import logging
+
 import cv2
 import mmcv
 from mmcv.transforms import BaseTransform
@@ -70,5 +72,5 @@ class LoadImage(BaseTransform):
             f'Skipped the image {path}: {reason}. Another one takes its place'
             f'{last}.',
             logger='current',
-            level='WARNING',
+            level=logging.WARNING,
         )

@@ -1,13 +1,11 @@
 """Batch norm statistics recomputed with fixed weights before evaluation."""
 
-import random
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from math import ceil
 
-import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
@@ -17,7 +15,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmselfemd.engine.model import unwrap_model
+from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import HOOKS
+
+preserve_random_state = kept_random_state  # until its users are moved
 
 
 @HOOKS.register_module()
@@ -128,7 +129,7 @@ class PreciseBNHook(Hook):
                 'in train mode; nothing to recompute.'
             )
             return
-        with preserve_random_state():
+        with kept_random_state():
             loader, num_batches = self._build_loader(runner)
             runner.logger.info(
                 'Precise BN: statistics of %d layers over %d batches ...',
@@ -277,18 +278,3 @@ class _Sums:
             mean = mean / count
             self.layer.running_mean.copy_(mean)
             self.layer.running_var.copy_(square / count - mean.square())
-
-
-@contextmanager
-def preserve_random_state() -> Iterator[None]:
-    """Leave torch's, numpy's and Python's generators as they were."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    devices = (
-        [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    )
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)

@@ -88,7 +88,10 @@ def test_network(cfg, our_scope):
         assert neck[1].pyramid(torch.zeros(1, 2, 4, 4)).shape[1] == 20
     assert (head.marginals, head.byol_weight) == ('vector', 1.0)
     assert head.transport_cfg == dict(
-        gamma=0.05, max_iters=100, gradient='envelope'
+        gamma=0.05,
+        max_iters=100,
+        gradient='envelope',
+        marginal_gradient=False,
     )
 
 

@@ -141,3 +141,31 @@ def test_forward_hooks_see_queries_and_keys():
     losses = head(views, views)
     assert seen[0][0] is views
     assert torch.equal(losses['loss_emd'], head.loss(views, views)['loss_emd'])
+
+
+@pytest.mark.parametrize('gradient', ['envelope', 'implicit', 'unroll'])
+@pytest.mark.parametrize('through', [False, True])
+def test_the_weights_carry_a_gradient_if_asked_to(gradient, through):
+    head = EMDHead(
+        4,
+        8,
+        gamma=0.2,
+        weight_nodes='dense',
+        gradient=gradient,
+        marginal_gradient=through,
+        norm_cfg=NORM,
+    )
+    query, key = embedding(), embedding()
+    query.vector.requires_grad_()
+    # The query's vector enters loss_emd as the weights of the key's nodes.
+    losses = head.loss([query, query], [key, key])
+    (slope,) = (
+        torch.autograd.grad(
+            losses['loss_emd'], query.vector, allow_unused=True
+        )
+        if losses['loss_emd'].requires_grad
+        else (None,)
+    )
+    assert (slope is not None) == through
+    if through:
+        assert slope.isfinite().all() and slope.abs().max() > 1e-4

@@ -41,6 +41,8 @@ class EMDHead(BYOLHead):
         gradient (str): How the similarity is differentiated, see
             :func:`mmselfemd.transport.emd_similarity`.
             Defaults to 'envelope'.
+        marginal_gradient (bool): Whether the gradient goes through the
+            weights of the nodes too. Defaults to False.
         byol_weight (float): Weight lambda of the loss of the vectors.
             Defaults to 1.0.
         branch (str): ``parallel``: nodes and vectors have a predictor each;
@@ -67,6 +69,7 @@ class EMDHead(BYOLHead):
         gamma: float = 0.05,
         max_iters: int = 100,
         gradient: str = 'envelope',
+        marginal_gradient: bool = False,
         byol_weight: float = 1.0,
         branch: str = 'parallel',
         pyramid: dict | None = None,
@@ -87,8 +90,12 @@ class EMDHead(BYOLHead):
                 )
         self.marginals = marginals
         self.weight_nodes = weight_nodes
+        self.marginal_gradient = marginal_gradient
         self.transport_cfg = dict(
-            gamma=gamma, max_iters=max_iters, gradient=gradient
+            gamma=gamma,
+            max_iters=max_iters,
+            gradient=gradient,
+            marginal_gradient=marginal_gradient,
         )
         self.byol_weight = byol_weight
         self.pyramid = (
@@ -214,7 +221,9 @@ class EMDHead(BYOLHead):
             the query's (P * B, N) and of the key's nodes (P * B, M).
         """
         query, key = (_stacked(side) for side in zip(*pairs, strict=True))
-        with torch.no_grad():
+        with torch.set_grad_enabled(
+            self.marginal_gradient and torch.is_grad_enabled()
+        ):
             source = self.node_weights(query, key)
             target = self.node_weights(key, query)
         return cosine_cost(query.nodes, key.nodes), source, target

@@ -14,7 +14,7 @@ from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.transport import cosine_cost
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity
 
-# Unrolled iterations keep every product: so many problems at a time.
+# Unrolled iterations take memory for each: so many problems at a time.
 _CHUNK = 16
 
 

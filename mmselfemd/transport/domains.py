@@ -22,12 +22,6 @@ class LinearDomain:
         self.source, self.target, self.gamma = source, target, gamma
         self.floor = cost.detach().amin((1, 2), keepdim=True)
         self.kernel = torch.exp((self.floor - cost) / gamma)
-        # (K * v).sum is faster on a CPU than bmm at this size, and faster
-        # still into one buffer; with a gradient each product has to be kept.
-        keep_all = torch.is_grad_enabled() and any(
-            tensor.requires_grad for tensor in (cost, source, target)
-        )
-        self.product = None if keep_all else torch.empty_like(self.kernel)
 
     def start(self) -> State:
         """Set u and v before the first iteration."""
@@ -35,10 +29,9 @@ class LinearDomain:
 
     def step(self, u: Tensor, v: Tensor) -> State:
         """Apply Eq. 9 to u (B, M) and v (B, N)."""
-        product = torch.mul(self.kernel, v[:, :, None], out=self.product)
-        u = self.target / product.sum(1)
-        product = torch.mul(self.kernel, u[:, None, :], out=self.product)
-        v = self.source / product.sum(2)
+        # On a CPU (K * v).sum is faster than bmm at this size.
+        u = self.target / (self.kernel * v[:, :, None]).sum(1)
+        v = self.source / (self.kernel * u[:, None, :]).sum(2)
         return u, v
 
     def flow(self, u: Tensor, v: Tensor) -> Tensor:
@@ -51,6 +44,30 @@ class LinearDomain:
             self.gamma * v.log() + self.floor[..., 0],
             self.gamma * u.log(),
         )
+
+
+class InPlaceLinearDomain(LinearDomain):
+    """The same for a fixed, modest number of iterations, without gradient.
+
+    The kernel becomes diag(v) M diag(u): each half of Eq. 9 scales its
+    columns to d, or its rows to s. That touches one array instead of two,
+    which makes it a third faster on a CPU.
+    """
+
+    def step(self, u: Tensor, v: Tensor) -> State:
+        """Apply Eq. 9 to u (B, M), v (B, N) and the kernel."""
+        # The sum is zero where a weight is: from the second time on.
+        tiny = torch.finfo(self.kernel.dtype).tiny
+        scale = self.target / self.kernel.sum(1).clamp_min(tiny)
+        self.kernel.mul_(scale[:, None, :])
+        u = u * scale
+        scale = self.source / self.kernel.sum(2).clamp_min(tiny)
+        self.kernel.mul_(scale[:, :, None])
+        return u, v * scale
+
+    def flow(self, u: Tensor, v: Tensor) -> Tensor:
+        """Give Eq. 10, (B, N, M)."""
+        return self.kernel
 
 
 class LogDomain:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .convergence import convergence_monitor
-from .domains import LinearDomain, LogDomain, State
+from .domains import InPlaceLinearDomain, LinearDomain, LogDomain, State
 from .marginals import normalise_marginals
 from .precision import full_precision
 from .problem import check_problem, refuse_non_finite
@@ -18,6 +18,10 @@ _LINEAR_RANGE = {torch.float32: 44.0, torch.float64: 300.0}
 # How many iterations pass between two looks at the residual when `tol` is
 # given; each look costs the host a wait for the device.
 _CHECK_INTERVAL = 10
+
+# Each scaling in place rounds the flow, and that adds up: in float32 to an L1
+# error of 4e-7 in 100 iterations, 2e-5 in 2000.
+_MAX_ITERS_IN_PLACE = 200
 
 # The residual that counts as converged where no `tol` is given.
 _DEFAULT_TOL = 1e-3
@@ -106,10 +110,16 @@ def sinkhorn(
     if check_finite:
         refuse_non_finite(cost=cost, source=source, target=target)
     source, target = normalise_marginals(source), normalise_marginals(target)
-    if domain == 'auto':
-        is_safe = spread / gamma <= _LINEAR_RANGE[cost.dtype]
-        domain = 'linear' if is_safe else 'log'
-    in_domain = LinearDomain if domain == 'linear' else LogDomain
+    needs_gradient = torch.is_grad_enabled() and any(
+        tensor.requires_grad for tensor in (cost, source, target)
+    )
+    in_domain = _choose_domain(
+        domain,
+        spread / gamma <= _LINEAR_RANGE[cost.dtype],
+        in_place=tol is None
+        and not needs_gradient
+        and max_iters <= _MAX_ITERS_IN_PLACE,
+    )
     problem = in_domain(cost, source, target, gamma)
     if tol is None:
         state = problem.start()
@@ -127,6 +137,14 @@ def sinkhorn(
     return TransportPlan(
         flow, iterations, residual, residual <= tol, *potentials
     )
+
+
+def _choose_domain(
+    domain: str, linear_is_safe: bool, in_place: bool
+) -> type[LinearDomain | LogDomain]:
+    if domain == 'log' or (domain == 'auto' and not linear_is_safe):
+        return LogDomain
+    return InPlaceLinearDomain if in_place else LinearDomain
 
 
 def _until_converged(

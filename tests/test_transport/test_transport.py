@@ -175,6 +175,41 @@ def test_batch_is_the_same_as_a_loop_and_tol_stops_early():
     assert batch.converged.all()
 
 
+@pytest.mark.parametrize(
+    'gamma, iterations',
+    [(0.1, 50), (0.05, 100), (0.05, 200), (0.05, 3000), (0.01, 500)],
+)
+def test_float32_agrees_with_float64(gamma, iterations):
+    problems = problem(8, 83, 83, torch.float32)
+    problems[1][:, :9] = 0
+    single = sinkhorn(*problems, gamma, iterations)
+    double = sinkhorn(*(t.double() for t in problems), gamma, iterations)
+    assert single.flow.dtype == torch.float32
+    # Rounding of c / gamma alone moves an entry by eps / gamma.
+    error = (single.flow - double.flow).abs().sum((1, 2)).max()
+    assert error < 10 * torch.finfo(torch.float32).eps / gamma
+    assert (single.residual - double.residual).abs().max() < 1e-5
+
+
+def test_all_ways_to_iterate_give_the_same():
+    """In place, on scalings (with `tol` or a gradient), and on logarithms."""
+    cost, source, target = problem()
+    source[0, 2] = target[1, 3] = 0
+    expected = sinkhorn(cost, source, target, 0.1, 60)
+    for other in (
+        sinkhorn(cost, source, target, 0.1, 60, tol=0.0),
+        sinkhorn(cost.clone().requires_grad_(), source, target, 0.1, 60),
+        sinkhorn(cost, source, target, 0.1, 60, domain='log'),
+    ):
+        assert torch.allclose(other.flow, expected.flow, atol=1e-12)
+        # Only the sum is unique: a constant may move from f to g.
+        assert torch.allclose(*map(sum_of_potentials, (other, expected)))
+
+
+def sum_of_potentials(plan):
+    return plan.source_potential[:, :, None] + plan.target_potential[:, None]
+
+
 @pytest.mark.parametrize('domain', ['linear', 'log'])
 def test_zero_weights_get_no_flow_and_finite_gradients(domain):
     cost, source, target = problem(dtype=torch.float32)

@@ -10,33 +10,31 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.registry import DefaultScope
-from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from mmengine.runner import Runner, find_latest_checkpoint
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.scenes import make_scenes
 from mmselfemd.engine.command_line import run_tool
+from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.launch import (
     build_runner,
     check_has_batches,
     load_config,
 )
-from mmselfemd.evaluation import match_batch, measure_matching, overlap
+from mmselfemd.evaluation import match_batch
 from mmselfemd.visualization import (
     draw_curves,
     draw_matching_figure,
     draw_pyramid_crops,
-    matching_pair,
-    read_rgb,
+    most_overlapping_pairs,
     read_scalars,
     save_figure,
 )
@@ -92,16 +90,6 @@ class ProgressHook(Hook):
         )
 
 
-class UntrainedHook(Hook):
-    """Keeps the backbone as it is at iteration 0."""
-
-    priority = 'LOWEST'
-
-    def before_train(self, runner: Runner) -> None:
-        """Copy it."""
-        self.backbone = deepcopy(runner.model.backbone)
-
-
 @contextmanager
 def stage(title: str, log: Path) -> Iterator[None]:
     """Announce a stage; what the libraries print goes to a file."""
@@ -123,84 +111,56 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
     return runner, round(time.time() - start, 1)
 
 
-def pretrain(args: argparse.Namespace) -> tuple[Runner, nn.Module, dict]:
-    """Pre-train; return the runner, the untrained backbone and a summary."""
-    options = {
-        'train_dataloader.dataset.data_root': args.images
-        or str(args.scenes_dir),
-        'train_dataloader.dataset.data_prefix': ''
-        if args.images
-        else 'train2017/',
-    }
-    options['randomness.seed'] = args.seed
+def pretrain(args: argparse.Namespace) -> tuple[Runner, dict]:
+    """Pre-train; return the runner and a summary."""
+    folder = dict(
+        data_root=args.images or str(args.scenes_dir),
+        data_prefix='' if args.images else 'train2017/',
+    )
+    held_out = folder | ({} if args.images else dict(data_prefix='val2017/'))
+    options = {'randomness.seed': args.seed}
+    for split, place in (('train', folder), ('val', held_out)):
+        for name, value in place.items():
+            options[f'{split}_dataloader.dataset.{name}'] = value
     if args.max_epochs:
         options['train_cfg.max_epochs'] = args.max_epochs
+        options['train_cfg.val_interval'] = args.max_epochs
     cfg = load_config(
         str(CONFIGS / 'selfemd_r18_scenes.py'),
         str(args.work_dir / 'pretrain'),
         options,
     )
-    untrained = UntrainedHook()
-    runner, seconds = run(cfg, untrained)
+    runner, seconds = run(cfg)
     scalars = read_scalars(_scalars_of(runner))
     summary = dict(
         iterations=runner.iter,
         loss_first=scalars['loss'][1][0],
         loss_last=scalars['loss'][1][-1],
         converged_fraction=float(np.mean(scalars['converged_fraction'][1])),
+        matching_accuracy=scalars['matching/accuracy'][1][-1],
+        matching_accuracy_untrained=scalars['matching/accuracy'][1][0],
+        matching_chance=scalars['matching/chance'][1][0],
         seconds=seconds,
     )
-    return runner, untrained.backbone, summary
+    return runner, summary
 
 
-def held_out_batches(cfg: Config, args: argparse.Namespace) -> list[dict]:
-    """Views of images, augmented as in training and always the same.
-
-    They are of scenes that were not trained on, or of the user's own
-    photographs.
-    """
-    loader = deepcopy(cfg.train_dataloader)
-    loader.update(num_workers=0, persistent_workers=False, drop_last=False)
-    loader.sampler.shuffle = False
-    loader.dataset.update(
-        indices=128, data_prefix='' if args.images else 'val2017/'
-    )
-    set_random_seed(0)
-    with DefaultScope.overwrite_default_scope('mmselfemd'):
-        return list(Runner.build_dataloader(loader))
-
-
-def measure(runner: Runner, untrained: nn.Module, batches: list[dict]) -> dict:
-    """Matching accuracy before and after training."""
-    preprocessor = runner.model.data_preprocessor
-    trained = measure_matching(runner.model.backbone, preprocessor, batches)
-    before = measure_matching(untrained, preprocessor, batches)
-    return dict(
-        matching_accuracy=trained.accuracy,
-        matching_accuracy_untrained=before.accuracy,
-        matching_chance=trained.chance,
-    )
-
-
-def draw(
-    runner: Runner, untrained: nn.Module, batch: dict, folder: Path
-) -> dict:
+def draw(runner: Runner, folder: Path) -> dict:
     """Fig. 5, Fig. 4 and the losses; return where they are."""
-    preprocessor = runner.model.data_preprocessor
+    model = runner.model
+    batch = next(iter(runner.val_dataloader))
     flows, views = zip(
         *(
-            match_batch(backbone, preprocessor, batch)
-            for backbone in (untrained, runner.model.backbone)
+            match_batch(backbone, model.data_preprocessor, batch)
+            for backbone in (
+                build_untrained(runner.cfg).backbone.to(get_device()),
+                model.backbone,
+            )
         ),
         strict=True,
     )
-    images = [read_rgb(sample.img_path) for sample in batch['data_samples']]
-    # The four pairs that share most, whatever the networks make of them.
-    chosen = np.argsort([-overlap(*pair) for pair in views[0]])[:4]
-    pairs = [
-        matching_pair(images[i], views[0][i], [flow[i] for flow in flows])
-        for i in chosen
-    ]
+    images = [sample.img_path for sample in batch['data_samples']]
+    pairs = most_overlapping_pairs(images, views[0], flows)
     scalars = read_scalars(_scalars_of(runner))
     figures = dict(
         matching=draw_matching_figure(pairs),
@@ -281,13 +241,9 @@ def main() -> None:
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)
         )
     with stage('2/5 Pre-training without labels', logs / 'pretrain.log'):
-        runner, untrained, pretraining = pretrain(args)
+        runner, pretraining = pretrain(args)
     with stage('3/5 What it learnt', logs / 'figures.log'):
-        batches = held_out_batches(runner.cfg, args)
-        pretraining |= measure(runner, untrained, batches)
-        figures = draw(
-            runner, untrained, batches[0], args.work_dir / 'figures'
-        )
+        figures = draw(runner, args.work_dir / 'figures')
         backbone = args.work_dir / 'backbone.pth'
         extract_backbone(
             find_latest_checkpoint(runner.work_dir), backbone, force=True

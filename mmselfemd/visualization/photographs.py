@@ -2,13 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.logging import print_log
+from torch import nn
 
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.evaluation import match_batch
@@ -78,30 +80,19 @@ def visualize_matching(
     pictures: list[Picture] = []
     size = max(1, _BATCH_SIZE // num_pairs)
     for first in range(0, len(paths), size):
-        chunk = paths[first : first + size]
-        crops = _cut(cutter, chunk, num_pairs)
-        shown = [one for one in crops if one.is_shown]
-        if shown:
-            batch = collate_crops(crops)
-            flows = [
-                match_batch(network, preprocessor, batch)[0]
-                for network in networks.values()
-            ]
-        for index, one in enumerate(shown):
+        crops = _cut(cutter, paths[first : first + size], num_pairs)
+        for one, flows in _match(crops, preprocessor, networks):
             pair = matching_pair_of_crops(
-                one.crops,
-                one.views,
-                [flow[index] for flow in flows],
-                num_positions,
+                one.crops, one.views, flows, num_positions
             )
-            name = names[one.path] + (
-                f'_pair{one.number + 1}' if num_pairs > 1 else ''
+            number = f'_pair{one.number + 1}' if num_pairs > 1 else ''
+            pictures += _draw_pair(
+                pair,
+                list(networks),
+                Path(out),
+                names[one.path] + number,
+                num_positions is None,
             )
-            every = num_positions is None
-            new = _draw_pair(pair, list(networks), Path(out), name, every)
-            pictures += new
-            for picture in new:
-                print_log(str(picture.path))
         done = min(first + size, len(paths))
         left = (time.time() - start) / done * (len(paths) - done)
         print_log(f'{done} of {len(paths)} images, {left:.0f} s left')
@@ -174,6 +165,24 @@ def _cut(
     return shown + spare[:lacking]
 
 
+def _match(
+    crops: Sequence[Crops],
+    preprocessor: nn.Module,
+    networks: Mapping[str, nn.Module],
+) -> Iterator[tuple[Crops, list[np.ndarray]]]:
+    """Each pair that is shown, with its flow (N, N) in each network."""
+    shown = [one for one in crops if one.is_shown]
+    if not shown:
+        return
+    batch = collate_crops(crops)
+    flows = [
+        match_batch(network, preprocessor, batch)[0]
+        for network in networks.values()
+    ]
+    for index, one in enumerate(shown):  # they come first
+        yield one, [flow[index] for flow in flows]
+
+
 def _skip(path: Path, reason: str) -> None:
     print_log(f'Skipped {path}: {reason}', level=logging.WARNING)
 
@@ -199,12 +208,13 @@ def _draw_pair(
         f'{title}: {pair.describe_accuracy(flow)}'
         for flow, title in enumerate(titles)
     )
-    return [
-        Picture(
-            save_figure(figure, out / f'{name}_{kind}.png', dpi=100),
-            f'{name}: {what}',
+    pictures = []
+    for kind, (what, figure) in figures.items():
+        path = save_figure(figure, out / f'{name}_{kind}.png', dpi=100)
+        print_log(str(path))
+        alt = (
             f'Two crops of {name}, {what}. Matching accuracy {accuracy}; '
-            f'chance {pair.chance:.0%}.',
+            f'chance {pair.chance:.0%}.'
         )
-        for kind, (what, figure) in figures.items()
-    ]
+        pictures.append(Picture(path, f'{name}: {what}', alt))
+    return pictures

@@ -212,5 +212,5 @@ class MatchingPictureHook(Hook):
             ('matching_heat', draw_matching_figure),
             ('matching_lines', draw_flow_lines),
         ):
-            picture = figure_to_rgb(draw(pairs, list(flows)))
+            picture = figure_to_rgb(draw(pairs, list(flows)), dpi=80)
             runner.visualizer.add_image(name, picture, step)

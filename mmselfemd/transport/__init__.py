@@ -1,7 +1,8 @@
 """Optimal transport between two sets of weighted nodes (Eq. 3-13).
 
 Plain tensors in, plain tensors out; nothing here knows about images or
-networks, and nothing but torch is imported.
+networks, and nothing but torch is imported; POT where an exact solution is
+asked for.
 """
 
 from .convergence import ConvergenceWarning

@@ -3,6 +3,7 @@
 from .hooks import (
     CollapseMonitorHook,
     InitialValidationHook,
+    MatchingPictureHook,
     MomentumUpdateHook,
     PreciseBNHook,
     PretrainedBackboneHook,
@@ -13,6 +14,7 @@ from .hooks import (
 __all__ = [
     'CollapseMonitorHook',
     'InitialValidationHook',
+    'MatchingPictureHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PretrainedBackboneHook',

@@ -62,9 +62,7 @@ class MatchingAccuracy(BaseMetric):
         partners = true_partners(flows.shape[-1], views)
         self.results += score_matching(flows, partners, self.gamma)
 
-    def compute_metrics(
-        self, results: Sequence[tuple]
-    ) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
         """Pool the images of all processes.
 
         Args:

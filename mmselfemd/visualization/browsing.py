@@ -10,8 +10,8 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import set_random_seed
 
 from mmselfemd.engine.data_paths import check_data_paths
-from mmselfemd.engine.hooks.precise_bn_hook import preserve_random_state
 from mmselfemd.errors import UserValueError
+from mmselfemd.random_state import kept_random_state
 
 from .page import Picture, write_page
 from .pairs import read_rgb
@@ -46,7 +46,7 @@ def browse_views(
     check_data_paths(cfg, ['train'])
     pictures, start = [], time.time()
     with (
-        preserve_random_state(),
+        kept_random_state(),
         DefaultScope.overwrite_default_scope('mmselfemd'),
     ):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)

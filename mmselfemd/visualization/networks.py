@@ -3,24 +3,14 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner import set_random_seed
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmselfemd.engine.hooks.precise_bn_hook import preserve_random_state
-from mmselfemd.engine.resume import check_fits
-from mmselfemd.errors import UserValueError
-from mmselfemd.zoo.loading import state_dict_of
-
-_PREFIX = 'backbone.'
-
-
-class Backbone(nn.ModuleDict):
-    """A backbone under the name that it has in a model, and nothing else."""
+from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
+from mmselfemd.random_state import kept_random_state
 
 
 def build_networks(
@@ -41,38 +31,21 @@ def build_networks(
             checkpoint, 'trained'.
 
     Raises:
-        UserValueError: If the config has no backbone, or the checkpoint's
-            does not fit it.
+        UserValueError: If the config is not of a pre-training run, or the
+            checkpoint's backbone does not fit it.
     """
-    backbone = (cfg.get('model') or {}).get('backbone')
-    if backbone is None:
-        raise UserValueError(
-            f'{cfg.filename or "the config"} has no model.backbone'
-        )
-    preprocessor = cfg.get('data_preprocessor') or cfg.model.get(
-        'data_preprocessor'
-    )
-    if preprocessor is None:
-        raise UserValueError(
-            f'{cfg.filename or "the config"} has no data_preprocessor'
-        )
-    with (
-        preserve_random_state(),
-        DefaultScope.overwrite_default_scope('mmselfemd'),
-    ):
-        set_random_seed(seed)
-        preprocessor = MODELS.build(preprocessor)
-        networks = {'untrained': MODELS.build(backbone)}
-        # mmengine would print a line for each of hundreds of tensors.
-        with _without_log():
-            networks['untrained'].init_weights()
-        if checkpoint is not None:
-            networks['trained'] = MODELS.build(backbone)
-            load_backbone(networks['trained'], checkpoint)
+    cfg = deepcopy(cfg)
+    cfg.randomness = dict(seed=seed)
+    # mmengine would print a line for each of hundreds of tensors.
+    with kept_random_state(), _without_log():
+        model = build_untrained(cfg)
+    networks = {'untrained': model.backbone}
+    if checkpoint is not None:
+        networks['trained'] = load_backbone(model, checkpoint)
     device = get_device()
     for network in networks.values():
         network.to(device)
-    return preprocessor.to(device), networks
+    return model.data_preprocessor.to(device), networks
 
 
 @contextmanager
@@ -83,42 +56,3 @@ def _without_log() -> Iterator[None]:
         yield
     finally:
         logging.disable(previous)
-
-
-def load_backbone(backbone: nn.Module, checkpoint: str) -> None:
-    """Load the query backbone of a checkpoint, whole or not at all.
-
-    Args:
-        backbone (nn.Module): The backbone.
-        checkpoint (str): See :func:`build_networks`.
-
-    Raises:
-        UserValueError: If a tensor is missing or of another shape, or the
-            checkpoint's backbone is deeper.
-    """
-    weights = state_dict_of(
-        CheckpointLoader.load_checkpoint(
-            checkpoint, map_location='cpu', logger='silent'
-        ),
-        checkpoint,
-    )
-    weights = {
-        name.removeprefix('module.'): value for name, value in weights.items()
-    }
-    if not any(name.startswith(_PREFIX) for name in weights):
-        # A backbone alone; torchvision's have a classifier, which is left.
-        tops = {name.split('.')[0] for name in backbone.state_dict()}
-        weights = {
-            _PREFIX + name: value
-            for name, value in weights.items()
-            if name.split('.')[0] in tops
-        }
-    check_fits(Backbone(dict(backbone=backbone)), weights, checkpoint)
-    backbone.load_state_dict(
-        {
-            name.removeprefix(_PREFIX): value
-            for name, value in weights.items()
-            if name.startswith(_PREFIX)
-        },
-        strict=False,  # batch counters may be missing, nothing else
-    )

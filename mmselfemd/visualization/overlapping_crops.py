@@ -11,8 +11,8 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from mmengine.runner import set_random_seed
 from mmpretrain.structures import DataSample
 
-from mmselfemd.engine.hooks.precise_bn_hook import preserve_random_state
 from mmselfemd.evaluation import correspondences, overlap
+from mmselfemd.random_state import kept_random_state
 
 from .view_pipeline import cut_views_of
 
@@ -73,7 +73,7 @@ class OverlappingCrops:
         Raises:
             ValueError: If no two crops overlap.
         """
-        with preserve_random_state():
+        with kept_random_state():
             set_random_seed(zlib.crc32(f'{self.seed}/{path.name}'.encode()))
             return [
                 self._cut(path, image, number) for number in range(num_pairs)

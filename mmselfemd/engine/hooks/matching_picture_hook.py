@@ -15,6 +15,7 @@ from mmengine.runner import Runner, set_random_seed
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation import match_batch
+from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import HOOKS
 from mmselfemd.visualization import (
     draw_flow_lines,
@@ -28,8 +29,6 @@ from mmselfemd.visualization.view_pipeline import (
     view_pipeline,
     without_colour_changes,
 )
-
-from .precise_bn_hook import preserve_random_state
 
 _KEY = 'matching_pictures'
 
@@ -110,7 +109,7 @@ class MatchingPictureHook(Hook):
         """Draw images and views; keep the flow of iteration 0."""
         if not is_main_process():
             return
-        with preserve_random_state():
+        with kept_random_state():
             self._batch = self._build_batch(runner)
             flows, views = self._match(runner)
         num_cells = round(flows.shape[-1] ** 0.5)
@@ -183,7 +182,7 @@ class MatchingPictureHook(Hook):
         model = unwrap_model(runner.model)
         # SyncBN would wait here for processes that do not come.
         backbone = revert_sync_batchnorm(deepcopy(model.backbone))
-        with preserve_random_state():
+        with kept_random_state():
             return match_batch(backbone, model.data_preprocessor, self._batch)
 
     def _draw(self, runner: Runner, step: int) -> None:

@@ -18,8 +18,6 @@ from mmselfemd.engine.model import unwrap_model
 from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import HOOKS
 
-preserve_random_state = kept_random_state  # until its users are moved
-
 
 @HOOKS.register_module()
 class PreciseBNHook(Hook):

@@ -51,25 +51,30 @@ def match_views(map1: Tensor, map2: Tensor, gamma: float = 0.05) -> Tensor:
     return _uniform_flow(cosine_cost(nodes1, nodes2), gamma)
 
 
-def oracle_flow(partners: np.ndarray, gamma: float = 0.05) -> np.ndarray:
+def oracle_flow(
+    partners: Sequence[np.ndarray], gamma: float = 0.05
+) -> np.ndarray:
     """Flow of a network that knows which nodes correspond.
 
     Moving to a corresponding node costs nothing, to any other as much as a
     cosine can.
 
     Args:
-        partners (np.ndarray): Which nodes correspond, boolean, (B, N, M).
+        partners (Sequence[np.ndarray]): For each pair of views which nodes
+            correspond, boolean, (N, M).
         gamma (float): Strength of the entropy. Defaults to 0.05.
 
     Returns:
         np.ndarray: Flow, (B, N, M).
     """
-    cost = torch.from_numpy(np.where(partners, 0.0, 2.0))
+    cost = torch.from_numpy(np.where(np.stack(partners), 0.0, 2.0))
     return _uniform_flow(cost, gamma).numpy()
 
 
 def score_matching(
-    flows: np.ndarray, partners: Sequence[np.ndarray], gamma: float = 0.05
+    flows: np.ndarray,
+    partners: Sequence[np.ndarray],
+    oracle: np.ndarray | None = None,
 ) -> list[MatchingResult]:
     """Hold flows against the true correspondences.
 
@@ -77,30 +82,32 @@ def score_matching(
         flows (np.ndarray): Flow of each pair of views, (B, N, M).
         partners (Sequence[np.ndarray]): For each pair which nodes
             correspond, boolean, (N, M).
-        gamma (float): Strength of the entropy of the flows.
-            Defaults to 0.05.
+        oracle (np.ndarray, optional): Flows of a network that knows, from
+            :func:`oracle_flow`. Defaults to None: the best possible accuracy
+            stays unknown, NaN.
 
     Returns:
         list[MatchingResult]: One a pair, for :func:`pool_results`; NaN where
         the views do not overlap.
     """
-    partners = np.stack(partners)
-    oracle = oracle_flow(partners, gamma)
     results = []
-    for truth, *flow_and_oracle in zip(partners, flows, oracle, strict=True):
+    for index, (truth, flow) in enumerate(zip(partners, flows, strict=True)):
         has_partner = truth.any(-1)
         shown = truth[has_partner]
         if not len(shown):
             results.append(MatchingResult(*[float('nan')] * 3, 0))
             continue
-        nodes = np.arange(len(shown))
-        accuracy, best = (
-            float(shown[nodes, flow[has_partner].argmax(-1)].mean())
-            for flow in flow_and_oracle
-        )
+        accuracy = _share_of_hits(flow[has_partner], shown)
         chance = float(shown.mean())
+        best = float('nan')
+        if oracle is not None:
+            best = _share_of_hits(oracle[index][has_partner], shown)
         results.append(MatchingResult(accuracy, chance, best, len(shown)))
     return results
+
+
+def _share_of_hits(flow: np.ndarray, shown: np.ndarray) -> float:
+    return float(shown[np.arange(len(shown)), flow.argmax(-1)].mean())
 
 
 def pool_results(results: Iterable[MatchingResult]) -> MatchingResult:
@@ -178,9 +185,9 @@ def measure_matching(
     results = []
     for batch in batches:
         flows, views = match_batch(backbone, data_preprocessor, batch, gamma)
-        results += score_matching(
-            flows, true_partners(flows.shape[-1], views), gamma
-        )
+        partners = true_partners(flows.shape[-1], views)
+        oracle = oracle_flow(partners, gamma)
+        results += score_matching(flows, partners, oracle)
     return pool_results(results)
 
 

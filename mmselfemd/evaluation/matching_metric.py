@@ -10,6 +10,7 @@ from mmselfemd.registry import METRICS
 from .matching import (
     MatchingResult,
     match_views,
+    oracle_flow,
     pool_results,
     score_matching,
     true_partners,
@@ -60,7 +61,8 @@ class MatchingAccuracy(BaseMetric):
         flows = match_views(map1, map2, self.gamma).cpu().numpy()
         views = [sample['views'][:2] for sample in data_samples]
         partners = true_partners(flows.shape[-1], views)
-        self.results += score_matching(flows, partners, self.gamma)
+        oracle = oracle_flow(partners, self.gamma)
+        self.results += score_matching(flows, partners, oracle)
 
     def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
         """Pool the images of all processes.

@@ -1,16 +1,25 @@
 """The configs that the documentation shows, read from it and built."""
 
+import argparse
 import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import HOOKS, MODELS, DefaultScope
 
 import mmselfemd  # noqa: F401  makes `_base_ = 'mmselfemd::...'` known
+from mmselfemd.engine.command_line import CfgOptionsAction
+from mmselfemd.engine.launch import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', ROOT / 'configs' / 'detection' / 'README.md']
+RECIPES = ROOT / 'configs' / 'selfemd' / 'README.md'
+CHOICES = re.findall(
+    r'`((?:model|default_hooks)\.[^`]*=[^`]*)`', RECIPES.read_text()
+)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=['readme', 'detection'])
@@ -31,3 +40,47 @@ def test_python_block_is_a_config(page, tmp_path):
         if 'Norm' in type(module).__name__
     }
     assert norms == {'SyncBatchNorm'}
+
+
+def narrow(cfg):
+    """Few channels, so that the model is built at once."""
+    cfg.model.backbone.update(depth=18, base_channels=4, stem_channels=4)
+    cfg.model.neck[0].update(in_channels=32, hidden_channels=8)
+    cfg.model.head.update(hidden_channels=8)
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        return MODELS.build(cfg.model)
+
+
+def step(model):
+    model.has_momentum_hook = True
+    inputs = [torch.randn(2, 3, size, size) for size in (224, 224, 112)]
+    losses = model.loss(inputs, [])
+    model.parse_losses(losses)[0].backward()
+    assert all(value.isfinite() for value in losses.values())
+
+
+def test_choices_are_found():
+    assert len(CHOICES) > 12
+
+
+@pytest.mark.parametrize('choice', CHOICES)
+def test_a_documented_choice_takes_a_step(choice, root):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction)
+    options = parser.parse_args(['--cfg-options', *choice.split()])
+    config = str(root / 'configs' / 'selfemd' / 'selfemd_r50_coco_800e.py')
+    cfg = load_config(config, cfg_options=options.cfg_options)
+    assert cfg.to_dict() != load_config(config).to_dict()
+    step(revert_sync_batchnorm(narrow(cfg)))
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        HOOKS.build(cfg.default_hooks.momentum_update)
+
+
+def test_the_pyramid_after_the_predictor_takes_a_step(tmp_path):
+    (block,) = re.findall(r'```python\n(.*?)```', RECIPES.read_text(), re.S)
+    path = tmp_path / 'mine.py'
+    path.write_text(block)
+    model = revert_sync_batchnorm(narrow(Config.fromfile(path)))
+    assert type(model.head.pyramid).__name__ == 'SPCNeck'
+    assert len(model.neck) == 1
+    step(model)

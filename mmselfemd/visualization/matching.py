@@ -1,6 +1,7 @@
 """The paper's Fig. 5: where the flow of a position goes in the other crop."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -218,6 +219,11 @@ def _add_colour_bar(figure: Figure, axes: Axes | np.ndarray) -> None:
 
 def _add_guide(figure: Figure, pairs: Sequence[MatchingPair]) -> None:
     known = any(pair.targets is not None for pair in pairs)
-    figure.supxlabel(
-        _GUIDE + ('\n' + _TARGET_GUIDE if known else ''), fontsize=9.5
-    )
+    # A page of one position is narrower than these lines are.
+    letters = int(12 * figure.get_figwidth())
+    lines = [
+        line
+        for text in (_GUIDE, *([_TARGET_GUIDE] if known else []))
+        for line in wrap(text, letters)
+    ]
+    figure.supxlabel('\n'.join(lines), fontsize=9.5)

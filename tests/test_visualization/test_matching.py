@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb, to_rgba
 from PIL import Image
 
@@ -377,3 +378,14 @@ def test_heat_lies_on_the_same_content_in_the_mirrored_crop():
         row, column = np.unravel_index(heat.argmax(), heat.shape)
         x, y = centres()[node].astype(int)
         np.testing.assert_array_equal(mirror[row, column], crop[y, x])
+
+
+@pytest.mark.parametrize('positions', [[24], [3, 24], [0, 8, 24, 48]])
+def test_words_fit_on_the_page(positions):
+    figure = draw_matching_figure(
+        [pair(positions=positions, targets=[(96, 96)] * len(positions))]
+    )
+    FigureCanvasAgg(figure).draw()
+    for text in figure.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.width

@@ -1,4 +1,4 @@
-"""What mmengine's runner calls: the hooks of this project."""
+"""What mmengine's runner calls: hooks and optimiser wrappers."""
 
 from .hooks import (
     CollapseMonitorHook,
@@ -6,18 +6,31 @@ from .hooks import (
     MatchingPictureHook,
     MomentumUpdateHook,
     PreciseBNHook,
+    PreemptionHook,
     PretrainedBackboneHook,
+    RunReportHook,
     SafeCheckpointHook,
     TransportMonitorHook,
 )
+from .loops import (
+    ReproducibleEpochBasedTrainLoop,
+    ReproducibleIterBasedTrainLoop,
+)
+from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 
 __all__ = [
     'CollapseMonitorHook',
+    'FiniteAmpOptimWrapper',
+    'FiniteOptimWrapper',
     'InitialValidationHook',
     'MatchingPictureHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
+    'PreemptionHook',
     'PretrainedBackboneHook',
+    'ReproducibleEpochBasedTrainLoop',
+    'ReproducibleIterBasedTrainLoop',
+    'RunReportHook',
     'SafeCheckpointHook',
     'TransportMonitorHook',
 ]

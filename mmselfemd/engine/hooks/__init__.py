@@ -5,7 +5,9 @@ from .initial_validation_hook import InitialValidationHook
 from .matching_picture_hook import MatchingPictureHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
+from .preemption_hook import PreemptionHook
 from .pretrained_backbone_hook import PretrainedBackboneHook
+from .run_report_hook import RunReportHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .transport_monitor_hook import TransportMonitorHook
 
@@ -15,7 +17,9 @@ __all__ = [
     'MatchingPictureHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
+    'PreemptionHook',
     'PretrainedBackboneHook',
+    'RunReportHook',
     'SafeCheckpointHook',
     'TransportMonitorHook',
 ]

@@ -1,0 +1,240 @@
+"""Ends a run in good order when a scheduler asks for it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import distributed
+from torch.utils.data import DataLoader
+
+from mmselfemd.errors import UserValueError
+from mmselfemd.registry import HOOKS
+
+_INSIDE_EPOCH = 'preemption_ckpt'  # in the message hub: a checkpoint's name
+
+
+@HOOKS.register_module()
+class PreemptionHook(Hook):
+    """Saves a checkpoint and ends the run after SIGTERM or SIGUSR1.
+
+    Schedulers send SIGTERM before they take a machine away, and Slurm sends
+    before the end of the time what its ``--signal`` says, SIGUSR1 by custom.
+    Then the optimiser's current step ends, the run's own ``CheckpointHook``
+    saves, and the process leaves with status 128 + the signal's number: 143
+    or 138. ``--resume`` goes on.
+
+    A signal may reach processes at different iterations, or only some of
+    them. So at every ``interval`` steps of the optimiser they ask each other,
+    and all stop at the same one. One process alone looks at every step. A
+    validation is not interrupted: the run ends after the next step.
+
+    Args:
+        interval (int): After how many of the optimiser's steps several
+            processes ask each other: one number is reduced, and they wait
+            for it. Defaults to 10.
+        signals (tuple[str]): Names of the signals.
+            Defaults to ('SIGTERM', 'SIGUSR1').
+
+    Raises:
+        ValueError: If ``interval`` is less than 1 or a signal is unknown.
+    """
+
+    priority = 'LOWEST'  # whatever else belongs to the step is done by then
+
+    def __init__(
+        self,
+        interval: int = 10,
+        signals: tuple[str, ...] = ('SIGTERM', 'SIGUSR1'),
+    ) -> None:
+        known = {number.name for number in signal.Signals}
+        if interval < 1 or not set(signals) <= known:
+            raise ValueError(
+                'PreemptionHook: interval must be at least 1 and signals '
+                f'names such as SIGTERM, but got {interval} and {signals}'
+            )
+        self.interval = interval
+        self.signals = [signal.Signals[name] for name in signals]
+        self._received = 0
+        self._agreed = 0
+        self._num_steps = 0
+        self._former: dict[int, Any] = {}
+        self._checkpoint: CheckpointHook | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Listen for the signals.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            UserValueError: If the run saves no checkpoints.
+        """
+        hooks = [h for h in runner.hooks if isinstance(h, CheckpointHook)]
+        if not hooks:
+            raise UserValueError(
+                'PreemptionHook saves through default_hooks.checkpoint, and '
+                'this run has none: add one, or leave out '
+                'default_hooks.preemption.'
+            )
+        self._checkpoint = hooks[0]
+        self._received = self._agreed = self._num_steps = 0
+        try:
+            for number in self.signals:
+                self._former[number] = signal.signal(number, self._receive)
+        except ValueError:  # Python allows it in the main thread only
+            runner.logger.warning(
+                'PreemptionHook: not in the main thread, so that signals '
+                'end the run without a checkpoint.'
+            )
+        _spare_workers(runner.train_dataloader, self.signals)
+
+    def after_train(self, runner: Runner) -> None:
+        """Listen no longer: the run is at its end."""
+        for number, handler in self._former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        self._former.clear()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._received = number
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """After a step of the optimiser, stop if a process was asked to.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in its epoch.
+            data_batch (Any): Not used. Defaults to None.
+            outputs (dict, optional): Not used. Defaults to None.
+
+        Raises:
+            SystemExit: With 128 + the number of the signal.
+        """
+        wrapper = runner.optim_wrapper
+        if isinstance(wrapper, OptimWrapper) and not wrapper.should_update():
+            return  # within an accumulation
+        self._num_steps += 1
+        is_alone = get_world_size() == 1
+        if not is_alone and self._num_steps % self.interval:
+            return
+        received = torch.tensor(self._received)
+        all_reduce(received, op='max')
+        self._agreed = int(received)
+        if not self._agreed or runner.iter + 1 >= runner.max_iters:
+            return  # the last step needs no hurry: the run ends by itself
+        if not self._checkpoint.by_epoch:
+            self._checkpoint._save_checkpoint(runner)
+        elif self.end_of_epoch(runner.train_dataloader, batch_idx):
+            return  # after_train_epoch saves: the epoch is whole
+        else:
+            self._save_inside_epoch(runner)
+        self._leave(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop at the end of an epoch, if the signal came with its end.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            SystemExit: With 128 + the number of the signal.
+        """
+        if not self._checkpoint.by_epoch:
+            return
+        is_last = self.is_last_train_epoch(runner)
+        if self._agreed and not is_last:
+            self._checkpoint._save_checkpoint(runner)
+        if self._checkpoint.last_ckpt is not None:  # saved since the start
+            self._remove(runner, runner.message_hub.get_info(_INSIDE_EPOCH))
+        if self._agreed and not is_last:
+            self._leave(runner)
+
+    def _save_inside_epoch(self, runner: Runner) -> None:
+        """Save as ``iter_N.pth``, where other checkpoints are of epochs.
+
+        It is no part of ``max_keep_ckpts``, and goes when a later one is
+        there.
+        """
+        hook, step = self._checkpoint, runner.iter + 1
+        former = runner.message_hub.get_info(_INSIDE_EPOCH)
+        name = f'iter_{step}.pth'
+        runner.message_hub.update_info(_INSIDE_EPOCH, name)
+        runner.save_checkpoint(
+            hook.out_dir,
+            name,
+            save_optimizer=hook.save_optimizer,
+            save_param_scheduler=hook.save_param_scheduler,
+            meta=dict(epoch=runner.epoch, iter=step),
+            by_epoch=False,
+            backend_args=hook.backend_args,
+        )
+        if is_main_process():
+            path = Path(hook.out_dir, name)
+            pointer = Path(runner.work_dir, 'last_checkpoint')
+            hook.file_backend.put_text(str(path), pointer)
+        if former != name:
+            self._remove(runner, former)
+
+    def _remove(self, runner: Runner, name: str | None) -> None:
+        if name and is_main_process():
+            Path(self._checkpoint.out_dir, name).unlink(missing_ok=True)
+
+    def _leave(self, runner: Runner) -> None:
+        status = 128 + self._agreed
+        # A process that left earlier would take the others with it: srun and
+        # torchrun end all when one of them fails.
+        barrier()
+        runner.logger.warning(
+            f'{signal.Signals(self._agreed).name}: checkpoint saved, the run '
+            f'ends with status {status}; go on with --resume.'
+        )
+        if path := os.environ.get('MMSELFEMD_STATUS_FILE'):
+            Path(path).write_text(str(status))  # for tools/dist_run.sh
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+            time.sleep(1)  # for gloo's thread, as at the end of launch.train
+        raise SystemExit(status)
+
+
+def _spare_workers(loader: DataLoader, signals: list[int]) -> None:
+    """Let the workers of a loader live through the first signal.
+
+    Some send it to the whole group of processes (``timeout``, torchrun): a
+    worker that dies of it would break the step that is to be ended. Workers
+    that are already at work, those of an iteration-based loop, cannot be
+    reached.
+    """
+    loader.worker_init_fn = partial(
+        _init_worker, former=loader.worker_init_fn, signals=signals
+    )
+
+
+def _init_worker(
+    worker_id: int, former: Callable[[int], None] | None, signals: list[int]
+) -> None:
+    received = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:  # torch ends workers by SIGTERM, too
+            os._exit(0)
+
+    for number in signals:
+        signal.signal(number, receive)
+    if former is not None:
+        former(worker_id)

@@ -1,0 +1,221 @@
+"""Says at the start what a run will take."""
+
+import shutil
+import time
+from math import ceil
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.utils import apply_to
+from torch import Tensor
+
+from mmselfemd.engine.model import unwrap_model
+from mmselfemd.registry import HOOKS
+
+GIGABYTE = 1e9
+
+
+@HOOKS.register_module()
+class RunReportHook(Hook):
+    """Logs, one line each, what a long run will take.
+
+    Before the first step: the images found, the batch of an optimiser's step,
+    the steps and the learning rate, with a warning where the rate is meant
+    for another batch. After the first steps: the hours that the remaining
+    ones take at their rate (of training alone; validation comes on top), and
+    the disk that the checkpoints take, with a warning where it is not free.
+    By then the optimiser's state, a part of each checkpoint, is there.
+
+    Args:
+        num_steps (int): Over how many iterations the rate is measured.
+            Defaults to 20.
+        num_warm_up (int): How many come before and do not count: the first
+            ones wait for workers and choose algorithms. Defaults to 5.
+
+    Raises:
+        ValueError: If a number of iterations is not positive.
+    """
+
+    priority = 'LOWEST'  # after what changes the batch or the rate
+
+    def __init__(self, num_steps: int = 20, num_warm_up: int = 5) -> None:
+        if num_steps < 1 or num_warm_up < 1:
+            raise ValueError(
+                'RunReportHook: num_steps and num_warm_up must be at least '
+                f'1, but got {num_steps} and {num_warm_up}'
+            )
+        self.num_steps = num_steps
+        self.num_warm_up = num_warm_up
+        self._first_iter = 0
+        self._start = 0.0
+
+    def before_train(self, runner: Runner) -> None:
+        """Log what is known before the first step.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        self._first_iter = runner.iter
+        loader = runner.train_dataloader
+        runner.logger.info(f'Images: {len(loader.dataset)}.')
+        runner.logger.info(f'Batch: {_describe_batch(runner)}.')
+        runner.logger.info(f'Steps: {_describe_steps(runner)}.')
+        runner.logger.info(f'Learning rate: {_learning_rate(runner):g}.')
+        _warn_of_other_batch(runner)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Log the hours and the disk, once the first steps are done.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in its epoch.
+            data_batch (Any): Not used. Defaults to None.
+            outputs (dict, optional): Not used. Defaults to None.
+        """
+        done = runner.iter + 1 - self._first_iter
+        if done == self.num_warm_up:
+            self._start = time.perf_counter()
+        elif done == self.num_warm_up + self.num_steps:
+            seconds = (time.perf_counter() - self._start) / self.num_steps
+            remaining = runner.max_iters - runner.iter - 1
+            runner.logger.info(
+                f'Time: {remaining * seconds / 3600:.1f} hours for the '
+                f'remaining {remaining} iterations, at {seconds:.3f} s each '
+                '(validation not counted).'
+            )
+            _report_disk(runner)
+
+
+def _accumulation(runner: Runner) -> int:
+    """Iterations of an optimiser's step."""
+    wrapper = runner.optim_wrapper
+    return getattr(wrapper, '_accumulative_counts', 1)
+
+
+def _images_of_iteration(runner: Runner) -> int:
+    """Images that all processes take in an iteration."""
+    loader = runner.train_dataloader
+    # mmdet batches by aspect ratio: the size is the batch sampler's then.
+    size = loader.batch_size or loader.batch_sampler.batch_size
+    return size * get_world_size()
+
+
+def _describe_batch(runner: Runner) -> str:
+    processes, accumulation = get_world_size(), _accumulation(runner)
+    images = _images_of_iteration(runner)
+    text = (
+        f'{images * accumulation} images a step of the optimiser = '
+        f'{images // processes} x {processes} '
+        f'{"process" if processes == 1 else "processes"}'
+    )
+    if accumulation > 1:
+        text += f' x {accumulation} accumulated'
+    return f'{text}, on {get_device()}'
+
+
+def _describe_steps(runner: Runner) -> str:
+    accumulation = _accumulation(runner)
+    text = f'{ceil(runner.max_iters / accumulation)} of the optimiser'
+    if accumulation > 1:
+        text += f' in {runner.max_iters} iterations'
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        text += (
+            f', {runner.max_epochs} epochs of '
+            f'{len(runner.train_dataloader)} iterations'
+        )
+    if runner.iter:
+        text += f'; {runner.iter} iterations are done'
+    return text
+
+
+def _learning_rate(runner: Runner) -> float:
+    """The highest of the optimiser, before schedules scale it."""
+    wrapper = runner.optim_wrapper
+    wrappers = (
+        [wrapper]
+        if isinstance(wrapper, OptimWrapper)
+        else [part for _, part in wrapper.items()]
+    )
+    return max(
+        group.get('initial_lr', group['lr'])
+        for part in wrappers
+        for group in part.optimizer.param_groups
+    )
+
+
+def _warn_of_other_batch(runner: Runner) -> None:
+    scaling = runner.auto_scale_lr or {}
+    meant_for = scaling.get('base_batch_size')
+    images = _images_of_iteration(runner)
+    if meant_for in (None, images) or scaling.get('enable'):
+        return
+    accumulation = _accumulation(runner)
+    runner.logger.warning(
+        f'The learning rate {_learning_rate(runner):g} is meant for '
+        f'{meant_for * accumulation} images a step, and this run takes '
+        f'{images * accumulation}: --auto-scale-lr makes it '
+        f'{_learning_rate(runner) * images / meant_for:g}.'
+    )
+
+
+def _report_disk(runner: Runner) -> None:
+    """Log the disk for checkpoints; warn if it is not free."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    if not hooks:
+        return
+    hook = hooks[0]
+    size = _checkpoint_bytes(runner, hook)
+    count = _checkpoints_to_come(runner, hook)
+    needed, free = size * count, shutil.disk_usage(hook.out_dir).free
+    runner.logger.info(
+        f'Disk: {needed / GIGABYTE:.2f} GB for checkpoints to come (at most '
+        f'{count} at a time, {size / GIGABYTE:.2f} GB each), '
+        f'{free / GIGABYTE:.2f} GB free in {hook.out_dir}.'
+    )
+    if needed > free:
+        runner.logger.warning(
+            f'The disk of {hook.out_dir} is too small for the checkpoints: '
+            f'{(needed - free) / GIGABYTE:.2f} GB are missing. Free some, '
+            'choose another --work-dir, or keep fewer: '
+            '--cfg-options default_hooks.checkpoint.max_keep_ckpts=1'
+        )
+
+
+def _checkpoint_bytes(runner: Runner, hook: CheckpointHook) -> int:
+    """Bytes of the tensors of a checkpoint."""
+    total = 0
+
+    def add(tensor: Tensor) -> Tensor:
+        nonlocal total
+        total += tensor.numel() * tensor.element_size()
+        return tensor
+
+    states = [unwrap_model(runner.model).state_dict()]
+    if hook.save_optimizer:
+        states.append(runner.optim_wrapper.state_dict())
+    apply_to(states, torch.is_tensor, add)
+    return total
+
+
+def _checkpoints_to_come(runner: Runner, hook: CheckpointHook) -> int:
+    """How many more files there will be at a time, at most."""
+    is_by_epoch = hook.by_epoch
+    end = runner.max_epochs if is_by_epoch else runner.max_iters
+    done = runner.epoch if is_by_epoch else runner.iter
+    saves = ceil((end - done) / hook.interval)
+    # The new file is whole before the oldest goes.
+    kept = hook.max_keep_ckpts + 1 if hook.max_keep_ckpts > 0 else saves
+    already = len(getattr(hook, 'keep_ckpt_ids', ()))
+    best = len(hook.save_best or ())
+    return min(saves, max(kept - already, 1)) + best

@@ -1,0 +1,179 @@
+"""A step with a NaN leaves no trace, in mmengine's runner."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.optim.optimizer import amp_optimizer_wrapper
+
+from mmselfemd.engine.optim import NonFiniteStepsError
+from mmselfemd.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy_long_run import Recorder, make_runner
+
+
+def train(work_dir, **kwargs):
+    recorder = Recorder()
+    make_runner(work_dir, hooks=[recorder], **kwargs).train()
+    return recorder
+
+
+def is_finite(state):
+    return all(value.isfinite().all() for value in state.values())
+
+
+def assert_same(state, other):
+    assert state.keys() == other.keys()
+    for name, value in state.items():
+        assert torch.equal(value, other[name]), name
+
+
+def changed(state, other):
+    """Which parts moved: 'query', 'key', 'momentum'."""
+    return {
+        name.split('.')[0].split()[0]
+        for name, value in other.items()
+        if name not in state or not torch.equal(value, state[name])
+    }
+
+
+@pytest.fixture
+def amp_on_a_cpu(monkeypatch):
+    """Let mmengine's AMP wrapper be built here, with a scaler that works."""
+    for name, value in (
+        ('is_cuda_available', lambda: True),
+        ('GradScaler', partial(torch.amp.GradScaler, 'cpu')),
+    ):
+        monkeypatch.setattr(amp_optimizer_wrapper, name, value)
+    return dict(type='FiniteAmpOptimWrapper', dtype='bfloat16')
+
+
+@pytest.mark.parametrize('what', ['loss', 'gradient'])
+def test_step_leaves_no_trace(tmp_path, logged, what):
+    bad = {9: what}  # in the batch of images 8 to 11, iteration 2 from 0
+    recorder = train(tmp_path / 'guarded', bad=bad)
+    states = recorder.states
+    assert_same(states[2], states[3])
+    assert all(map(is_finite, states))
+    for before in (0, 1, 3, 4, 5):
+        assert {'query', 'key'} <= changed(states[before], states[before + 1])
+    (line,) = [line for line in logged if 'Non-finite' in line]
+    assert f'Non-finite {what} at iteration 3' in line
+    assert line.endswith('8.jpg, 9.jpg, 10.jpg, 11.jpg')
+
+    plain = train(
+        tmp_path / 'plain', bad=bad, wrapper={'type': 'OptimWrapper'}
+    )
+    assert not is_finite(plain.states[3])  # else nothing would be shown
+
+
+def test_finite_run_is_mmengines_to_the_bit(tmp_path):
+    ours = train(tmp_path / 'a')
+    theirs = train(tmp_path / 'b', wrapper=dict(type='OptimWrapper'))
+    assert ours.losses == theirs.losses
+    for state, other in zip(ours.states, theirs.states, strict=True):
+        assert_same(state, other)
+
+
+def test_accumulation_drops_the_whole_step(tmp_path, logged):
+    recorder = train(
+        tmp_path,
+        iterations=9,
+        bad={18: 'loss'},  # the second of the micro-batches 3, 4, 5
+        wrapper=dict(accumulative_counts=3),
+    )
+    states = recorder.states
+    assert_same(states[3], states[6])
+    assert changed(states[6], states[9]) == {'query', 'key', 'momentum'}
+    assert is_finite(states[9])
+    (line,) = [line for line in logged if 'Non-finite' in line]
+    assert line.endswith('16.jpg, 17.jpg, 18.jpg, 19.jpg')
+
+
+def test_log_names_a_bounded_number_of_images(tmp_path, logged):
+    train(
+        tmp_path,
+        iterations=3,
+        bad={0: 'gradient'},
+        wrapper=dict(accumulative_counts=3),
+    )
+    (line,) = [line for line in logged if 'Non-finite' in line]
+    assert line.count('.jpg') == 8
+    assert line.endswith('7.jpg and 4 more')
+
+
+def test_run_stops_after_too_many_in_a_row(tmp_path):
+    # Iterations 1 and 2, then 4, 5 and 6, counted from 0.
+    bad = {4 * batch: 'loss' for batch in (1, 2, 4, 5, 6)}
+    recorder = Recorder()
+    runner = make_runner(
+        tmp_path,
+        iterations=9,
+        bad=bad,
+        wrapper=dict(max_skipped=3),
+        hooks=[recorder],
+    )
+    with pytest.raises(NonFiniteStepsError, match='3 steps in a row') as info:
+        runner.train()
+    assert isinstance(info.value, UserError)
+    assert runner.iter == 6
+    assert f'The last checkpoint is {tmp_path / "iter_6.pth"}' in str(
+        info.value
+    )
+    checkpoint = torch.load(tmp_path / 'iter_6.pth')
+    assert is_finite(checkpoint['state_dict'])
+
+
+def test_run_that_never_saved_says_so(tmp_path):
+    with pytest.raises(NonFiniteStepsError, match='No checkpoint was saved'):
+        train(tmp_path, bad={0: 'loss'}, wrapper=dict(max_skipped=1))
+
+
+def test_overflow_of_the_scaler_is_not_counted(tmp_path, logged, amp_on_a_cpu):
+    # A gradient of 1e36: finite by itself, not times the scale of 65536.
+    recorder = train(
+        tmp_path, bad={4: 'huge'}, wrapper=amp_on_a_cpu | dict(max_skipped=1)
+    )
+    states = recorder.states
+    # BN saw a finite batch; the weights and the key stayed.
+    assert changed(states[1], states[2]) == {'query', 'key'}
+    for name, value in states[2].items():
+        if 'running' not in name and 'num_batches' not in name:
+            assert torch.equal(value, states[1][name]), name
+    assert not [line for line in logged if 'Non-finite' in line]
+    assert changed(states[2], states[3]) == {'query', 'key', 'momentum'}
+
+
+def test_nan_is_counted_with_a_scaler(tmp_path, logged, amp_on_a_cpu):
+    recorder = Recorder()
+    runner = make_runner(
+        tmp_path, bad={4: 'loss'}, wrapper=amp_on_a_cpu, hooks=[recorder]
+    )
+    runner.train()
+    assert_same(recorder.states[1], recorder.states[2])
+    assert all(map(is_finite, recorder.states))
+    assert len([line for line in logged if 'Non-finite loss' in line]) == 1
+    # The scaler is not made to pay for it.
+    assert runner.optim_wrapper.loss_scaler.get_scale() == 65536
+
+
+@pytest.mark.parametrize('loss_scale', [dict(init_scale=1.0), 512.0])
+def test_gradient_that_no_lower_scale_mends_is_counted(
+    tmp_path, logged, amp_on_a_cpu, loss_scale
+):
+    recorder = train(
+        tmp_path,
+        bad={4: 'gradient'},
+        wrapper=amp_on_a_cpu | dict(loss_scale=loss_scale),
+    )
+    assert_same(recorder.states[1], recorder.states[2])
+    (line,) = [line for line in logged if 'Non-finite' in line]
+    assert 'Non-finite gradient at iteration 2' in line
+
+
+def test_max_skipped_is_positive(tmp_path):
+    with pytest.raises(ValueError, match='max_skipped must be at least 1'):
+        train(tmp_path, wrapper=dict(max_skipped=0))

@@ -1,0 +1,184 @@
+"""SIGTERM and SIGUSR1: the step ends, a checkpoint is there, it goes on."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmselfemd.engine import PreemptionHook
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+from toy_long_run import Recorder, SignalMyself, make_runner  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def handlers_stay():
+    """Whatever a test does, this process listens as before."""
+    former = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+def runner(work_dir, *hooks, default_hooks=None, **kwargs):
+    return make_runner(
+        work_dir,
+        hooks=hooks,
+        default_hooks=dict(preemption=dict(type='PreemptionHook'))
+        | (default_hooks or {}),
+        **kwargs,
+    )
+
+
+def stopped(work_dir, iteration, number=signal.SIGTERM, **kwargs):
+    """Train until a signal ends the run; its status."""
+    signaller = SignalMyself(iteration, number)
+    with pytest.raises(SystemExit) as info:
+        runner(work_dir, signaller, **kwargs).train()
+    return info.value.code
+
+
+def names(folder):
+    return {path.name for path in folder.glob('*.pth')}
+
+
+@pytest.mark.parametrize(
+    ('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138)]
+)
+def test_resumed_run_is_the_uninterrupted_one(tmp_path, number, status):
+    straight, resumed = Recorder(), Recorder()
+    runner(tmp_path / 'straight', straight, iterations=8).train()
+    work_dir = tmp_path / 'stopped'
+    options = dict(iterations=8, checkpoint=dict(interval=100))
+    assert stopped(work_dir, 4, number, **options) == status
+    assert names(work_dir) == {'iter_5.pth'}  # iteration 4, from 0, ended
+    runner(work_dir, resumed, resume=True, **options).train()
+    assert resumed.losses == straight.losses[5:]
+    for name, value in straight.states[-1].items():
+        assert torch.equal(value, resumed.states[-1][name]), name
+
+
+def test_stops_on_a_step_of_the_optimiser(tmp_path):
+    wrapper = dict(accumulative_counts=3)
+    options = dict(iterations=12, checkpoint=dict(interval=100))
+    assert stopped(tmp_path, 3, wrapper=wrapper, **options) == 143
+    assert names(tmp_path) == {'iter_6.pth'}
+
+
+def test_last_step_ends_the_run_as_usual(tmp_path):
+    recorder = Recorder()
+    runner(tmp_path, recorder, SignalMyself(5), iterations=6).train()
+    assert len(recorder.losses) == 6
+
+
+def test_handlers_are_put_back(tmp_path):
+    former = signal.getsignal(signal.SIGTERM)
+    runner(tmp_path, iterations=1).train()
+    assert signal.getsignal(signal.SIGTERM) is former
+
+
+def test_at_the_end_of_an_epoch(tmp_path):
+    """The epoch is whole: a checkpoint like any other."""
+    options = dict(epochs=3, size=16, checkpoint=dict(interval=5))
+    assert stopped(tmp_path, 3, **options) == 143
+    assert names(tmp_path) == {'epoch_1.pth'}
+    meta = torch.load(tmp_path / 'epoch_1.pth')['meta']
+    assert (meta['epoch'], meta['iter']) == (1, 4)
+
+
+def test_inside_an_epoch(tmp_path):
+    """A file of its own, which goes when a later one is there."""
+    options = dict(epochs=2, size=16, checkpoint=dict(interval=1))
+    assert stopped(tmp_path, 5, **options) == 143
+    assert names(tmp_path) == {'epoch_1.pth', 'iter_6.pth'}
+    pointer = (tmp_path / 'last_checkpoint').read_text()
+    assert pointer == str(tmp_path / 'iter_6.pth')
+    meta = torch.load(tmp_path / 'iter_6.pth')['meta']
+    assert (meta['epoch'], meta['iter']) == (1, 6)
+    runner(tmp_path, resume=True, **options).train()
+    assert names(tmp_path) == {'epoch_1.pth', 'epoch_2.pth'}
+
+
+def test_without_checkpoints_it_is_refused(tmp_path):
+    hooks = dict(checkpoint=None)
+    with pytest.raises(ValueError, match=r'default_hooks\.checkpoint'):
+        runner(tmp_path, default_hooks=hooks).train()
+
+
+def test_thread_without_signals_trains_on(tmp_path, logged):
+    thread = threading.Thread(target=runner(tmp_path, iterations=2).train)
+    thread.start()
+    thread.join()
+    assert [line for line in logged if 'not in the main thread' in line]
+    assert names(tmp_path) == {'iter_2.pth'}
+
+
+@pytest.mark.parametrize(
+    'arguments', [dict(interval=0), dict(signals=('SIGTERN',))]
+)
+def test_bad_arguments(arguments):
+    with pytest.raises(ValueError, match='interval must be at least 1'):
+        PreemptionHook(**arguments)
+
+
+@pytest.fixture(scope='module')
+def pair(tmp_path_factory):
+    """Two processes by gloo, of which one has a NaN and one is signalled."""
+    folder = tmp_path_factory.mktemp('pair')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    env = os.environ | dict(
+        WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+        OMP_NUM_THREADS='1',
+        CUDA_VISIBLE_DEVICES='',
+        PYTHONPATH=str(ROOT),
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(HERE / 'toy_long_run.py'), str(folder)],
+            env=env | dict(RANK=rank, LOCAL_RANK=rank),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in '01'
+    ]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    codes = [process.returncode for process in processes]
+    assert codes == [143, 143], '\n'.join(outputs)
+    states = [torch.load(folder / f'states_{rank}.pth') for rank in (0, 1)]
+    return folder, states, outputs
+
+
+def test_processes_stop_at_the_same_step(pair):
+    folder, states, _ = pair
+    # Signalled in iteration 4 from 0; they ask after every third step.
+    assert [len(of_rank) - 1 for of_rank in states] == [6, 6]
+    assert 'iter_6.pth' in names(folder)
+    assert torch.load(folder / 'iter_6.pth')['meta']['iter'] == 6
+
+
+def test_processes_skip_the_same_step(pair):
+    _, states, outputs = pair
+    for of_rank in states:
+        for name, value in of_rank[1].items():
+            assert torch.equal(value, of_rank[2][name]), name
+    for first, second in zip(*states, strict=True):
+        for name, value in first.items():
+            assert value.isfinite().all(), name
+            # Norms are each process's own: SyncBN needs a GPU.
+            if 'running' not in name:
+                assert torch.equal(value, second[name]), name
+    # Named by the first process, though the second one loaded them.
+    assert '9.jpg, 11.jpg, 13.jpg, 15.jpg' in outputs[0]

@@ -1,0 +1,142 @@
+"""What a run says of itself at the start."""
+
+import re
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmselfemd.engine import RunReportHook
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy_long_run import make_runner
+
+USAGE = namedtuple('USAGE', 'total used free')
+
+
+def train(work_dir, num_steps=4, num_warm_up=1, default_hooks=None, **kwargs):
+    report = dict(
+        type='RunReportHook', num_steps=num_steps, num_warm_up=num_warm_up
+    )
+    runner = make_runner(
+        work_dir,
+        default_hooks=dict(report=report) | (default_hooks or {}),
+        **kwargs,
+    )
+    runner.logger.setLevel('INFO')
+    runner.train()
+    return runner
+
+
+def find(logged, start):
+    (line,) = [line for line in logged if line.startswith(start)]
+    return line
+
+
+def test_one_line_each(tmp_path, logged):
+    train(tmp_path, epochs=2, size=16, wrapper=dict(accumulative_counts=2))
+    assert find(logged, 'Images: ') == 'Images: 16.'
+    assert find(logged, 'Batch: ').startswith(
+        'Batch: 8 images a step of the optimiser = 4 x 1 process x 2 '
+        'accumulated, on '
+    )
+    assert find(logged, 'Steps: ') == (
+        'Steps: 4 of the optimiser in 8 iterations, 2 epochs of 4 iterations.'
+    )
+    assert find(logged, 'Learning rate: ') == 'Learning rate: 0.05.'
+    hours = find(logged, 'Time: ')
+    assert re.match(
+        r'Time: 0\.0 hours for the remaining 3 iterations, at 0\.\d+ s', hours
+    )
+
+
+def test_hours_are_those_of_the_first_steps(tmp_path, logged, monkeypatch):
+    clock = iter([100.0, 100.0 + 4 * 1440.0])  # after 1 iteration, after 5
+    hook = sys.modules[RunReportHook.__module__]
+    monkeypatch.setattr(hook.time, 'perf_counter', lambda: next(clock))
+    train(tmp_path, iterations=10, num_steps=4)
+    assert find(logged, 'Time: ').startswith(
+        'Time: 2.0 hours for the remaining 5 iterations, at 1440.000 s each'
+    )
+
+
+def test_resumed_run_counts_from_where_it_is(tmp_path, logged):
+    train(tmp_path, iterations=4)
+    logged.clear()
+    train(tmp_path, iterations=12, resume=True)
+    assert find(logged, 'Steps: ') == (
+        'Steps: 12 of the optimiser; 4 iterations are done.'
+    )
+    assert 'the remaining 3 iterations' in find(logged, 'Time: ')
+
+
+def test_disk_is_that_of_the_files(tmp_path, logged, monkeypatch):
+    monkeypatch.setattr(
+        shutil, 'disk_usage', lambda path: USAGE(10**12, 0, 10**3)
+    )
+    hook = sys.modules[RunReportHook.__module__]
+    monkeypatch.setattr(hook, 'GIGABYTE', 1)
+    train(
+        tmp_path,
+        iterations=10,
+        checkpoint=dict(interval=3, max_keep_ckpts=1),
+    )
+    line = find(logged, 'Disk: ')
+    count, size = re.search(
+        r'at most (\d+) at a time, ([\d.]+) GB', line
+    ).groups()
+    # One was kept by then, one more is written before it goes.
+    assert int(count) == 1
+    checkpoint = torch.load(tmp_path / 'iter_10.pth')
+    tensors = [*checkpoint['state_dict'].values()] + [
+        value
+        for state in checkpoint['optimizer']['state'].values()
+        for value in state.values()
+        if torch.is_tensor(value)
+    ]
+    assert float(size) == sum(t.numel() * t.element_size() for t in tensors)
+    assert 'GB are missing' not in line
+    assert not [line for line in logged if line.startswith('The disk of')]
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: USAGE(9, 9, 1))
+    train(tmp_path / 'full', iterations=10)
+    assert 'max_keep_ckpts=1' in find(logged, 'The disk of')
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'count'),
+    [
+        (dict(interval=2, max_keep_ckpts=3), 4 - 2),  # 2 kept by then
+        (dict(interval=2), 8),  # all: iterations 6 to 20
+        (dict(interval=100), 1),
+    ],
+)
+def test_number_of_checkpoints(tmp_path, logged, checkpoint, count):
+    train(tmp_path, iterations=20, size=128, checkpoint=checkpoint)
+    assert f'at most {count} at a time' in find(logged, 'Disk: ')
+
+
+def test_rate_of_another_batch(tmp_path, logged):
+    """The line names the rate that --auto-scale-lr would set."""
+    options = dict(wrapper=dict(accumulative_counts=2))
+    train(tmp_path, auto_scale_lr=dict(base_batch_size=16), **options)
+    line = find(logged, 'The learning rate')
+    assert line == (
+        'The learning rate 0.05 is meant for 32 images a step, and this run '
+        'takes 8: --auto-scale-lr makes it 0.0125.'
+    )
+    logged.clear()
+    scaled = dict(base_batch_size=16, enable=True)
+    runner = train(tmp_path / 'scaled', auto_scale_lr=scaled, **options)
+    assert runner.optim_wrapper.get_lr()['lr'] == [0.0125]
+    assert not [line for line in logged if line.startswith('The learning')]
+    logged.clear()
+    train(tmp_path / 'fits', auto_scale_lr=dict(base_batch_size=4), **options)
+    assert not [line for line in logged if line.startswith('The learning')]
+
+
+def test_numbers_of_steps_are_positive():
+    with pytest.raises(ValueError, match='must be at least 1'):
+        RunReportHook(num_steps=0)

@@ -47,6 +47,7 @@ train_dataloader = dict(
     dataset=dict(
         data_root='data/voc07_256/',
         data_prefix='images/',
+        ann_file='train3000.txt',
         pipeline=train_pipeline,
     ),
 )
@@ -73,6 +74,7 @@ val_dataloader = dict(
     dataset=dict(
         data_root='data/voc07_256/',
         data_prefix='images/',
+        ann_file='val1952.txt',
         pipeline=val_pipeline,
     ),
 )

@@ -1,6 +1,7 @@
 """Pictures of what the method does, drawn from arrays alone."""
 
 from .all_positions import draw_all_positions
+from .curve_sources import read_curves
 from .curves import draw_curves, read_scalars
 from .flow_lines import draw_flow_lines
 from .heat import heat_map
@@ -34,6 +35,7 @@ __all__ = [
     'matching_pair_of_crops',
     'most_overlapping',
     'most_overlapping_pairs',
+    'read_curves',
     'read_rgb',
     'read_scalars',
     'save_figure',

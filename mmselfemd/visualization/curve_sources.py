@@ -1,0 +1,77 @@
+"""Where the values of a curve come from: a run, or a file of results."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from mmselfemd.errors import UserValueError
+
+from .curves import Series, read_scalars
+
+
+def read_curves(path: str | os.PathLike) -> dict[str, Series]:
+    """Read all curves of a run, or of its checkpoints.
+
+    Args:
+        path (str | os.PathLike): The work directory of a run; a run that was
+            resumed is read as one. Or a JSON file of
+            ``measure_matching.py`` or ``read_boxes.py`` on checkpoints of a
+            run, whose numbers are the steps; the untrained network is step 0.
+
+    Returns:
+        dict[str, tuple[list, list]]: For each figure its steps and values.
+
+    Raises:
+        UserValueError: If there is nothing to read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _of_run(path)
+    if path.is_file():
+        return _of_checkpoints(path)
+    raise UserValueError(f"'{path}' is neither a folder nor a file")
+
+
+def _of_run(work_dir: Path) -> dict[str, Series]:
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not files:
+        raise UserValueError(
+            f"'{work_dir}' has no */vis_data/scalars.json: expected the work "
+            'directory of a run with LocalVisBackend'
+        )
+    merged: dict[str, dict[float, float]] = {}
+    for file in files:  # by time of start: the later one knows better
+        for name, (steps, values) in read_scalars(file).items():
+            merged.setdefault(name, {}).update(zip(steps, values, strict=True))
+    return {name: _sorted(points) for name, points in merged.items()}
+
+
+def _of_checkpoints(path: Path) -> dict[str, Series]:
+    try:
+        content = json.loads(path.read_text())
+        results = content.get('readings', content)
+        points: dict[str, dict[float, float]] = {}
+        for name, figures in results.items():
+            for figure, value in figures.items():
+                points.setdefault(figure, {})[_step(name)] = value
+    except (ValueError, AttributeError) as error:
+        raise UserValueError(
+            f"'{path}' is not a file of measure_matching.py or read_boxes.py "
+            f'on numbered checkpoints: {error}'
+        ) from error
+    return {figure: _sorted(values) for figure, values in points.items()}
+
+
+def _step(name: str) -> int:
+    if name == 'untrained':
+        return 0
+    found = re.search(r'(?:epoch|iter)_(\d+)\.pth$', name)
+    if found is None:
+        raise ValueError(f"'{name}' has no number, as 'epoch_10.pth' has")
+    return int(found.group(1))
+
+
+def _sorted(points: dict[float, float]) -> Series:
+    steps = sorted(points)
+    return steps, [points[step] for step in steps]

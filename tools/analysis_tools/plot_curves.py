@@ -1,0 +1,65 @@
+"""Draw figures of one or several runs as curves in one picture."""
+
+import argparse
+from pathlib import Path
+
+from mmselfemd.engine.command_line import run_tool
+from mmselfemd.errors import UserError
+from mmselfemd.visualization import draw_curves, read_curves, save_figure
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'runs',
+        nargs='+',
+        metavar='[NAME=]PATH',
+        help='work directory of a run, or a JSON file of measure_matching.py '
+        'or read_boxes.py on its checkpoints',
+    )
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        default=['loss'],
+        help='what to draw (default: loss), such as matching/accuracy',
+    )
+    parser.add_argument(
+        '--out', type=Path, default='curves.png', help='a .png file'
+    )
+    parser.add_argument('--title', default='')
+    parser.add_argument('--xlabel', default='', help='such as epoch')
+    parser.add_argument('--ylabel', default='')
+    parser.add_argument(
+        '--window', type=int, help='values that a moving average is taken over'
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read, draw, save."""
+    args = parse_args()
+    series = {}
+    for run in args.runs:
+        name, _, path = run.rpartition('=')
+        curves = read_curves(path)
+        for key in args.keys:
+            if key not in curves:
+                raise UserError(
+                    f"{path} has no '{key}'; it has: "
+                    + ', '.join(sorted(curves))
+                )
+            label = f'{name or Path(path).name}: {key}'
+            series[label] = curves[key]
+    figure = draw_curves(
+        series,
+        title=args.title or ', '.join(args.keys),
+        xlabel=args.xlabel,
+        ylabel=args.ylabel,
+        window=args.window,
+    )
+    print(save_figure(figure, args.out))
+
+
+if __name__ == '__main__':
+    run_tool(main)

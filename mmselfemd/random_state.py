@@ -1,4 +1,4 @@
-"""Random generators: left as they were, or set for a moment."""
+"""Random generators: seeded from what they shall depend on, or kept."""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +6,37 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+
+def derived_seed(*parts: int) -> int:
+    """Mix a seed with what it is for, such as an epoch and an image.
+
+    Neighbouring parts give unrelated seeds, which adding them would not
+    (image 3 of epoch 4 would be image 4 of epoch 3).
+
+    Args:
+        *parts (int): Numbers >= 0; their order counts.
+
+    Returns:
+        int: A seed in [0, 2**32).
+    """
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+
+
+def seed_generators(seed: int, devices: bool = True) -> None:
+    """Seed the global generators of Python, numpy and torch.
+
+    Args:
+        seed (int): The seed, >= 0.
+        devices (bool): Whether to seed the accelerators too; a worker of a
+            data loader must not touch them. Defaults to True.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    if devices:
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager
@@ -33,9 +64,7 @@ def kept_random_state(
     try:
         with torch.random.fork_rng(devices):
             if seed is not None:
-                random.seed(seed)
-                np.random.seed(seed % 2**32)
-                torch.default_generator.manual_seed(seed)
+                seed_generators(seed, devices=False)
             yield
     finally:
         random.setstate(state[0])

@@ -3,11 +3,10 @@
 import os.path as osp
 from typing import Any
 
-import numpy as np
 from mmpretrain.datasets import CustomDataset
 
 from mmselfemd.errors import UserFileNotFoundError
-from mmselfemd.random_state import kept_random_state
+from mmselfemd.random_state import derived_seed, kept_random_state
 from mmselfemd.registry import DATASETS
 
 
@@ -67,9 +66,7 @@ class UnlabelledDataset(CustomDataset):
         """
         if self.seed is None:
             return super().__getitem__(idx)
-        sequence = np.random.SeedSequence((self.seed, idx))
-        seed = int(sequence.generate_state(1)[0])
-        with kept_random_state(seed, cuda=False):
+        with kept_random_state(derived_seed(self.seed, idx), cuda=False):
             return super().__getitem__(idx)
 
     def load_data_list(self) -> list[dict]:

@@ -2,11 +2,13 @@
 
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 
 from mmselfemd.engine.model import unwrap_model
@@ -29,6 +31,10 @@ class SafeCheckpointHook(CheckpointHook):
     ``last_checkpoint`` likewise, and only then are outdated files deleted
     (mmengine deletes first, and writes in place). A kill at any moment
     leaves a whole checkpoint that ``--resume`` finds.
+
+    On a step of the optimiser: where gradients are accumulated, a checkpoint
+    by iteration waits for the next step. Saved between two, it would lose the
+    gradients of the batches since the last one.
 
     Unread: ``meta['config']``, which ``Runner.resume`` would execute, is
     dropped from what is loaded.
@@ -56,6 +62,7 @@ class SafeCheckpointHook(CheckpointHook):
         # Runner.save_checkpoint passes these on to the function that writes:
         # the one place where mmengine lets a hook choose how.
         self.backend_args = dict(backend='mmselfemd_atomic')
+        self._is_due = False
 
     # ---- Before the first step: leftovers, and what to resume from.
 
@@ -139,6 +146,33 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- Save, then point to it, then delete.
 
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Save if it is time and the optimiser has just stepped.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in its epoch.
+            data_batch (Any): Not used. Defaults to None.
+            outputs (dict, optional): Not used. Defaults to None.
+        """
+        if self.by_epoch:
+            return
+        self._is_due |= self.every_n_train_iters(
+            runner, self.interval, self.save_begin
+        ) or (self.save_last and self.is_last_train_iter(runner))
+        if self._is_due and _has_stepped(runner.optim_wrapper):
+            self._is_due = False
+            runner.logger.info(
+                f'Saving checkpoint at {runner.iter + 1} iterations'
+            )
+            self._save_checkpoint(runner)
+
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict
     ) -> None:
@@ -207,6 +241,15 @@ class SafeCheckpointHook(CheckpointHook):
         current = {Path(path) for path in current if path}
         for path in deferring.outdated - current:
             path.unlink(missing_ok=True)
+
+
+def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
+    """Whether the latest batch ended a step of the optimiser."""
+    # Several optimisers are stepped by the model, and accumulate nothing.
+    return (
+        isinstance(optim_wrapper, OptimWrapperDict)
+        or optim_wrapper.should_update()
+    )
 
 
 class _DeferringBackend(AtomicLocalBackend):

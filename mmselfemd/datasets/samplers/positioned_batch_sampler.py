@@ -1,0 +1,86 @@
+"""Batches from any position on, without a look at any image."""
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+from mmengine.dataset import InfiniteSampler
+from torch.utils.data import BatchSampler, Sampler
+
+from mmselfemd.errors import UserValueError
+
+from .epoch_sampler import EpochIndex, EpochSampler
+
+
+class PositionedBatchSampler(Sampler[list[EpochIndex]]):
+    """Around a batch sampler: leaves out the batches before a position.
+
+    The inner one deals out the past batches too, as indices, and they are
+    dropped: whatever it carries from batch to batch (mmdet's
+    ``AspectRatioBatchSampler`` keeps leftovers) is then as it was.
+
+    Args:
+        batch_sampler (BatchSampler): The inner batch sampler, torch's or one
+            with its attributes. Its sampler becomes an :class:`EpochSampler`.
+        endless (bool): Whether one epoch follows another, for a loop by
+            iteration. Defaults to False: an iteration is one epoch.
+        multiple_of (int): Batches that make a step of the optimiser. An epoch
+            ends with a step: the last batches, too few for one, are left out
+            (``endless`` needs no such end). Defaults to 1.
+
+    Raises:
+        UserValueError: If an epoch has no batch, too few for a step, or no
+            end.
+    """
+
+    def __init__(
+        self,
+        batch_sampler: BatchSampler,
+        endless: bool = False,
+        multiple_of: int = 1,
+    ) -> None:
+        if not endless and isinstance(batch_sampler.sampler, InfiniteSampler):
+            raise UserValueError(
+                'InfiniteSampler has no epochs: use DefaultSampler, or a loop '
+                'by iteration'
+            )
+        if endless and len(batch_sampler) == 0:
+            raise UserValueError(
+                f'{len(batch_sampler.sampler)} images do not fill one batch '
+                f'of {batch_sampler.batch_size}: add images, or lower '
+                'train_dataloader.batch_size'
+            )
+        if not endless and 0 < len(batch_sampler) < multiple_of:
+            raise UserValueError(
+                f'Gradients are accumulated over {multiple_of} batches, and '
+                f'an epoch has {len(batch_sampler)}: lower '
+                'optim_wrapper.accumulative_counts or '
+                'train_dataloader.batch_size'
+            )
+        self.batch_sampler = batch_sampler
+        self.batch_size = batch_sampler.batch_size  # mmengine asks for it
+        self.sampler = EpochSampler(batch_sampler.sampler)
+        batch_sampler.sampler = self.sampler
+        self.endless = endless
+        self.multiple_of = multiple_of
+        #: Batches that the next iteration leaves out; the one after it none.
+        self.position = 0
+
+    def __len__(self) -> int:
+        """Batches of a full epoch, whatever the position."""
+        length = len(self.batch_sampler)
+        return length if self.endless else length - length % self.multiple_of
+
+    def __iter__(self) -> Iterator[list[EpochIndex]]:
+        start, self.position = self.position, 0
+        if self.endless:
+            yield from islice(self._epochs(), start, None)
+            return
+        # To the very end, so that no leftover goes into the next epoch.
+        for number, batch in enumerate(self.batch_sampler):
+            if start <= number < len(self):
+                yield batch
+
+    def _epochs(self) -> Iterator[list[EpochIndex]]:
+        for epoch in count():
+            self.sampler.set_epoch(epoch)
+            yield from self.batch_sampler

@@ -1,0 +1,156 @@
+"""mmengine's loops of training, the same every time and after a resume."""
+
+from typing import Any
+
+from mmengine.dist import get_rank
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
+from mmselfemd.random_state import derived_seed, seed_generators
+from mmselfemd.registry import LOOPS
+
+_POSITION = 'train_position'
+
+
+class _ReproducibleLoop:
+    """What both loops share: the loader, and the random numbers of a step.
+
+    Generators are seeded for each iteration from (seed, iteration, rank). So
+    they need no place in the checkpoint, and what is drawn elsewhere, by a
+    validation or a picture say, changes nothing.
+    """
+
+    endless: bool
+    runner: Runner
+    dataloader: SeededDataLoader
+
+    def __init__(
+        self, runner: Runner, dataloader: DataLoader | dict, **kwargs
+    ) -> None:
+        if isinstance(dataloader, dict):
+            dataloader = runner.build_dataloader(dataloader, seed=runner.seed)
+        counts = _accumulative_counts(runner.optim_wrapper)
+        length = len(dataloader)
+        loader = SeededDataLoader(dataloader, self.endless, counts)
+        if len(loader) < length:
+            print_log(
+                f'Gradients are accumulated over {counts} batches: the last '
+                f'{length - len(loader)} of the {length} batches of an epoch '
+                'make no step of the optimiser, and are left out.',
+                logger='current',
+            )
+        super().__init__(runner, loader, **kwargs)
+
+    def _start_at(self, position: int) -> None:
+        """Take the seed of the run, by now the checkpoint's if it resumes."""
+        self.seed = self.runner.seed
+        if self.runner._randomness_cfg.get('diff_rank_seed'):
+            self.seed -= get_rank()  # mmengine has added it
+        self.dataloader.start_at(self.seed, position)
+
+    def _seed_iteration(self) -> None:
+        seed_generators(derived_seed(self.seed, self._iter, get_rank()))
+
+
+@LOOPS.register_module()
+class ReproducibleEpochBasedTrainLoop(_ReproducibleLoop, EpochBasedTrainLoop):
+    """``EpochBasedTrainLoop`` as a function of config and seed.
+
+    What is drawn for an image depends on (seed, epoch, image) alone, whatever
+    the workers and processes. A run that is killed and resumed, inside an
+    epoch or at its end, goes on as if nothing had been: with the checkpoint's
+    seed, at the batch after the checkpoint, without reading an image of the
+    past. On a CPU in float32, with as many processes as before, losses and
+    weights are the same bit by bit. mmengine's own loop starts the epoch
+    again, and draws anew.
+
+    With ``accumulative_counts`` an epoch ends with a step of the optimiser,
+    so that a checkpoint never falls between two.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (DataLoader or dict): Loader of the training data. Its
+            sampler draws from its ``seed`` and epoch, as all of OpenMMLab do.
+        **kwargs: As for mmengine's ``EpochBasedTrainLoop``.
+    """
+
+    endless = False
+
+    def run(self) -> nn.Module:
+        """Go to where the run stands, and train.
+
+        Returns:
+            nn.Module: The trained model.
+        """
+        # Not from iterations and epochs: the length of an epoch may have
+        # changed, with the number of processes for instance.
+        info = self.runner.message_hub.runtime_info
+        epoch, position = info.get(_POSITION, (-1, 0))
+        is_inside = self._iter > 0 and epoch == self._epoch
+        self._start_at(position if is_inside else 0)
+        return super().run()
+
+    def run_epoch(self) -> None:
+        """Iterate over one epoch, or what is left of it."""
+        self.dataloader.set_epoch(self._epoch)
+        super().run_epoch()
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Train on a batch.
+
+        Args:
+            idx (int): Its place in the epoch.
+            data_batch (Any): The batch; None if it is of the past.
+        """
+        if data_batch is None:
+            return
+        self.runner.message_hub.update_info(_POSITION, (self._epoch, idx + 1))
+        self._seed_iteration()
+        super().run_iter(idx, data_batch)
+
+
+@LOOPS.register_module()
+class ReproducibleIterBasedTrainLoop(_ReproducibleLoop, IterBasedTrainLoop):
+    """``IterBasedTrainLoop`` as a function of config and seed.
+
+    See :class:`ReproducibleEpochBasedTrainLoop`. mmengine's own loop decodes
+    all images of the past to get back to its place. If the sampler ends, one
+    epoch follows another without the two seconds that mmengine waits.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (DataLoader or dict): Loader of the training data.
+        **kwargs: As for mmengine's ``IterBasedTrainLoop``.
+    """
+
+    endless = True
+
+    def run(self) -> nn.Module:
+        """Go to where the run stands, and train.
+
+        Returns:
+            nn.Module: The trained model.
+        """
+        # mmengine then asks for each past batch, and gets None, at once.
+        self._start_at(self._iter)
+        return super().run()
+
+    def run_iter(self, data_batch: Any) -> None:
+        """Train on a batch.
+
+        Args:
+            data_batch (Any): The batch.
+        """
+        self._seed_iteration()
+        super().run_iter(data_batch)
+
+
+def _accumulative_counts(optim_wrapper: OptimWrapper | dict) -> int:
+    """Batches a step; the loop is built before the wrapper is."""
+    if isinstance(optim_wrapper, dict):
+        return optim_wrapper.get('accumulative_counts', 1)
+    return getattr(optim_wrapper, '_accumulative_counts', 1)

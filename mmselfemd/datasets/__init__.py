@@ -1,6 +1,15 @@
 """Images without labels, and the views that are cut from them."""
 
-from .transforms import CutViews, LoadImage
+from .seeded_data_loader import SeededDataLoader
+from .seeded_dataset import SeededDataset
+from .transforms import CutViews, DrawPhotometric, LoadImage
 from .unlabelled_dataset import UnlabelledDataset
 
-__all__ = ['CutViews', 'LoadImage', 'UnlabelledDataset']
+__all__ = [
+    'CutViews',
+    'DrawPhotometric',
+    'LoadImage',
+    'SeededDataLoader',
+    'SeededDataset',
+    'UnlabelledDataset',
+]

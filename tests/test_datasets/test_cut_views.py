@@ -1,5 +1,6 @@
 """Views and where they lie."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,14 +16,19 @@ def gradient_image(height=120, width=160):
     return image
 
 
+@pytest.fixture(params=['pillow', 'torch'])
+def backend(request):
+    return request.param
+
+
 def cut(**kwargs):
     views = [dict(size=size, photometric=[]) for size in (64, 64, 32)]
     return CutViews(views, **kwargs)(dict(img=gradient_image()))
 
 
-def test_geometry_says_where_each_pixel_came_from():
+def test_geometry_says_where_each_pixel_came_from(backend):
     for _ in range(20):
-        results = cut()
+        results = cut(backend=backend)
         for image, view in zip(results['img'], results['views'], strict=True):
             size = view['size']
             assert image.shape == (size, size, 3)
@@ -65,8 +71,32 @@ def test_photometric_is_applied_per_view():
     assert np.array_equal(plain, 255 - solarised)
 
 
-def test_shrinking_does_not_alias():
+def test_shrinking_does_not_alias(backend):
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
-    view = cut_view(stripes, (0, 0, 256, 256), False, 64)
+    view = cut_view(stripes, (0, 0, 256, 256), False, 64, backend)
     assert view[:, 8:-8].std() < 10
+
+
+@pytest.mark.parametrize('size', [16, 100, 224])
+@pytest.mark.parametrize('flip', [False, True])
+def test_both_backends_are_apart_by_rounding(size, flip):
+    image = np.random.randint(0, 256, (30, 40, 3), np.uint8)
+    image = cv2.resize(image, (400, 300), interpolation=cv2.INTER_CUBIC)
+    box = (31, 17, 301, 263)
+    first, second = (
+        cut_view(image, box, flip, size, each).astype(int)
+        for each in ('pillow', 'torch')
+    )
+    apart = np.abs(first - second)
+    assert apart.max() <= 2 and apart.mean() < 0.1
+
+
+def test_a_view_by_torch_is_packed_without_a_copy():
+    view = cut_view(gradient_image(), (0, 0, 90, 90), True, 64, 'torch')
+    assert view.transpose(2, 0, 1).flags.c_contiguous
+
+
+def test_an_unknown_backend_is_named():
+    with pytest.raises(ValueError, match="'torch', but got 'cv2'"):
+        cut(backend='cv2')

@@ -1,14 +1,20 @@
 """Decode an image, or say why not and go on."""
 
 import logging
+from functools import partial
 
-import cv2
-import mmcv
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
 from mmselfemd.registry import TRANSFORMS
+
+from .encoded_image import (
+    BrokenImageError,
+    EncodedImage,
+    decode_image,
+    jpeg_size,
+)
 
 
 @TRANSFORMS.register_module()
@@ -19,21 +25,28 @@ class LoadImage(BaseTransform):
     image in its place (``BaseDataset.max_refetch``), and the log names it.
     mmcv's ``LoadImageFromFile(ignore_empty=True)`` skips without a word.
 
-    Required key: ``img_path``. Added keys: ``img`` (BGR, uint8, (H, W, 3)),
-    ``img_shape``, ``ori_shape``.
+    Required key: ``img_path``. Added keys: ``img`` (BGR, uint8, (H, W, 3), or
+    an :class:`EncodedImage`), ``img_shape``, ``ori_shape``.
 
     Args:
         max_warnings (int): Broken files named in the log by each worker;
             later ones are skipped in silence. Defaults to 10.
         backend_args (dict, optional): The file backend, see
             :func:`mmengine.fileio.get`. Defaults to None: the local disk.
+        lazy (bool): Read no more than the header of a JPEG, and leave it to
+            :class:`CutViews` to decode it at a scale at which its crops lose
+            nothing. Defaults to False.
     """
 
     def __init__(
-        self, max_warnings: int = 10, backend_args: dict | None = None
+        self,
+        max_warnings: int = 10,
+        backend_args: dict | None = None,
+        lazy: bool = False,
     ) -> None:
         self.max_warnings = max_warnings
         self.backend_args = backend_args
+        self.lazy = lazy
         self.num_broken = 0
 
     def transform(self, results: dict) -> dict | None:
@@ -48,12 +61,13 @@ class LoadImage(BaseTransform):
         path = results['img_path']
         try:
             content = get(path, backend_args=self.backend_args)
-            image = mmcv.imfrombytes(content) if content else None
-            reason = 'it is empty' if not content else 'it does not decode'
-        except (OSError, cv2.error) as error:  # e.g. too many pixels
-            image, reason = None, str(error).strip()
-        if image is None:
-            self._warn(path, reason)
+            size = jpeg_size(content)
+            if self.lazy and size:
+                image = EncodedImage(content, size, partial(self._warn, path))
+            else:
+                image = decode_image(content)
+        except (OSError, BrokenImageError) as error:
+            self._warn(path, str(error).strip())
             return None
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]

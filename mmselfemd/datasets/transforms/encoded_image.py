@@ -1,0 +1,139 @@
+"""A JPEG whose size is read from its header, decoded when it is needed."""
+
+import struct
+from collections.abc import Callable
+from io import BytesIO
+
+import cv2
+import mmcv
+import numpy as np
+from PIL.JpegImagePlugin import JpegImageFile
+
+REDUCTIONS = (8, 4, 2, 1)
+_FLAGS = {
+    1: 'color',
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+# Even a blank JPEG spends more than a byte on so many pixels: 6 blocks of 64
+# coefficients for 16 x 16 pixels, each block at least 2 bits.
+_MAX_PIXELS_PER_BYTE = 1000
+
+_ORIENTATION = 0x0112  # tag of EXIF; from 5 on, width and height swap
+_FIRST_TRANSPOSED = 5
+
+
+class BrokenImageError(ValueError):
+    """A file that cannot be decoded; the message says why."""
+
+
+class EncodedImage:
+    """A JPEG that has not been decoded.
+
+    A JPEG can be decoded at a half, a quarter or an eighth of its size for
+    less than the whole costs. Which one will do is known when the crops are.
+
+    Args:
+        content (bytes): The file.
+        size (tuple[int, int]): Height and width of the upright image.
+        report (Callable[[str], None]): Called with the reason if the image
+            turns out to be broken.
+
+    Attributes:
+        shape (tuple[int, int, int]): As that of the decoded image.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        size: tuple[int, int],
+        report: Callable[[str], None],
+    ) -> None:
+        self.content = content
+        self.shape = (*size, 3)
+        self.report = report
+
+    def decode(self, reduction: int = 1) -> np.ndarray | None:
+        """Decode at full size or less.
+
+        Args:
+            reduction (int): 1, 2, 4 or 8: a pixel of the result stands for
+                so many of the image, each way. Defaults to 1.
+
+        Returns:
+            np.ndarray | None: BGR, uint8, upright, sides of the image
+            divided by ``reduction`` and rounded up; None if it is broken.
+        """
+        expected = tuple(-(-side // reduction) for side in self.shape[:2])
+        try:
+            image = decode_image(self.content, reduction)
+            if image.shape[:2] != expected:
+                raise BrokenImageError(
+                    f'its header promises {expected} pixels at 1/{reduction} '
+                    f'of its size, but it has {image.shape[:2]}'
+                )
+        except BrokenImageError as error:
+            self.report(str(error))
+            return None
+        return image
+
+
+def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
+    """Decode an image file of any kind that OpenCV knows.
+
+    The first frame of an animation; CMYK and grey as BGR, 16 bits as 8, an
+    alpha channel dropped, turned upright by its EXIF orientation.
+
+    Args:
+        content (bytes): The file.
+        reduction (int): See :meth:`EncodedImage.decode`. Defaults to 1.
+
+    Returns:
+        np.ndarray: BGR, uint8, (H, W, 3).
+
+    Raises:
+        BrokenImageError: If it does not decode.
+    """
+    if not content:
+        raise BrokenImageError('it is empty')
+    try:
+        image = mmcv.imfrombytes(content, _FLAGS[reduction], backend='cv2')
+    except cv2.error as error:  # e.g. too many pixels
+        raise BrokenImageError(str(error).strip()) from error
+    if image is None:
+        raise BrokenImageError('it does not decode')
+    return image
+
+
+def jpeg_size(content: bytes) -> tuple[int, int] | None:
+    """Height and width of a JPEG when it stands upright, from its header.
+
+    Args:
+        content (bytes): The file.
+
+    Returns:
+        tuple[int, int] | None: None if it is no JPEG that Pillow knows.
+
+    Raises:
+        BrokenImageError: If the file is far too short for that size; to
+            find out by decoding would take minutes and gigabytes.
+    """
+    if bytes(content[:2]) != b'\xff\xd8':
+        return None
+    try:
+        # Not Image.open, which has a limit of its own on the size.
+        with JpegImageFile(BytesIO(content)) as image:
+            width, height = image.size
+            orientation = image.getexif().get(_ORIENTATION, 1)
+    except (SyntaxError, OSError, ValueError, struct.error):
+        return None  # OpenCV may know better
+    if width * height > _MAX_PIXELS_PER_BYTE * len(content):
+        raise BrokenImageError(
+            f'its header claims {width} x {height} pixels, which '
+            f'{len(content)} bytes cannot hold'
+        )
+    if isinstance(orientation, int) and 8 >= orientation >= _FIRST_TRANSPOSED:
+        width, height = height, width
+    return height, width

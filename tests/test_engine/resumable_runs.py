@@ -361,6 +361,7 @@ if __name__ == '__main__':
             Path(cfg.work_dir).mkdir()
             shutil.copy(task['start'], cfg.work_dir)
         if 'kills' in task:
-            print(run_with_kills(cfg, **task['kills']), flush=True)
+            killed = run_with_kills(cfg, **task['kills'])
+            Path(cfg.work_dir, 'kills').write_text(str(killed))
         else:
             run(cfg, 'start' in task, task.get('world_size', 1))

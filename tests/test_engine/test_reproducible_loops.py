@@ -22,6 +22,12 @@ WORKERS = {
 }
 BY_EPOCH = {'default_hooks.checkpoint.by_epoch': True}
 NO_SEED = {'randomness.seed': None}
+BY_TWO = {'optim_wrapper.accumulative_counts': 2}
+FINITE = {'train_dataloader.sampler.type': 'DefaultSampler'}
+KEEP_ONE = {
+    'default_hooks.checkpoint.interval': 10,
+    'default_hooks.checkpoint.max_keep_ckpts': 1,
+}
 
 
 def run_all(*tasks):
@@ -33,7 +39,6 @@ def run_all(*tasks):
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 def read(work_dir, rank=0):
@@ -66,65 +71,93 @@ def assert_goes_on(straight, resumed, step, rank=0):
 class Runs:
     """Runs in a folder, each a straight one and some that go on from it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, kind):
         self.folder = folder
+        self.kind = kind
         self.data = resumable_runs.make_data(folder / 'data')
         self.tasks = []
 
-    def add(self, name, kind, *options, start=None, world_size=1):
+    def add(self, name, *options, start=None, **others):
         task = dict(
-            kind=kind,
+            kind=self.kind,
             data=str(self.data),
             work_dir=str(self.folder / name),
             options={k: v for group in options for k, v in group.items()},
-            world_size=world_size,
+            **others,
         )
         if start is not None:
             task['start'] = str(self.folder / start)
         self.tasks.append(task)
 
+    def add_kills(self, kills, steps, *options):
+        self.add('undisturbed', KEEP_ONE, *options)
+        how = dict(kills=kills, steps=steps, seed=kills)
+        self.add('killed', KEEP_ONE, *options, kills=how)
+
     def __getitem__(self, name):
         return self.folder / name
 
 
-@pytest.fixture(scope='module')
-def pretraining(tmp_path_factory):
+def plan_pretraining(runs):
     """Three epochs of seven batches; one image is broken."""
-    runs = Runs(tmp_path_factory.mktemp('pretraining'))
-    add = lambda name, *args, **kwargs: runs.add(  # noqa: E731
-        name, 'pretraining', *args, **kwargs
+    runs.add('straight')
+    runs.add('from_3', start='straight/iter_3.pth')
+    runs.add('from_7', start='straight/iter_7.pth')
+    runs.add('from_18', WORKERS, start='straight/iter_18.pth')
+    runs.add('by_epoch', BY_EPOCH, WORKERS)
+    runs.add('from_epoch_2', BY_EPOCH, start='by_epoch/epoch_2.pth')
+    runs.add('drawn', NO_SEED)
+    runs.add('from_drawn_5', NO_SEED, start='drawn/iter_5.pth')
+    runs.add('two', world_size=2)
+    runs.add('two_from_4', WORKERS, start='two/iter_4.pth', world_size=2)
+    runs.add('two_from_8', start='two/iter_8.pth', world_size=2)
+    every_third = {'default_hooks.checkpoint.interval': 3}
+    runs.add('steps', BY_TWO, every_third)
+    runs.add('from_step_4', BY_TWO, start='steps/iter_4.pth')
+    runs.add('epochs_of_steps', BY_TWO, BY_EPOCH)
+    runs.add(
+        'from_step_6', BY_TWO, BY_EPOCH, start='epochs_of_steps/epoch_1.pth'
     )
-    add('straight')
-    add('from_3', start='straight/iter_3.pth')
-    add('from_7', start='straight/iter_7.pth')
-    add('from_18', WORKERS, start='straight/iter_18.pth')
-    add('by_epoch', BY_EPOCH, WORKERS)
-    add('from_epoch_2', BY_EPOCH, start='by_epoch/epoch_2.pth')
-    add('drawn', NO_SEED)
-    add('from_drawn_5', NO_SEED, start='drawn/iter_5.pth')
-    add('two', world_size=2)
-    add('two_from_4', WORKERS, start='two/iter_4.pth', world_size=2)
-    add('two_from_8', start='two/iter_8.pth', world_size=2)
-    run_all(*runs.tasks)
-    return runs
+    runs.add_kills(2, 70, {'train_cfg.max_epochs': 10}, WORKERS)
+
+
+def plan_detection(runs):
+    """Twenty iterations; wide and high images in batches of their own."""
+    runs.add('straight')
+    runs.add('from_5', start='straight/iter_5.pth')
+    runs.add('from_13', WORKERS, start='straight/iter_13.pth')
+    runs.add('drawn', NO_SEED)
+    runs.add('from_drawn_9', NO_SEED, start='drawn/iter_9.pth')
+    runs.add('finite', FINITE)
+    runs.add('finite_from_11', FINITE, start='finite/iter_11.pth')
+    runs.add('two', world_size=2)
+    runs.add('two_from_7', start='two/iter_7.pth', world_size=2)
+    runs.add_kills(2, 70, {'train_cfg.max_iters': 70})
 
 
 @pytest.fixture(scope='module')
-def detection(tmp_path_factory):
-    """Twenty iterations; wide and high images in batches of their own."""
-    runs = Runs(tmp_path_factory.mktemp('detection'))
-    add = lambda name, *args, **kwargs: runs.add(  # noqa: E731
-        name, 'detection', *args, **kwargs
-    )
-    add('straight')
-    add('from_5', start='straight/iter_5.pth')
-    add('from_13', WORKERS, start='straight/iter_13.pth')
-    add('drawn', NO_SEED)
-    add('from_drawn_9', NO_SEED, start='drawn/iter_9.pth')
-    add('two', world_size=2)
-    add('two_from_7', start='two/iter_7.pth', world_size=2)
-    run_all(*runs.tasks)
-    return runs
+def runs(tmp_path_factory):
+    """All runs that take little time, in one go."""
+    planned = {
+        'pretraining': plan_pretraining,
+        'detection': plan_detection,
+    }
+    made = {}
+    for kind, plan in planned.items():
+        made[kind] = Runs(tmp_path_factory.mktemp(kind), kind)
+        plan(made[kind])
+    run_all(*(task for kind in made.values() for task in kind.tasks))
+    return made
+
+
+@pytest.fixture
+def pretraining(runs):
+    return runs['pretraining']
+
+
+@pytest.fixture
+def detection(runs):
+    return runs['detection']
 
 
 @pytest.mark.parametrize(
@@ -151,6 +184,7 @@ def test_pretraining_goes_on(pretraining, straight, resumed, step):
         ('straight', 'from_5', 5),
         ('straight', 'from_13', 13),
         ('drawn', 'from_drawn_9', 9),
+        ('finite', 'finite_from_11', 11),
         ('two', 'two_from_7', 7),
     ],
 )
@@ -231,41 +265,20 @@ def test_workers_read_no_image_of_the_past(detection):
     assert 14 <= len(reads) <= 14 + 2 * 2 * 2
 
 
-def test_checkpoints_fall_on_steps_of_the_optimiser(tmp_path):
-    runs = Runs(tmp_path)
-    accumulated = {
-        'optim_wrapper.accumulative_counts': 2,
-        'default_hooks.checkpoint.interval': 3,
-    }
-    runs.add('straight', 'pretraining', accumulated)
-    runs.add('from_4', 'pretraining', accumulated, start='straight/iter_4.pth')
-    by_epoch = {**accumulated, **BY_EPOCH}
-    by_epoch['default_hooks.checkpoint.interval'] = 1
-    runs.add('by_epoch', 'pretraining', by_epoch)
-    runs.add(
-        'from_epoch_1', 'pretraining', by_epoch, start='by_epoch/epoch_1.pth'
-    )
-    run_all(*runs.tasks)
+def test_checkpoints_fall_on_steps_of_the_optimiser(pretraining):
     # Due after 3, 6, ... of 18 iterations; the seventh batch of an epoch,
     # which would make no step, is left out.
-    saved = {path.name for path in runs['straight'].glob('iter_*.pth')}
+    saved = {path.name for path in pretraining['steps'].glob('iter_*.pth')}
     assert saved == {f'iter_{n}.pth' for n in (4, 6, 10, 12, 16, 18)}
-    assert_goes_on(runs['straight'], runs['from_4'], 4)
-    assert_goes_on(runs['by_epoch'], runs['from_epoch_1'], 6)
+    assert_goes_on(pretraining['steps'], pretraining['from_step_4'], 4)
+    assert_goes_on(
+        pretraining['epochs_of_steps'], pretraining['from_step_6'], 6
+    )
 
 
-def check_kills(tmp_path, kind, options, steps, kills):
-    runs = Runs(tmp_path)
-    options = {
-        'default_hooks.checkpoint.interval': 10,
-        'default_hooks.checkpoint.max_keep_ckpts': 1,
-        **options,
-    }
-    runs.add('straight', kind, options)
-    runs.add('killed', kind, options)
-    runs.tasks[1]['kills'] = dict(kills=kills, steps=steps, seed=kills)
-    assert int(run_all(*runs.tasks).split()[-1]) == kills
-    straight, final = read(runs['straight'])
+def check_kills(runs, kills, steps):
+    assert int((runs['killed'] / 'kills').read_text()) == kills
+    straight, final = read(runs['undisturbed'])
     killed = resumable_runs.read_curve(runs['killed'])
     # Steps after the last checkpoint were made again, to the same effect.
     assert sorted(killed) == sorted(straight) == list(range(steps))
@@ -275,15 +288,9 @@ def check_kills(tmp_path, kind, options, steps, kills):
     assert_same_weights(final, torch.load(runs['killed'] / 'final_0'))
 
 
-@pytest.mark.parametrize(
-    'kind, options',
-    [
-        ('pretraining', {'train_cfg.max_epochs': 10, **WORKERS}),
-        ('detection', {'train_cfg.max_iters': 70}),
-    ],
-)
-def test_killed_twice(tmp_path, kind, options):
-    check_kills(tmp_path, kind, options, 70, 2)
+@pytest.mark.parametrize('kind', ['pretraining', 'detection'])
+def test_killed_twice(runs, kind):
+    check_kills(runs[kind], 2, 70)
 
 
 @pytest.mark.slow
@@ -295,4 +302,7 @@ def test_killed_twice(tmp_path, kind, options):
     ],
 )
 def test_killed_ten_times(tmp_path, kind, options):
-    check_kills(tmp_path, kind, options, 420, 10)
+    runs = Runs(tmp_path, kind)
+    runs.add_kills(10, 420, options)
+    run_all(*runs.tasks)
+    check_kills(runs, 10, 420)

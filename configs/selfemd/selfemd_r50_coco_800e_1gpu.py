@@ -1,0 +1,14 @@
+# The recipe of selfemd_r50_coco_800e.py on one GPU: the optimiser steps on the
+# same 256 images, as 8 batches of 32 whose gradients are summed. What differs
+# from 8 GPUs: BN takes its statistics from 32 images, not from 256.
+#
+#   tools/train.py configs/selfemd/selfemd_r50_coco_800e_1gpu.py
+#
+# The 118,287 images make 3,696 batches, 462 steps an epoch, as on 8 GPUs.
+_base_ = ['./selfemd_r50_coco_800e.py']
+
+optim_wrapper = dict(accumulative_counts=8)
+
+# --auto-scale-lr counts the images of an iteration, not those of a step: the
+# learning rate is meant for 32 x 8.
+auto_scale_lr = dict(base_batch_size=32)

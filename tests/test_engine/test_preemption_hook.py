@@ -107,6 +107,23 @@ def test_inside_an_epoch(tmp_path):
     assert names(tmp_path) == {'epoch_1.pth', 'epoch_2.pth'}
 
 
+def test_resumed_inside_an_epoch_it_is_the_uninterrupted_one(tmp_path):
+    straight, resumed = Recorder(), Recorder()
+    options = dict(
+        loop='ReproducibleEpochBasedTrainLoop',
+        epochs=3,
+        size=16,
+        randomness=dict(seed=5),
+    )
+    runner(tmp_path / 'straight', straight, **options).train()
+    work_dir = tmp_path / 'stopped'
+    assert stopped(work_dir, 5, **options) == 143
+    runner(work_dir, resumed, resume=True, **options).train()
+    assert resumed.losses == straight.losses[6:]
+    for name, value in straight.states[-1].items():
+        assert torch.equal(value, resumed.states[-1][name]), name
+
+
 def test_without_checkpoints_it_is_refused(tmp_path):
     hooks = dict(checkpoint=None)
     with pytest.raises(ValueError, match=r'default_hooks\.checkpoint'):

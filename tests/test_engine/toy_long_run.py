@@ -128,6 +128,7 @@ def make_runner(
     work_dir: Path,
     iterations: int = 6,
     epochs: int | None = None,
+    loop: str = 'EpochBasedTrainLoop',
     size: int = 64,
     bad: dict | None = None,
     wrapper: dict | None = None,
@@ -148,7 +149,7 @@ def make_runner(
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
         ),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs)
+        train_cfg=dict(type=loop, max_epochs=epochs)
         if by_epoch
         else dict(by_epoch=False, max_iters=iterations),
         optim_wrapper=dict(

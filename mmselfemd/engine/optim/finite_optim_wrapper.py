@@ -17,8 +17,8 @@ The schedules of learning rate and key momentum go by iterations and do not
 wait. Under gradient accumulation all micro-batches of the optimiser's step
 are left out: their gradients are one sum by then.
 
-What it costs: a copy of the buffers and the largest entry of each gradient,
-once a step; and, to decide, one wait for the device and a reduction of two
+What it costs: a copy of the buffers and the norm of each gradient, once a
+step; and, to decide, one wait for the device and a reduction of two
 numbers, before the optimiser's kernels are launched. mmengine itself waits
 once an iteration, when it logs the loss.
 """
@@ -112,7 +112,7 @@ class _SkipNonFinite:
                 were not.
         """
         finite = [torch.stack(self._losses).isfinite().all()]
-        finite += [torch.stack(self._largest_gradients()).isfinite().all()]
+        finite += [torch.stack(self._gradient_norms()).isfinite().all()]
         bad = torch.stack(finite).logical_not().int()
         all_reduce(bad, op='max')
         bad_loss, bad_gradient = bad.tolist()
@@ -123,16 +123,17 @@ class _SkipNonFinite:
             super().step(**kwargs)
         self._losses.clear()
 
-    def _largest_gradients(self) -> list[Tensor]:
+    def _gradient_norms(self) -> list[Tensor]:
         gradients = [
             parameter.grad
             for group in self.optimizer.param_groups
             for parameter in group['params']
             if parameter.grad is not None
         ]
-        # The largest entry, not the 2-norm: squares overflow long before.
+        # A gradient above 1e19, whose squares overflow, counts as infinite.
+        # The largest entry would not, and takes 18 times as long on a CPU.
         return (
-            list(torch._foreach_norm(gradients, float('inf')))
+            list(torch._foreach_norm(gradients))
             if gradients
             else [torch.zeros_like(self._losses[0])]
         )

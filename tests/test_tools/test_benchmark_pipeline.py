@@ -1,0 +1,88 @@
+"""The benchmark of the input runs, and its contestants do the same work."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmselfemd.errors import UserError
+
+TOOL = (
+    Path(__file__).resolve().parents[2]
+    / 'tools/analysis_tools/benchmark_pipeline.py'
+)
+
+
+@pytest.fixture(scope='module')
+def benchmark():
+    spec = importlib.util.spec_from_file_location('pipelines', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_writes_times_and_ratios(tmp_path, image_folder):
+    out = tmp_path / 'new' / 'times.json'
+    command = [sys.executable, str(TOOL), '--data', str(image_folder)]
+    command += ['--images', '4', '--rounds', '3', '--workers', '1']
+    command += ['--batch', '4', '--seconds', '0.1', '--json', str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(out.read_text())
+    assert results['images'] == 4
+    times = results['host_ms']
+    assert times.keys() == results['images_per_second_and_core'].keys()
+    for name, milliseconds in times.items():
+        rate = results['images_per_second_and_core'][name]
+        assert rate == pytest.approx(1e3 / milliseconds)
+    assert results['host_speedup_over_mmpretrain'] > 1
+    assert results['host_time_over_floor'] > 1
+    assert list(results['stages_ms']) == [
+        *('read', 'header', 'decode', 'draw', 'cut', 'pack')
+    ]
+    assert results['device_ms'] > 0
+    assert results['images_per_second_with_workers']['1'] > 0
+    for key in ('host_speedup_over_mmpretrain', 'host_time_over_floor'):
+        assert f'{results[key]:.2f}' in done.stdout
+
+
+def test_a_missing_folder_is_named(benchmark, tmp_path):
+    with pytest.raises(UserError, match='nowhere.*does not exist'):
+        benchmark.contestants(str(tmp_path / 'nowhere'))
+
+
+def test_all_make_the_same_three_views(benchmark, image_folder):
+    paths, makers = benchmark.contestants(str(image_folder))
+    assert len(paths) == 8 and len(makers) == 4
+    for name, make in makers.items():
+        views = make(0)
+        if name != 'floor':
+            views = [view.numpy() for view in views['inputs']]
+            assert [v.shape for v in views] == [
+                (3, size, size) for size in (224, 224, 112)
+            ], name
+        assert [max(v.shape) for v in views] == [224, 224, 112]
+        assert all(v.dtype == np.uint8 for v in views)
+
+
+def test_mmpretrains_pipeline_is_its_own_with_a_third_view(benchmark):
+    load, views, pack = benchmark.mmpretrain_pipeline()
+    assert (load.type, pack.type) == ('LoadImageFromFile', 'PackInputs')
+    first, second, small = views.transforms
+    assert [t[0].scale for t in (first, second, small)] == [224, 224, 112]
+    assert second[1:] == small[1:] and first[1:] != second[1:]
+
+
+def test_each_time_is_that_of_its_own_work(benchmark):
+    def busy(loops):
+        return lambda number: sum(range(loops))
+
+    makers = dict(short=busy(20_000), long=busy(200_000))
+    times = benchmark.host_times(makers, range(20), 3)
+    assert len(times['short']) == 3
+    ratio = benchmark.median_ratio(times['long'], times['short'])
+    assert 5 < ratio < 20

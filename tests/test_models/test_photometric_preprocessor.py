@@ -163,6 +163,25 @@ def test_makes_a_batch_ready():
     assert all(map(torch.equal, kept, batch['inputs']))
 
 
+def test_a_batch_of_floats_stays_as_it_was():
+    batch = batch_of(textures(), drawn(4))
+    batch['inputs'] = [view.float() for view in batch['inputs']]
+    kept = [view.clone() for view in batch['inputs']]
+    model = preprocessor()
+    model._channel_conversion = False  # nothing else would copy them
+    model(batch)
+    assert all(map(torch.equal, kept, batch['inputs']))
+
+
+def test_samples_of_other_pipelines_are_normalised_alone():
+    model, images = preprocessor(), textures()
+    expected = (images - model.mean) / model.std
+    batch = dict(inputs=[images.flip(1).byte()])
+    for samples in ([DataSample()] * 4, None):
+        found = model(batch | dict(data_samples=samples))['inputs'][0]
+        torch.testing.assert_close(found, expected)
+
+
 def test_autocast_changes_nothing():
     model = preprocessor()
     batch = batch_of(textures(), drawn(4))

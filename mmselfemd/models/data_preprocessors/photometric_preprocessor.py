@@ -66,7 +66,8 @@ class PhotometricPreprocessor(SelfSupDataPreprocessor):
     def _prepare(self, images: Tensor, changes: Sequence[Mapping]) -> Tensor:
         if self._channel_conversion:
             images = images.flip(1)
-        images = change_colours(images.float(), changes)
+        # A copy, float already or not: the batch stays as it was.
+        images = change_colours(images.to(torch.float, copy=True), changes)
         if self._enable_normalize:
             images = (images - self.mean) / self.std
         return images
@@ -75,7 +76,9 @@ class PhotometricPreprocessor(SelfSupDataPreprocessor):
 def _changes_of(samples: Sequence | None, number: int) -> list[Mapping]:
     """What was drawn for a view of each image."""
     return [
-        sample.get('views', {number: {}})[number].get('photometric', {})
+        sample.views[number].get('photometric', {})
+        if 'views' in sample
+        else {}
         for sample in samples or ()
     ]
 

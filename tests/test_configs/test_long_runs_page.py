@@ -1,4 +1,4 @@
-"""docs/long_runs.md: what processes send in a step, counted in the models."""
+"""docs/long_runs.md: its config works, its figures are those of the models."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
-from torch.nn import SyncBatchNorm
+from torch.nn import Linear, SyncBatchNorm
 
-from mmselfemd.registry import MODELS
+from mmselfemd.engine import (
+    FiniteOptimWrapper,
+    PreemptionHook,
+    RunReportHook,
+)
+from mmselfemd.registry import HOOKS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOAT = 4e-6  # megabytes
@@ -76,3 +82,20 @@ def test_byol(page):
         f'calls with {found["forward"][1]:.2f} MB, {found["backward"][0]} '
         f'calls with {found["backward"][1]:.2f} MB'
     ) in ' '.join(page.split())
+
+
+def test_config_switches_a_detector_on(page, tmp_path):
+    (block,) = re.findall(r'```python\n(.*?)```', page, re.S)
+    base = 'mmselfemd::detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
+    path = tmp_path / 'mine.py'
+    path.write_text(f'_base_ = {base!r}\n{block}')
+    cfg = Config.fromfile(path)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        wrapper = build_optim_wrapper(Linear(1, 1), cfg.optim_wrapper)
+        hooks = [
+            HOOKS.build(cfg.default_hooks[name])
+            for name in ('preemption', 'run_report')
+        ]
+    assert isinstance(wrapper, FiniteOptimWrapper)
+    assert wrapper.optimizer.defaults['lr'] == 0.02
+    assert [type(hook) for hook in hooks] == [PreemptionHook, RunReportHook]

@@ -14,6 +14,8 @@ default_hooks = dict(
     momentum_update=dict(
         type='MomentumUpdateHook', base_momentum=0.99, end_momentum=1.0
     ),
+    preemption=dict(type='PreemptionHook', interval=10),
+    run_report=dict(type='RunReportHook'),
     initial_validation=dict(type='InitialValidationHook'),
     collapse_monitor=dict(type='CollapseMonitorHook', interval=50),
     transport_monitor=dict(type='TransportMonitorHook', interval=50),

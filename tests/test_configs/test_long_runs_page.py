@@ -99,3 +99,10 @@ def test_config_switches_a_detector_on(page, tmp_path):
     assert isinstance(wrapper, FiniteOptimWrapper)
     assert wrapper.optimizer.defaults['lr'] == 0.02
     assert [type(hook) for hook in hooks] == [PreemptionHook, RunReportHook]
+
+
+def test_pretraining_has_the_hooks():
+    path = ROOT / 'configs' / 'selfemd' / 'selfemd_r50_coco_800e.py'
+    hooks = Config.fromfile(path).default_hooks
+    assert hooks.preemption.type == 'PreemptionHook'
+    assert hooks.run_report.type == 'RunReportHook'

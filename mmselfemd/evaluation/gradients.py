@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mmselfemd.errors import UserValueError
-from mmselfemd.models.batch_statistics import batch_statistics
 from mmselfemd.models.heads import EMDHead
+from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.transport import cosine_cost
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity

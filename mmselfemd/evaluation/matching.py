@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmselfemd.models.batch_statistics import batch_statistics
+from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.transport import cosine_cost, sinkhorn
 
 from .geometry import correspondences

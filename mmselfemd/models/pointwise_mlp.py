@@ -1,9 +1,5 @@
 """The MLP of BYOL's projector and predictor, as 1 x 1 convolutions."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -98,21 +94,3 @@ def dense_branch(
     raise ValueError(
         f"branch must be 'parallel' or 'shared', but got {branch!r}"
     )
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Use a module as at inference: no gradient, running statistics.
-
-    Its own training, running statistics included, is untouched.
-
-    Args:
-        module (nn.Module): The module to be used.
-    """
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        module.train(training)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from mmselfemd.models import DenseProjectionNeck
-from mmselfemd.models.pointwise_mlp import PointwiseMLP, frozen
+from mmselfemd.models.norm_statistics import running_statistics
+from mmselfemd.models.pointwise_mlp import PointwiseMLP
 
 BN = dict(type='BN')
 
@@ -66,6 +67,6 @@ def test_frozen_restores_the_mode():
     mlp = PointwiseMLP(6, 8, 4, BN)
     for training in (True, False):
         mlp.train(training)
-        with frozen(mlp):
+        with running_statistics(mlp):
             assert not mlp.training and not torch.is_grad_enabled()
         assert mlp.training is training and torch.is_grad_enabled()

@@ -161,3 +161,34 @@ def test_what_cannot_be_measured_is_said(tool, config, tmp_path):
     detector = ROOT / 'configs/demo/faster-rcnn_r18_fpn_scenes.py'
     with pytest.raises(UserError, match='expected the config of a pre-train'):
         tool.build_model(tool.load_config(str(detector)), None)
+
+
+def test_pairs_are_those_of_a_training_step(tool, config):
+    """Held against what the head is given in training mode itself."""
+    model = tool.build_model(config, None)
+    batch = tool.first_batch(config, 0)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    found = node_pairs(model, batch)
+    assert all(
+        torch.equal(value, before[name])
+        for name, value in model.state_dict().items()
+    )
+    seen = []
+    model.head.register_forward_hook(lambda head, args, _: seen.append(args))
+    model.train()
+    model.has_momentum_hook = True
+    model.loss(**model.data_preprocessor(batch, training=True))
+    ((queries, keys),) = seen
+    expected = [
+        pair
+        for group in model.head.transport_groups(queries, keys)
+        for pair in group
+    ]
+    assert len(found) == len(expected) == 4
+    for pair, (query, key) in zip(found, expected, strict=True):
+        weights = model.head.node_weights(query, key)
+        # Running statistics have moved by a step between the views.
+        assert torch.allclose(pair.query, query.nodes, atol=1e-5)
+        assert torch.allclose(pair.key, key.nodes, atol=1e-5)
+        share = [(w == 0).float().mean() for w in (pair.source, weights)]
+        assert abs(share[0] - share[1]) < 0.2

@@ -16,7 +16,8 @@ from mmselfemd.transport import (
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity
 
 from ..embedding import Embedding
-from ..pointwise_mlp import dense_branch, frozen
+from ..norm_statistics import running_statistics
+from ..pointwise_mlp import dense_branch
 from .byol_head import BYOLHead, Pair
 
 
@@ -121,7 +122,7 @@ class EMDHead(BYOLHead):
         """
         node_vectors = query.node_vectors
         if node_vectors is not None:
-            with frozen(self.vector_predictor):
+            with running_statistics(self.vector_predictor):
                 node_vectors = self.vector_predictor.on_nodes(node_vectors)
         return Embedding(
             self.dense_predictor.on_nodes(query.nodes),

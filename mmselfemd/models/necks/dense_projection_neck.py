@@ -5,7 +5,8 @@ from torch import Tensor
 from mmselfemd.registry import MODELS
 
 from ..embedding import Embedding
-from ..pointwise_mlp import dense_branch, frozen
+from ..norm_statistics import running_statistics
+from ..pointwise_mlp import dense_branch
 from .vector_projection_neck import VectorProjectionNeck
 
 
@@ -68,6 +69,6 @@ class DenseProjectionNeck(VectorProjectionNeck):
         vector = super().forward(features).vector
         node_vectors = None
         if self.node_vectors:
-            with frozen(self.vector_projector):
+            with running_statistics(self.vector_projector):
                 node_vectors = self.vector_projector(last)
         return Embedding(nodes, vector, node_vectors)

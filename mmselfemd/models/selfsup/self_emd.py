@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from mmselfemd.registry import MODELS
 
-from ..batch_statistics import batch_statistics
 from ..embedding import Embedding
+from ..norm_statistics import batch_statistics
 
 
 @MODELS.register_module()

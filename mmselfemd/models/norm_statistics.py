@@ -1,4 +1,4 @@
-"""Norms that use the statistics of the batch, and remember nothing of it."""
+"""Use a module without training it: its norms by the batch, or as learnt."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,19 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+
+
+@contextmanager
+def running_statistics(module: nn.Module) -> Iterator[None]:
+    """Use a module as at inference, and without gradient.
+
+    Args:
+        module (nn.Module): The module to be used. Its parts are in the same
+            modes as before when the context ends.
+    """
+    with _kept_modes(module), torch.no_grad():
+        module.eval()
+        yield
 
 
 @contextmanager
@@ -20,19 +33,26 @@ def batch_statistics(module: nn.Module) -> Iterator[None]:
         module (nn.Module): The module to be used. Modes and buffers are as
             before when the context ends.
     """
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
     norms = [part for part in module.modules() if isinstance(part, _NormBase)]
     buffers = [
         (buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()
     ]
-    for norm in norms:
-        norm.train()
-    try:
-        with torch.no_grad():
+    with _kept_modes(module), torch.no_grad():
+        module.eval()
+        for norm in norms:
+            norm.train()
+        try:
             yield
+        finally:
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
+@contextmanager
+def _kept_modes(module: nn.Module) -> Iterator[None]:
+    modes = {part: part.training for part in module.modules()}
+    try:
+        yield
     finally:
-        for buffer, before in buffers:
-            buffer.copy_(before)
         for part, training in modes.items():
             part.training = training

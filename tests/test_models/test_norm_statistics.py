@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from mmselfemd.models.batch_statistics import batch_statistics
+from mmselfemd.models.norm_statistics import (
+    batch_statistics,
+    running_statistics,
+)
 
 
 @pytest.fixture
@@ -45,3 +48,32 @@ def test_an_error_leaves_no_trace(network):
         raise ValueError
     assert not network[1].training
     assert network[1].num_batches_tracked == 0
+
+
+def test_one_within_the_other_gives_back_each_part_its_mode(network):
+    inner = network[1]
+    with batch_statistics(network):
+        with running_statistics(network):
+            assert not inner.training
+        # By the batch again: not what `train(False)` would leave.
+        assert inner.training
+    network.train()
+    inner.eval()
+    with running_statistics(network):
+        assert not network.training
+    assert network.training and not inner.training
+
+
+def test_running_statistics_are_those_learnt(network):
+    network.train()
+    for _ in range(50):
+        network(torch.randn(8, 3, 9, 9) * 5 + 3)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    one = torch.randn(1, 3, 9, 9)
+    with running_statistics(network):
+        alone = network(one)
+        together = network(torch.cat((one, torch.randn(7, 3, 9, 9) * 9)))
+    assert torch.allclose(alone[0], together[0], atol=1e-5)
+    assert not alone.requires_grad
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])

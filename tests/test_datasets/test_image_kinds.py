@@ -57,6 +57,7 @@ KINDS = dict(
     grey=(lambda p: encoded(p.convert('L')), None),
     grey_alpha=(lambda p: encoded(p.convert('LA')), None),
     one_bit=(lambda p: encoded(p.convert('L').convert('1')), None),
+    palette=(lambda p: encoded(p.quantize(256)), 4),
     sixteen_bit=(encoded_16_bit, 0),
     alpha=(lambda p: encoded(with_alpha(p)), 0),
     animated_png=(lambda p: encoded(p, **frames(p)), 0),
@@ -134,6 +135,7 @@ BROKEN = dict(
     half=(JPEG[: len(JPEG) // 2], 'not decode'),
     last_bytes_missing=(JPEG[:-20], 'not decode'),
     half_png=(encoded(picture())[:9000], 'not decode'),
+    gif=(encoded(picture(), 'GIF'), 'not decode'),
     huge_png=(png_that_claims(60000, 60000), ''),
     huge_jpeg=(jpeg_that_claims(60000, 60000), '60000 x 60000'),
     # Within OpenCV's own limit: it would fill 2.7 GB with grey.

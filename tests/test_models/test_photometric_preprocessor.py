@@ -209,9 +209,15 @@ def test_a_single_batch_of_images_is_normalised():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_the_same_on_a_gpu():
+def test_the_same_on_a_gpu_without_waiting_for_it():
     images, changes = textures(16), drawn(16, solarise_prob=0.5)
-    found = change_colours(images.cuda(), changes).cpu()
+    on_device = images.cuda()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        found = change_colours(on_device, changes)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    found = found.cpu()
     expected = change_colours(images.clone(), changes)
     # A threshold that one of them just misses inverts a value.
     assert ((found - expected).abs() > TOLERANCE).float().mean() < 1e-3

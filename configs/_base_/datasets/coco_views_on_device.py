@@ -3,7 +3,7 @@
 # scale that their crops allow. docs/input.md says what differs, by how much.
 _base_ = './coco_views.py'
 
-data_preprocessor = dict(type='PhotometricPreprocessor')
+data_preprocessor = dict(type='PhotometricPreprocessor', non_blocking=True)
 
 colour_changes = dict(
     type='DrawPhotometric',

@@ -85,7 +85,7 @@ def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
     hue += 6 * shifts[:, None, None]
     # Channel n is V - C * ramp((n + hue) mod 6) with n = 5, 3, 1: a ramp up
     # from 0 to 1, a plateau until 3, down until 4.
-    starts = images.new_tensor([5, 3, 1])[:, None, None]
+    starts = torch.arange(5, 0, -2, device=images.device)[:, None, None]
     position = (hue[:, None] + starts).remainder_(6)
     ramp = position.sub_(2).abs_().neg_().add_(2).clamp_(0, 1)
     return torch.addcmul(value[:, None], chroma[:, None], ramp, value=-1)

@@ -119,7 +119,7 @@ def _jitter(
             )
             for operation in current
         ]
-        table = torch.tensor(blends, dtype=torch.float, device=images.device)
+        table = _on_device(blends, images.device)
         images = blend_with_grey(images, *table.unbind(1))
         images = _change_some(images, current, 'hue', adjust_hue)
     return images
@@ -135,15 +135,22 @@ def _change_some(
     rows = [row for row, each in enumerate(changes) if name in each]
     if not rows:
         return images
-    values = torch.tensor(
-        [changes[row][name] for row in rows],
-        dtype=torch.float,
-        device=images.device,
-    )
+    values = [changes[row][name] for row in rows]
+    values = _on_device(values, images.device)
     if len(rows) == len(images):
         return change(images, values)
-    rows = torch.tensor(rows, device=images.device)
+    rows = _on_device(rows, images.device, torch.long)
     return images.index_copy_(0, rows, change(images[rows], values))
+
+
+def _on_device(
+    values: Sequence, device: torch.device, dtype: torch.dtype = torch.float
+) -> Tensor:
+    """Hand numbers over without waiting for the device."""
+    tensor = torch.tensor(values, dtype=dtype)
+    if device.type == 'cuda':
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def _to_grey(images: Tensor, strengths: Tensor) -> Tensor:

@@ -22,7 +22,9 @@ TOOL = (
 def benchmark():
     spec = importlib.util.spec_from_file_location('pipelines', TOOL)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(TOOL.parent)  # as for a script
+        spec.loader.exec_module(module)
     threads = torch.get_num_threads(), cv2.getNumThreads()
     yield module
     torch.set_num_threads(threads[0])
@@ -32,6 +34,7 @@ def benchmark():
 def test_writes_times_and_ratios(
     benchmark, tmp_path, image_folder, monkeypatch, capsys
 ):
+    (image_folder / '1.jpg').write_bytes(b'broken')  # passed over
     out = tmp_path / 'new' / 'times.json'
     command = [str(TOOL), '--data', str(image_folder), '--images', '4']
     command += ['--rounds', '3', '--workers', '1', '--batch', '4']
@@ -62,6 +65,14 @@ def test_a_missing_folder_is_named(benchmark, tmp_path):
         benchmark.contestants(str(tmp_path / 'nowhere'))
 
 
+def test_numbers_of_things_are_positive(benchmark, monkeypatch, capsys):
+    command = [str(TOOL), '--data', 'folder', '--rounds', '0']
+    monkeypatch.setattr(sys, 'argv', command)
+    with pytest.raises(SystemExit):
+        benchmark.main()
+    assert '--rounds: expected at least 1' in capsys.readouterr().err
+
+
 def test_all_make_the_same_three_views(benchmark, image_folder):
     paths, makers = benchmark.contestants(str(image_folder))
     assert len(paths) == 8 and len(makers) == 4
@@ -77,7 +88,7 @@ def test_all_make_the_same_three_views(benchmark, image_folder):
 
 
 def test_mmpretrains_pipeline_is_its_own_with_a_third_view(benchmark):
-    load, views, pack = benchmark.mmpretrain_pipeline()
+    load, views, pack = sys.modules['input_contestants'].mmpretrain_pipeline()
     assert (load.type, pack.type) == ('LoadImageFromFile', 'PackInputs')
     first, second, small = views.transforms
     assert [t[0].scale for t in (first, second, small)] == [224, 224, 112]

@@ -17,19 +17,21 @@ from pathlib import Path
 from statistics import median
 
 import cv2
-import numpy as np
 import torch
-from mmcv.transforms import Compose
-from mmengine.config import Config, ConfigDict
-from mmengine.dataset import BaseDataset
+from input_contestants import (
+    SIZES,
+    contestants,
+    our_config,
+    random_box,
+    whole_images,
+)
+from mmengine.config import Config
 from mmengine.fileio import get
-from mmengine.hub import get_config
-from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope
+from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torchvision.transforms import RandomResizedCrop
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.transforms.cut_views import cut_view
@@ -39,102 +41,30 @@ from mmselfemd.datasets.transforms.encoded_image import (
 )
 from mmselfemd.engine.command_line import run_tool
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs/_base_/datasets'
-SIZES = (224, 224, 112)
+
+def positive(text: str) -> int:
+    """A number of things that there must be."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected at least 1, got {text}')
+    return int(text)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--data', required=True, help='folder of images')
-    parser.add_argument('--images', type=int, default=200)
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--images', type=positive, default=200)
+    parser.add_argument('--rounds', type=positive, default=5)
     parser.add_argument(
         '--workers', type=int, nargs='*', default=[1, 2], metavar='N'
     )
-    parser.add_argument('--batch', type=int, default=32)
+    parser.add_argument('--batch', type=positive, default=32)
     parser.add_argument(
         '--seconds', type=float, default=10, help='time with each N workers'
     )
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--json', type=Path, metavar='OUT')
     return parser.parse_args()
-
-
-def decode_and_cut(path: str) -> list[np.ndarray]:
-    """The floor: what any pipeline has to do, by OpenCV's fastest means."""
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    views = []
-    for size in SIZES:
-        left, top, width, height = random_box(image)
-        crop = image[top : top + height, left : left + width]
-        views.append(cv2.resize(crop, (size, size)))
-    return views
-
-
-def random_box(image: np.ndarray) -> tuple[int, int, int, int]:
-    """A crop of BYOL's."""
-    stand_in = torch.empty(1).expand(3, *image.shape[:2])
-    top, left, height, width = RandomResizedCrop.get_params(
-        stand_in, [0.08, 1.0], [3 / 4, 4 / 3]
-    )
-    return left, top, width, height
-
-
-def our_config(name: str, data: str) -> Config:
-    """A config of the data with the images of ``data``."""
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.train_dataloader.dataset.update(data_root=data, data_prefix='')
-    return cfg
-
-
-def mmpretrain_pipeline() -> list[dict]:
-    """BYOL's own, with a third view like its second one."""
-    cfg = get_config(
-        'mmpretrain::byol/byol_resnet50_16xb256-coslr-200e_in1k.py'
-    )
-    small = deepcopy(cfg.view_pipeline2)
-    small[0].scale = SIZES[2]
-    load, views, pack = cfg.train_pipeline
-    views.num_views = [1, 1, 1]
-    views.transforms = [cfg.view_pipeline1, cfg.view_pipeline2, small]
-    return [load, views, pack]
-
-
-def images_through(
-    cfg: ConfigDict, pipeline: list[dict], scope: str = 'mmselfemd'
-) -> BaseDataset:
-    """The images of a dataset's config, with a pipeline of a scope."""
-    with DefaultScope.overwrite_default_scope('mmselfemd'):
-        dataset = DATASETS.build(dict(cfg, pipeline=[]))
-    with DefaultScope.overwrite_default_scope(scope):
-        dataset.pipeline = Compose(pipeline)
-    return dataset
-
-
-def contestants(data: str) -> tuple[list[str], dict[str, Callable]]:
-    """Paths of the images, and what makes the views of one, by its number."""
-    ours, on_host = (
-        our_config(name, data)
-        for name in ('coco_views_on_device', 'coco_views')
-    )
-    images = ours.train_dataloader.dataset
-    datasets = {
-        'mmselfemd': images_through(images, ours.train_pipeline),
-        'mmselfemd, colours on the host': images_through(
-            images, on_host.train_pipeline
-        ),
-        'mmpretrain': images_through(
-            images, mmpretrain_pipeline(), 'mmpretrain'
-        ),
-    }
-    dataset = datasets['mmselfemd']
-    paths = [
-        dataset.get_data_info(number)['img_path']
-        for number in range(len(dataset))
-    ]
-    makers = {name: each.__getitem__ for name, each in datasets.items()}
-    return paths, {'floor': lambda i: decode_and_cut(paths[i])} | makers
 
 
 def host_times(
@@ -253,7 +183,7 @@ def measure(args: argparse.Namespace) -> dict:
     cv2.setNumThreads(0)
     cfg = our_config('coco_views_on_device', args.data)
     paths, makers = contestants(args.data)
-    numbers = range(min(args.images, len(paths)))
+    numbers = whole_images(paths, args.images)
     times = host_times(makers, numbers, args.rounds)
     ours = times['mmselfemd']
     rates, batch = loader_rates(
@@ -300,10 +230,8 @@ def show(results: dict) -> None:
     device = results['settings']['device']
     table.add_row(f'colours, on {device}', f'{results["device_ms"]:.2f}')
     console.print(table)
-    table = Table('workers', 'images a second')
     for number, rate in results['images_per_second_with_workers'].items():
-        table.add_row(str(number), f'{rate:.0f}')
-    console.print(table)
+        console.print(f'{number} workers: {rate:.0f} images a second')
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def plan_pretraining(runs):
     runs.add('from_drawn_5', NO_SEED, start='drawn/iter_5.pth')
     runs.add('two', world_size=2)
     runs.add('two_from_4', WORKERS, start='two/iter_4.pth', world_size=2)
-    runs.add('two_from_8', start='two/iter_8.pth', world_size=2)
+    runs.add('two_from_6', start='two/iter_6.pth', world_size=2)
     every_third = {'default_hooks.checkpoint.interval': 3}
     runs.add('steps', BY_TWO, every_third)
     runs.add('from_step_4', BY_TWO, start='steps/iter_4.pth')
@@ -169,7 +169,7 @@ def detection(runs):
         ('by_epoch', 'from_epoch_2', 14),
         ('drawn', 'from_drawn_5', 5),
         ('two', 'two_from_4', 4),
-        ('two', 'two_from_8', 8),
+        ('two', 'two_from_6', 6),
     ],
 )
 def test_pretraining_goes_on(pretraining, straight, resumed, step):

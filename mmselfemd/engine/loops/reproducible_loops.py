@@ -7,6 +7,8 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
@@ -51,6 +53,13 @@ class _ReproducibleLoop:
         if self.runner._randomness_cfg.get('diff_rank_seed'):
             self.seed -= get_rank()  # mmengine has added it
         self.dataloader.start_at(self.seed, position)
+        model = self.runner.model
+        if isinstance(model, DistributedDataParallel) and _has_own_statistics(
+            model
+        ):
+            # A checkpoint has those of rank 0 only, and a forward pass may
+            # read them (`node_vectors` does): so each step starts from them.
+            model.broadcast_buffers = True
 
     def _seed_iteration(self) -> None:
         seed_generators(derived_seed(self.seed, self._iter, get_rank()))
@@ -147,6 +156,15 @@ class ReproducibleIterBasedTrainLoop(_ReproducibleLoop, IterBasedTrainLoop):
         """
         self._seed_iteration()
         super().run_iter(data_batch)
+
+
+def _has_own_statistics(model: nn.Module) -> bool:
+    """Whether processes have running statistics of their own."""
+    return any(
+        isinstance(module, _BatchNorm)
+        and not isinstance(module, nn.SyncBatchNorm)
+        for module in model.modules()
+    )
 
 
 def _accumulative_counts(optim_wrapper: OptimWrapper | dict) -> int:

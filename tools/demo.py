@@ -242,6 +242,10 @@ def main() -> None:
         )
     with stage('2/5 Pre-training without labels', logs / 'pretrain.log'):
         runner, pretraining = pretrain(args)
+    if args.images:
+        CONSOLE.print(
+            '  Matching accuracy is on these photographs themselves.'
+        )
     with stage('3/5 What it learnt', logs / 'figures.log'):
         figures = draw(runner, args.work_dir / 'figures')
         backbone = args.work_dir / 'backbone.pth'

@@ -108,4 +108,5 @@ param_scheduler = [
     ),
 ]
 log_processor = dict(window_size=10)
+auto_scale_lr = dict(base_batch_size=64)
 randomness = dict(seed=0)

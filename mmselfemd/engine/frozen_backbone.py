@@ -7,7 +7,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import set_random_seed
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models import BaseSelfSupervisor
-from torch import nn
+from torch import Tensor, nn
 
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.loading import state_dict_of
@@ -68,13 +68,7 @@ def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
         UserValueError: If the backbone is of another architecture, or has
             values that are not finite.
     """
-    loaded = CheckpointLoader.load_checkpoint(
-        checkpoint, map_location='cpu', logger='silent'
-    )
-    weights = {
-        name.removeprefix('module.'): value
-        for name, value in state_dict_of(loaded, checkpoint).items()
-    }
+    weights = _read_weights(checkpoint)
     if not any(name.startswith(_PREFIX) for name in weights):
         # A classifier's last layer, say, is no part of the backbone.
         parts = {name.split('.')[0] for name in model.backbone.state_dict()}
@@ -101,3 +95,30 @@ def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
                 'training has diverged; take an earlier checkpoint.'
             )
     return backbone
+
+
+def load_model(model: BaseSelfSupervisor, checkpoint: str) -> None:
+    """Read a checkpoint of a pre-training run, heads and all, into a model.
+
+    Args:
+        model (BaseSelfSupervisor): The model of the config that the
+            checkpoint was trained with; it is changed.
+        checkpoint (str): Any address that mmengine's ``CheckpointLoader``
+            takes.
+
+    Raises:
+        UserError: If it does not fit.
+    """
+    weights = _read_weights(checkpoint)
+    check_fits(model, weights, checkpoint)
+    model.load_state_dict(weights, strict=False)  # older: no batch counters
+
+
+def _read_weights(checkpoint: str) -> dict[str, Tensor]:
+    loaded = CheckpointLoader.load_checkpoint(
+        checkpoint, map_location='cpu', logger='silent'
+    )
+    return {
+        name.removeprefix('module.'): value
+        for name, value in state_dict_of(loaded, checkpoint).items()
+    }

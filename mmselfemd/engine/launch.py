@@ -254,7 +254,11 @@ def _drop_hooks_set_to_none(cfg: Config) -> None:
 
 def _set_amp(cfg: Config) -> None:
     type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if type_ not in ('OptimWrapper', 'AmpOptimWrapper'):
+    with_amp = {
+        'OptimWrapper': 'AmpOptimWrapper',
+        'FiniteOptimWrapper': 'FiniteAmpOptimWrapper',
+    }
+    if type_ not in (*with_amp, *with_amp.values()):
         raise UserError(
             f'--amp: the config has its own optim_wrapper.type, '
             f'{type_!r}; set mixed precision there'
@@ -267,7 +271,7 @@ def _set_amp(cfg: Config) -> None:
             level=logging.WARNING,
         )
         return
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.type = with_amp.get(type_, type_)
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 

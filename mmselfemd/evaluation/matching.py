@@ -40,13 +40,21 @@ def match_views(map1: Tensor, map2: Tensor, gamma: float = 0.05) -> Tensor:
     No head and no pyramid: what the backbone's own features know.
 
     Args:
-        map1 (Tensor): Maps of view 1, (B, C, H, W).
-        map2 (Tensor): Maps of view 2, (B, C, H, W).
+        map1 (Tensor): Maps of view 1, (B, C, S, S).
+        map2 (Tensor): Maps of view 2, (B, C, S, S).
         gamma (float): Strength of the entropy. Defaults to 0.05.
 
     Returns:
-        Tensor: Flow, (B, H * W, H * W).
+        Tensor: Flow, (B, S * S, S * S).
+
+    Raises:
+        ValueError: If the maps are not square and of one size.
     """
+    if map1.shape != map2.shape or map1.shape[2] != map1.shape[3]:
+        raise ValueError(
+            'the maps of the two views must be square and of one size, but '
+            f'are {tuple(map1.shape)} and {tuple(map2.shape)}'
+        )
     nodes1, nodes2 = map1.flatten(2).mT, map2.flatten(2).mT
     return _uniform_flow(cosine_cost(nodes1, nodes2), gamma)
 
@@ -68,7 +76,9 @@ def oracle_flow(
         np.ndarray: Flow, (B, N, M).
     """
     cost = torch.from_numpy(np.where(np.stack(partners), 0.0, 2.0))
-    return _uniform_flow(cost, gamma).numpy()
+    # Its nodes compete for few places, which takes long to settle, and the
+    # largest entries are known long before.
+    return _uniform_flow(cost, gamma, warn=False).numpy()
 
 
 def score_matching(
@@ -208,6 +218,6 @@ def true_partners(
     return [correspondences(*pair, num_cells) for pair in views]
 
 
-def _uniform_flow(cost: Tensor, gamma: float) -> Tensor:
+def _uniform_flow(cost: Tensor, gamma: float, warn: bool = True) -> Tensor:
     weights = (cost.new_ones(cost.shape[:2]), cost.new_ones(cost.shape[::2]))
-    return sinkhorn(cost, *weights, gamma).flow
+    return sinkhorn(cost, *weights, gamma, warn=warn).flow

@@ -1,9 +1,11 @@
 """Matching accuracy as a metric of mmengine's validation."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 from mmselfemd.registry import METRICS
 
@@ -74,7 +76,16 @@ class MatchingAccuracy(BaseMetric):
             dict[str, float]: ``accuracy``, ``chance`` and ``best``.
         """
         # On their way through mmengine named tuples lose their names.
-        pooled = pool_results(MatchingResult(*result) for result in results)
+        results = [MatchingResult(*result) for result in results]
+        if not any(result.num_nodes for result in results):
+            print_log(
+                f'The two views of none of the {len(results)} held-out images '
+                'overlap: matching accuracy is unknown. Take more images.',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return dict.fromkeys(('accuracy', 'chance', 'best'), float('nan'))
+        pooled = pool_results(results)
         return dict(
             accuracy=pooled.accuracy, chance=pooled.chance, best=pooled.best
         )

@@ -35,6 +35,7 @@ def vector_marginals(nodes: Tensor, vector: Tensor) -> Tensor:
     return (nodes * vector[:, None]).sum(-1).relu()
 
 
+@full_precision
 def mean_marginals(nodes: Tensor, other_nodes: Tensor) -> Tensor:
     r"""Weights by agreement with the other view's average node, Eq. 14.
 

@@ -63,6 +63,7 @@ def sinkhorn(
     tol: float | None = None,
     domain: str = 'auto',
     check_finite: bool = False,
+    warn: bool = True,
 ) -> TransportPlan:
     r"""Solve the entropic transport problem of Eq. 4.
 
@@ -89,6 +90,8 @@ def sinkhorn(
             'auto'.
         check_finite (bool): Whether a NaN or an infinity is an error;
             otherwise it stays in its own problem. Defaults to False.
+        warn (bool): Whether a :class:`ConvergenceWarning` may be given.
+            Defaults to True.
 
     Returns:
         TransportPlan: Flow, iterations, residual and whether it converged
@@ -131,7 +134,8 @@ def sinkhorn(
     flow = problem.flow(*state)
     residual = _residual(flow, target)
     tol = _DEFAULT_TOL if tol is None else tol
-    convergence_monitor.watch(residual, tol, gamma, max_iters)
+    if warn:
+        convergence_monitor.watch(residual, tol, gamma, max_iters)
     with torch.no_grad():
         potentials = problem.potentials(*state)
     return TransportPlan(

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', ROOT / 'configs' / 'detection' / 'README.md']
 RECIPES = ROOT / 'configs' / 'selfemd' / 'README.md'
 CHOICES = re.findall(
-    r'`((?:model|default_hooks)\.[^`]*=[^`]*)`', RECIPES.read_text()
+    r'`("?(?:model|default_hooks)\.[^`]*=[^`]*)`', RECIPES.read_text()
 )
 
 
@@ -67,7 +68,7 @@ def test_choices_are_found():
 def test_a_documented_choice_takes_a_step(choice, root):
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptionsAction)
-    options = parser.parse_args(['--cfg-options', *choice.split()])
+    options = parser.parse_args(['--cfg-options', *shlex.split(choice)])
     config = str(root / 'configs' / 'selfemd' / 'selfemd_r50_coco_800e.py')
     cfg = load_config(config, cfg_options=options.cfg_options)
     assert cfg.to_dict() != load_config(config).to_dict()

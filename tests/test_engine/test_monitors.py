@@ -1,5 +1,6 @@
 """What a run measures of itself, in real runs on small input."""
 
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from mmengine.hooks import Hook
 
 from mmselfemd.engine import (
     CollapseMonitorHook,
-    InitialValidationHook,
     TransportMonitorHook,
     launch,
 )
@@ -188,12 +188,15 @@ def test_collapse_is_warned_of_ever_less_often(logged):
     assert 'learning rate' in logged[0]
 
 
-def test_both_branches_may_warn(logged):
-    hook, runner = CollapseMonitorHook(begin=0), Runner()
-    hook.measure(
-        runner, [], [Embedding(torch.ones(4, 5, 8), torch.ones(4, 8))], {}
-    )
-    assert len(logged) == 2
+@pytest.mark.parametrize('begin', [0, 500])
+def test_each_branch_is_warned_of_by_itself(logged, begin):
+    hook, runner = CollapseMonitorHook(begin=begin), Runner()
+    same = Embedding(torch.ones(4, 5, 8), torch.ones(4, 8))
+    for runner.iter in range(0, 5000, 50):
+        hook.measure(runner, [], [same], {})
+    for branch in ('vector', 'dense'):
+        # Of a hundred measurements, ever fewer.
+        assert 2 < sum(branch in line for line in logged) < 15
 
 
 def test_bad_intervals_are_refused():
@@ -202,9 +205,64 @@ def test_bad_intervals_are_refused():
             kind(interval=0)
 
 
-def test_a_resumed_run_is_not_measured_again():
-    class Resumed:
-        iter = 7
-        val_loop = None
+def test_a_resumed_run_keeps_what_it_was_before_training(run, tmp_path):
+    folder, work_dir, *_, scalars = run
+    cfg = launch.load_config(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(tmp_path),
+        options(folder) | {'train_cfg.max_epochs': 3},
+    )
+    cfg.resume, cfg.load_from = True, str(work_dir / 'epoch_2.pth')
+    runner = launch.build_runner(cfg)
+    runner.train()
+    later = read_scalars(Path(runner.log_dir) / 'vis_data' / 'scalars.json')
+    assert later['matching/accuracy'][0] == [3]  # not before the first step
+    untrained = scalars['matching/accuracy'][1][0]
+    assert later['matching/accuracy_untrained'] == ([3], [untrained])
 
-    assert InitialValidationHook().before_train(Resumed()) is None
+
+class NotFinite(Hook):
+    """Gives the head NaN at the first iteration that is measured."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        weight = runner.model.neck[0].dense_projector.out.weight
+        self.kept = getattr(self, 'kept', weight.detach().clone())
+        weight.data.copy_(self.kept if runner.iter != 1 else self.kept * nan)
+
+
+def test_a_step_that_is_not_finite_is_not_measured(run, tmp_path, logged):
+    folder, *_ = run
+    cfg = launch.load_config(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(tmp_path),
+        options(folder) | {'train_cfg.max_epochs': 1},
+    )
+    cfg.default_hooks.checkpoint.interval = 5
+    cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
+    runner = launch.build_runner(cfg)
+    runner.register_hook(NotFinite())
+    runner.train()
+    scalars = read_scalars(Path(runner.log_dir) / 'vis_data' / 'scalars.json')
+    assert not FIGURES & scalars.keys()
+    assert not any('nearly the same' in line for line in logged)
+
+
+@pytest.mark.parametrize('choice', ['num_key_views', 'view_pairs', 'pyramid'])
+def test_choices_of_the_method_are_measured_too(run, tmp_path, choice):
+    folder, *_ = run
+    cfg = launch.load_config(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(tmp_path),
+        options(folder) | {'train_cfg.max_epochs': 1},
+    )
+    cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None)
+    if choice == 'num_key_views':
+        cfg.model.num_key_views = 1
+    elif choice == 'view_pairs':
+        cfg.model.head.view_pairs = [[2, 0], [1, 0]]
+    else:
+        cfg.model.head.pyramid = cfg.model.neck.pop()
+    runner = launch.build_runner(cfg)
+    runner.train()
+    scalars = read_scalars(Path(runner.log_dir) / 'vis_data' / 'scalars.json')
+    assert FIGURES <= scalars.keys()

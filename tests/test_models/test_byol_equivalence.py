@@ -1,25 +1,13 @@
-"""The vector branch is BYOL: the same loss and gradients as mmpretrain's."""
+"""With the vector branch alone SelfEMD is mmpretrain's BYOL."""
 
+import pytest
 import torch
-from mmpretrain.models.heads import LatentPredictHead
-from mmpretrain.models.necks import NonLinearNeck
 
-from mmselfemd.models import DenseProjectionNeck, EMDHead
-from mmselfemd.models.embedding import Embedding
+from mmselfemd.models import EMDHead, VectorProjectionNeck
+from mmselfemd.models.heads import BYOLHead
+from mmselfemd.registry import MODELS
 
-BN = dict(type='BN1d')
-
-
-def copy_mlp(ours, theirs):
-    """Weights of a 1 x 1 convolution into a linear layer, and the norm's."""
-    for conv, linear in (
-        (ours.hidden, theirs.fc0),
-        (ours.out, theirs.fc1),
-    ):
-        linear.weight.data.copy_(conv.weight.data[:, :, 0, 0])
-        if linear.bias is not None:
-            linear.bias.data.copy_(conv.bias.data)
-    theirs.bn0.load_state_dict(ours.norm.state_dict())
+NORM = dict(type='BN')
 
 
 def their_mlp(in_channels, with_avg_pool):
@@ -33,65 +21,115 @@ def their_mlp(in_channels, with_avg_pool):
         with_last_bn=False,
         with_last_bias=True,
         with_avg_pool=with_avg_pool,
-        norm_cfg=BN,
+        norm_cfg=dict(type='BN1d'),
     )
 
 
-def test_loss_and_gradients_equal_mmpretrains_byol(our_scope):
-    ours = DenseProjectionNeck(6, 16, 8, norm_cfg=dict(type='BN')).double()
-    head = EMDHead(8, 16, norm_cfg=dict(type='BN')).double()
-    config = their_mlp(6, with_avg_pool=True)
-    config.pop('type')
-    neck = NonLinearNeck(**config)
-    their_head = LatentPredictHead(
-        dict(type='mmpretrain.CosineSimilarityLoss', shift_factor=1.0),
-        their_mlp(8, with_avg_pool=False),
+@pytest.fixture
+def models(our_scope):
+    """SelfEMD and mmpretrain's BYOL with the same weights, in float64."""
+    backbone = dict(
+        type='mmpretrain.ResNet',
+        depth=18,
+        stem_channels=4,
+        base_channels=4,
+        out_indices=(3,),
+        norm_cfg=NORM,
     )
-    neck, their_head = neck.double(), their_head.double()
-    copy_mlp(ours.vector_projector, neck)
-    copy_mlp(head.vector_predictor, their_head.predictor)
-    maps = [torch.randn(4, 6, 7, 7).double() for _ in range(2)]
-    keys = [torch.randn(4, 8).double() for _ in range(2)]
+    ours = MODELS.build(
+        dict(
+            type='SelfEMD',
+            backbone=backbone,
+            neck=dict(
+                type='VectorProjectionNeck',
+                in_channels=32,
+                hidden_channels=16,
+                out_channels=8,
+                norm_cfg=NORM,
+            ),
+            head=dict(
+                type='BYOLHead',
+                in_channels=8,
+                hidden_channels=16,
+                norm_cfg=NORM,
+            ),
+        )
+    ).double()
+    theirs = MODELS.build(
+        dict(
+            type='mmpretrain.BYOL',
+            backbone=backbone,
+            neck=their_mlp(32, with_avg_pool=True),
+            head=dict(
+                type='mmpretrain.LatentPredictHead',
+                predictor=their_mlp(8, with_avg_pool=False),
+                loss=dict(
+                    type='mmpretrain.CosineSimilarityLoss', shift_factor=1.0
+                ),
+            ),
+            data_preprocessor=dict(type='mmpretrain.SelfSupDataPreprocessor'),
+        )
+    ).double()
+    theirs.backbone.load_state_dict(ours.backbone.state_dict())
+    for mlp, reference in mlps(ours, theirs):
+        for conv, linear in (
+            (mlp.hidden, reference.fc0),
+            (mlp.out, reference.fc1),
+        ):
+            linear.weight.data.copy_(conv.weight.data[:, :, 0, 0])
+            linear.bias.data.copy_(conv.bias.data)
+        reference.bn0.load_state_dict(mlp.norm.state_dict())
+    ours.reset_key()
+    ours.has_momentum_hook = True
+    return ours, theirs
 
-    vectors = [head.predict(_nodes(ours((view,)))).vector for view in maps]
-    loss = (
-        2
-        * torch.stack(
-            [
-                head.byol_loss(
-                    _with_vector(vectors[i]), _with_vector(keys[1 - i])
-                ).mean()
-                for i in range(2)
-            ]
-        ).mean()
-    )
-    theirs = 2 * sum(
-        their_head.loss(neck((maps[i],))[0], keys[1 - i]) for i in range(2)
-    )
-    assert torch.allclose(loss, theirs, rtol=1e-12)
 
-    loss.backward()
-    theirs.backward()
-    for mlp, reference in (
-        (ours.vector_projector, neck),
-        (head.vector_predictor, their_head.predictor),
+def mlps(ours, theirs):
+    """Projector and predictor of both."""
+    return (
+        (ours.neck.vector_projector, theirs.neck),
+        (ours.head.vector_predictor, theirs.head.predictor),
+    )
+
+
+def test_loss_and_gradients_equal_mmpretrains_byol(models):
+    ours, theirs = models
+    views = [torch.randn(4, 3, 64, 64, dtype=torch.double) for _ in range(2)]
+    losses = ours.loss([view.clone() for view in views], [])
+    reference = theirs.loss([view.clone() for view in views], [])
+    assert losses.keys() == {'loss_byol'}
+    assert torch.allclose(losses['loss_byol'], reference['loss'], rtol=1e-10)
+
+    losses['loss_byol'].backward()
+    reference['loss'].backward()
+    for p, q in zip(
+        ours.backbone.parameters(), theirs.backbone.parameters(), strict=True
     ):
-        assert torch.allclose(
-            mlp.hidden.weight.grad[:, :, 0, 0], reference.fc0.weight.grad
-        )
-        assert torch.allclose(
-            mlp.out.weight.grad[:, :, 0, 0], reference.fc1.weight.grad
-        )
-        assert torch.allclose(mlp.norm.weight.grad, reference.bn0.weight.grad)
+        assert p.grad.abs().max() > 0
+        assert torch.allclose(p.grad, q.grad, rtol=1e-6, atol=1e-12)
+    for mlp, linear in mlps(ours, theirs):
+        for conv, other in ((mlp.hidden, linear.fc0), (mlp.out, linear.fc1)):
+            gradient = conv.weight.grad[:, :, 0, 0]
+            assert torch.allclose(gradient, other.weight.grad, atol=1e-12)
+        assert torch.allclose(mlp.norm.weight.grad, linear.bn0.weight.grad)
+    # The statistics that both have gathered, too.
+    for name, value in ours.backbone.state_dict().items():
+        assert torch.allclose(value, theirs.backbone.state_dict()[name])
+    assert all(p.grad is None for p in ours.key.parameters())
 
 
-def _nodes(embedding):
-    """The map as nodes, as SPCNeck without pools gives them."""
-    flat = [
-        part.flatten(2).mT if part.dim() == 4 else part for part in embedding
+def test_emd_heads_loss_of_vectors_is_byol_heads(models):
+    ours, _ = models
+    head = EMDHead(8, 16, norm_cfg=NORM).double()
+    head.vector_predictor.load_state_dict(
+        ours.head.vector_predictor.state_dict()
+    )
+    assert isinstance(ours.neck, VectorProjectionNeck)
+    views = [ours.encoder(torch.randn(4, 3, 64, 64).double()) for _ in '12']
+    both = [
+        BYOLHead.loss(
+            kind, [BYOLHead.predict(kind, view) for view in views], views
+        )['loss_byol']
+        for kind in (head, ours.head)
     ]
-    return type(embedding)(*flat)
-
-
-def _with_vector(vector):
-    return Embedding(vector[:, None], vector)
+    assert torch.equal(*both)

@@ -124,6 +124,7 @@ def test_two_equal_views_have_no_loss():
     assert losses['loss_emd'].item() == pytest.approx(0, abs=1e-4)
     assert losses['converged_fraction'] == 1
     assert losses['zero_weight_fraction'] == 0
+    assert losses['uniform_fallback_fraction'] == 0
 
 
 def test_marginals_carry_no_gradient_and_predictors_do():
@@ -145,6 +146,7 @@ def test_zero_weights_are_counted():
     view = view._replace(node_vectors=-view.vector[:, None].repeat(1, 4, 1))
     losses = head().loss([view, view], [view, view])
     assert losses['zero_weight_fraction'] == 1
+    assert losses['uniform_fallback_fraction'] == 1
     assert losses['loss_emd'].isfinite()
 
 

@@ -62,3 +62,23 @@ def test_mistakes_are_one_line(args, message):
     done = run(CONFIG, *args)
     assert done.returncode != 0
     assert message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_other_methods_are_measured_in_the_same_way(image_folder, tmp_path):
+    config = 'configs/simclr/simclr_r50_coco_800e.py'
+    narrow = ['model.backbone.depth=18', 'model.backbone.base_channels=4']
+    narrow += ['model.backbone.stem_channels=4', 'model.neck.in_channels=32']
+    out = tmp_path / 'results.json'
+    done = run(
+        config,
+        f'--images={image_folder}',
+        f'--json={out}',
+        '--cfg-options',
+        *narrow,
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(out.read_text()).values()
+    assert 0 < result['accuracy'] < 1
+    done = run(config)
+    assert done.returncode != 0
+    assert '--images' in done.stderr and 'Traceback' not in done.stderr

@@ -8,6 +8,7 @@ import torch
 from mmselfemd.transport import (
     cosine_cost,
     emd_similarity,
+    mean_marginals,
     normalise_marginals,
     sinkhorn,
     vector_marginals,
@@ -199,8 +200,11 @@ def test_non_finite_entries_are_refused_when_checking_is_on():
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('half_features', [False, True])
-def test_autocast_does_not_touch_the_transport(dtype, half_features):
-    """Marginals (Eq. 15), cost and flow, from the same features."""
+@pytest.mark.parametrize('marginals', ['vector', 'mean'])
+def test_autocast_does_not_touch_the_transport(
+    dtype, half_features, marginals
+):
+    """Marginals (Eq. 14, 15), cost and flow, from the same features."""
     x, y, v = (
         torch.randn(2, 83, 32),
         torch.randn(2, 83, 32),
@@ -210,7 +214,11 @@ def test_autocast_does_not_touch_the_transport(dtype, half_features):
         x, y, v = (features.to(dtype) for features in (x, y, v))
 
     def solve(x, y, v):
-        weights = vector_marginals(x, v), vector_marginals(y, v)
+        weights = (
+            (vector_marginals(x, v), vector_marginals(y, v))
+            if marginals == 'vector'
+            else (mean_marginals(x, y), mean_marginals(y, x))
+        )
         return (
             sinkhorn(cosine_cost(x, y), *weights).flow,
             emd_similarity(x, y, *weights),

@@ -29,6 +29,7 @@ from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.models import SelfEMD
 from mmselfemd.registry import HOOKS
+from mmselfemd.visualization.view_pipeline import cut_views_of, view_pipeline
 
 
 def parse_args() -> argparse.Namespace:
@@ -98,7 +99,8 @@ def build(args: argparse.Namespace) -> tuple[SelfEMD, dict, dict]:
     }
     model.reset_key()
     model.has_momentum_hook = True
-    sizes = [view['size'] for view in cfg.train_pipeline[1]['views']]
+    views = cut_views_of(view_pipeline(cfg))['views']
+    sizes = [view['size'] for view in views]
     return (
         model.to(get_device()),
         monitors,

@@ -16,20 +16,18 @@ from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner, set_random_seed
-from mmengine.runner.checkpoint import CheckpointLoader
-from mmpretrain.models import BaseSelfSupervisor
 from rich.console import Console
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
 from mmselfemd.engine.data_paths import check_data_paths
-from mmselfemd.engine.frozen_backbone import build_untrained
+from mmselfemd.engine.frozen_backbone import build_untrained, load_model
 from mmselfemd.engine.launch import load_config
-from mmselfemd.engine.resume import check_fits
+from mmselfemd.errors import UserError
 from mmselfemd.evaluation.gradients import compare_gradients, node_pairs
+from mmselfemd.models import SelfEMD
 from mmselfemd.visualization.view_pipeline import view_pipeline
-from mmselfemd.zoo.loading import state_dict_of
 
 
 def parse_args() -> argparse.Namespace:
@@ -74,23 +72,17 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def build_model(cfg: Config, checkpoint: str | None) -> BaseSelfSupervisor:
+def build_model(cfg: Config, checkpoint: str | None) -> SelfEMD:
     """Build the model, as it is at iteration 0 or in a checkpoint."""
     model = build_untrained(cfg)
-    if checkpoint is None:
-        model.reset_key()
-        return model
-    weights = state_dict_of(
-        CheckpointLoader.load_checkpoint(
-            checkpoint, map_location='cpu', logger='silent'
-        ),
-        checkpoint,
-    )
-    weights = {
-        name.removeprefix('module.'): value for name, value in weights.items()
-    }
-    check_fits(model, weights, checkpoint)
-    model.load_state_dict(weights, strict=False)  # older: no batch counters
+    if not isinstance(model, SelfEMD):
+        raise UserError(
+            f'{cfg.filename} describes a {type(model).__name__}, which has no '
+            'transport: expected SelfEMD, as in configs/selfemd'
+        )
+    model.reset_key()
+    if checkpoint is not None:
+        load_model(model, checkpoint)
     return model
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
@@ -22,7 +23,9 @@ from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError
 from mmselfemd.evaluation import measure_matching
+from mmselfemd.visualization.view_pipeline import view_pipeline
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,16 +54,41 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def held_out(cfg: Config, images: str | None) -> dict:
+    """Data loader of the config's validation, or of a folder."""
+    loader = cfg.get('val_dataloader')
+    if loader is None and images is None:
+        raise UserError(
+            f'{cfg.filename} validates nothing: name a folder of held-out '
+            'images with --images'
+        )
+    if loader is None:  # another method: its first two views are measured
+        loader = dict(
+            batch_size=32,
+            num_workers=2,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+            dataset=dict(
+                type='UnlabelledDataset',
+                indices=512,
+                seed=0,
+                pipeline=view_pipeline(cfg),
+            ),
+        )
+    if images is not None:
+        loader['dataset'] |= dict(
+            data_root=images, data_prefix='', ann_file=''
+        )
+    return loader
+
+
 def main() -> None:
     """Measure the untrained network and every checkpoint."""
     args = parse_args()
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args.config, cfg_options=args.cfg_options)
-    if args.images:
-        cfg.val_dataloader.dataset.update(
-            data_root=args.images, data_prefix='', ann_file=''
-        )
+    cfg.val_dataloader = held_out(cfg, args.images)
     check_data_paths(cfg, ['val'])
     # How each weight was initialised would fill the screen.
     MMLogger.get_current_instance().setLevel('WARNING')

@@ -45,7 +45,8 @@ class CollapseMonitorHook(HeadMonitorHook):
     ) -> None:
         super().__init__(interval)
         self.min_spread = min_spread
-        self._next_warning = self._pause = begin
+        self._next_warning = dict(vector=begin, dense=begin)
+        self._pause = dict(vector=max(begin, 1), dense=max(begin, 1))
 
     def measure(
         self,
@@ -79,10 +80,11 @@ class CollapseMonitorHook(HeadMonitorHook):
         return figures
 
     def _warn(self, runner: Runner, branch: str, value: float) -> None:
-        if value >= self.min_spread or runner.iter < self._next_warning:
+        is_time = runner.iter >= self._next_warning[branch]
+        if value >= self.min_spread or not is_time:
             return
-        self._pause *= 2
-        self._next_warning = runner.iter + self._pause
+        self._pause[branch] *= 2
+        self._next_warning[branch] = runner.iter + self._pause[branch]
         print_log(
             f'The outputs of the {branch} branch are nearly the same for '
             f'everything: spread {value:.3f}, where 0 is collapsed and 1 '

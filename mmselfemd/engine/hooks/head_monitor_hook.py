@@ -1,9 +1,11 @@
 """Looks at what a head compares, once in a while."""
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
@@ -104,9 +106,13 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
             data_batch (Any): The batch. Defaults to None.
             outputs (dict, optional): Not used. Defaults to None.
         """
+        # What runs the model from here on, such as a validation, is not seen.
+        self._is_due = False
         if self._seen is None:
             return
         seen, self._seen = self._seen, None
+        if not _is_finite_everywhere(seen):
+            return  # the step is another's matter; there is nothing to measure
         for name, value in self.measure(runner, *seen, data_batch).items():
             runner.message_hub.update_scalar(
                 f'train/{self.prefix}/{name}', value
@@ -121,3 +127,12 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
+
+
+def _is_finite_everywhere(seen: Iterable[Iterable[Embedding]]) -> bool:
+    """Whether all processes saw finite numbers, so that all go on alike."""
+    tensors = [x for views in seen for view in views for x in view]
+    flags = [x.isfinite().all() for x in tensors if x is not None]
+    flag = torch.stack(flags).all().float()
+    all_reduce(flag, 'min')
+    return bool(flag)

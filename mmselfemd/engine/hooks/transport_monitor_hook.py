@@ -69,7 +69,7 @@ class TransportMonitorHook(HeadMonitorHook):
         """
         model = unwrap_model(runner.model)
         head = model.head
-        pair = (head.view_pairs or [(0, 1)])[0]
+        pair = head.pair_numbers(len(queries), len(keys))[0]
         query, key = (
             head.pyramid(views[view])
             for views, view in zip((queries, keys), pair, strict=True)

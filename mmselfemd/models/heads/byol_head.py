@@ -1,6 +1,7 @@
 """BYOL's predictor and loss, for any number of views."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -122,18 +123,33 @@ class BYOLHead(BaseModule):
         Raises:
             ValueError: If ``view_pairs`` names a view that there is not.
         """
-        every = {
-            (i, j): (query, key)
-            for i, query in enumerate(queries)
-            for j, key in enumerate(keys)
-        }
+        numbers = self.pair_numbers(len(queries), len(keys))
+        return [(queries[i], keys[j]) for i, j in numbers]
+
+    def pair_numbers(
+        self, num_queries: int, num_keys: int
+    ) -> list[tuple[int, int]]:
+        """Numbers of the views whose query and key are compared.
+
+        Args:
+            num_queries (int): Number of views, which all have a query.
+            num_keys (int): Number of views that have a key, the first ones.
+
+        Returns:
+            list[tuple[int, int]]: View of the query, view of the key.
+
+        Raises:
+            ValueError: If ``view_pairs`` names a view that there is not.
+        """
+        every = list(product(range(num_queries), range(num_keys)))
         if self.view_pairs is None:
-            return [pair for (i, j), pair in every.items() if i != j]
-        try:
-            return [every[i, j] for i, j in self.view_pairs]
-        except KeyError as error:
-            raise ValueError(
-                f'view_pairs has {error.args[0]}, but there are queries of '
-                f'{len(queries)} views and keys of {len(keys)}, numbered '
-                'from 0'
-            ) from error
+            return [(i, j) for i, j in every if i != j]
+        pairs = [(i, j) for i, j in self.view_pairs]
+        for pair in pairs:
+            if pair not in every:
+                raise ValueError(
+                    f'view_pairs has {pair}, but there are queries of '
+                    f'{num_queries} views and keys of {num_keys}, numbered '
+                    'from 0'
+                )
+        return pairs

@@ -144,11 +144,14 @@ class EMDHead(BYOLHead):
 
         Returns:
             dict[str, Tensor]: ``loss_byol`` (times lambda), ``loss_emd``, and
-            for the log ``converged_fraction`` and ``zero_weight_fraction``.
+            for the log the shares of transport problems that converged
+            (``converged_fraction``) and in which one side had no weight at
+            all, so that it became uniform (``uniform_fallback_fraction``),
+            and of nodes with weight zero (``zero_weight_fraction``).
         """
         loss_byol = super().loss(queries, keys)['loss_byol']
         groups = self.transport_groups(queries, keys)
-        emd, converged, no_weight = map(
+        emd, converged, no_weight, fallback = map(
             torch.cat, zip(*map(self.emd_loss, groups), strict=True)
         )
         return dict(
@@ -156,6 +159,7 @@ class EMDHead(BYOLHead):
             loss_emd=2 * emd.mean(),
             converged_fraction=converged.float().mean(),
             zero_weight_fraction=no_weight.mean(),
+            uniform_fallback_fraction=fallback.float().mean(),
         )
 
     def transport_groups(
@@ -189,7 +193,7 @@ class EMDHead(BYOLHead):
             groups[count].append((query, key))
         return list(groups.values())
 
-    def emd_loss(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
+    def emd_loss(self, pairs: Sequence[Pair]) -> tuple[Tensor, ...]:
         """Eq. 11-13 for pairs of equal node counts, in one transport call.
 
         Args:
@@ -197,16 +201,17 @@ class EMDHead(BYOLHead):
                 N nodes each and keys with M nodes each.
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: For each pair and image, (P * B,):
-            the loss in [0, 4], whether the transport converged, and the
-            share of nodes with weight zero.
+            tuple[Tensor, ...]: For each pair and image, (P * B,): the loss in
+            [0, 4], whether the transport converged, the share of nodes with
+            weight zero, and whether all nodes of one side have it.
         """
         cost, source, target = self.transport_problems(pairs)
         similarity, plan = flow_similarity(
             cost, source, target, **self.transport_cfg
         )
         no_weight = (torch.cat((source, target), dim=1) == 0).float().mean(1)
-        return 2 - 2 * similarity, plan.converged, no_weight
+        fallback = (source == 0).all(1) | (target == 0).all(1)
+        return 2 - 2 * similarity, plan.converged, no_weight, fallback
 
     def transport_problems(
         self, pairs: Sequence[Pair]

@@ -3,7 +3,7 @@
 # linearly increases to 0.2. Afterwards, the learning rate decreases to 0.0
 # following a cosine scheduler."
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='FiniteOptimWrapper',  # skips a step with NaN, on all ranks alike
     optimizer=dict(
         type='SGD',
         lr=0.2,

@@ -230,7 +230,7 @@ def check_has_batches(runner: Runner) -> None:
     if len(loader) == 0:
         raise UserError(
             f'{len(loader.dataset)} images do not fill one batch of '
-            f'{loader.batch_size}: add images, or lower the batch with '
+            f'{loader.batch_sampler.batch_size}: add images, or lower the batch with '
             '--cfg-options train_dataloader.batch_size=N'
         )
 

@@ -37,7 +37,7 @@ param_scheduler = [
     ),
 ]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=800)
+train_cfg = dict(type='ReproducibleEpochBasedTrainLoop', max_epochs=800)
 
 # --auto-scale-lr scales the learning rate by batch size / 4096.
 auto_scale_lr = dict(enable=False, base_batch_size=4096)

@@ -32,7 +32,9 @@ param_scheduler = [
     ),
 ]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=800, val_interval=10)
+train_cfg = dict(
+    type='ReproducibleEpochBasedTrainLoop', max_epochs=800, val_interval=10
+)
 
 # --auto-scale-lr scales the learning rate by batch size / 256.
 auto_scale_lr = dict(enable=False, base_batch_size=256)

@@ -16,7 +16,7 @@ param_scheduler = [
     ),
 ]
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=800)
+train_cfg = dict(type='ReproducibleEpochBasedTrainLoop', max_epochs=800)
 
 # --auto-scale-lr scales the learning rate by batch size / 256.
 auto_scale_lr = dict(enable=False, base_batch_size=256)

@@ -4,7 +4,9 @@
 max_iters = 90000
 
 train_cfg = dict(
-    type='IterBasedTrainLoop', max_iters=max_iters, val_interval=10000
+    type='mmselfemd.ReproducibleIterBasedTrainLoop',
+    max_iters=max_iters,
+    val_interval=10000,
 )
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

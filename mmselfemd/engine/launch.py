@@ -228,9 +228,10 @@ def check_has_batches(runner: Runner) -> None:
     """
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
+        batch_size = loader.batch_sampler.batch_size
         raise UserError(
             f'{len(loader.dataset)} images do not fill one batch of '
-            f'{loader.batch_sampler.batch_size}: add images, or lower the batch with '
+            f'{batch_size}: add images, or lower the batch with '
             '--cfg-options train_dataloader.batch_size=N'
         )
 

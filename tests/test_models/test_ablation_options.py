@@ -93,7 +93,7 @@ def test_a_view_that_there_is_not_is_an_error():
         head.loss(views, views)
 
 
-def test_the_pyramid_can_follow_the_predictor():
+def test_the_pyramid_can_follow_the_predictor(our_scope):
     pools = [(3, 1), (3, 2)]
     head = EMDHead(
         4, 8, pyramid=dict(type='SPCNeck', pools=pools), norm_cfg=NORM

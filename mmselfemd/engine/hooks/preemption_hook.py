@@ -1,10 +1,12 @@
 """Ends a run in good order when a scheduler asks for it."""
 
+import atexit
 import os
 import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -96,10 +98,11 @@ class PreemptionHook(Hook):
                 'PreemptionHook: not in the main thread, so that signals '
                 'end the run without a checkpoint.'
             )
-        _spare_workers(runner.train_dataloader, self.signals)
+        self._has_ended = _spare_workers(runner.train_dataloader, self.signals)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
+        self._has_ended.value = True
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
         self._former.clear()
@@ -211,27 +214,39 @@ class PreemptionHook(Hook):
         raise SystemExit(status)
 
 
-def _spare_workers(loader: DataLoader, signals: list[int]) -> None:
+def _spare_workers(loader: DataLoader, signals: list[int]) -> Any:
     """Let the workers of a loader live through the first signal.
 
     Some send it to the whole group of processes (``timeout``, torchrun): a
     worker that dies of it would break the step that is to be ended. Workers
-    that are already at work, those of an iteration-based loop, cannot be
-    reached.
+    that are already at work, those of mmengine's iteration-based loop, cannot
+    be reached. Returned is a flag in shared memory; once it is set, at the
+    end of training or of the process, the first signal ends a worker, for
+    that is how Python ends what is left of them, and waits.
     """
+    has_ended = RawValue('b', False)
     loader.worker_init_fn = partial(
-        _init_worker, former=loader.worker_init_fn, signals=signals
+        _init_worker,
+        former=loader.worker_init_fn,
+        signals=signals,
+        has_ended=has_ended,
     )
+    # Before multiprocessing's own, which was registered earlier.
+    atexit.register(setattr, has_ended, 'value', True)
+    return has_ended
 
 
 def _init_worker(
-    worker_id: int, former: Callable[[int], None] | None, signals: list[int]
+    worker_id: int,
+    former: Callable[[int], None] | None,
+    signals: list[int],
+    has_ended: Any,
 ) -> None:
     received = []
 
     def receive(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        if len(received) > 1:  # torch ends workers by SIGTERM, too
+        if has_ended.value or len(received) > 1:
             os._exit(0)
 
     for number in signals:

@@ -1,6 +1,9 @@
 """What the documentation names is there."""
 
+import importlib.util
+import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,44 @@ def test_options_in_the_readme_are_those_of_the_tools():
         for option in re.findall(r'(--[a-z-]+)', command):
             if tool:
                 assert f"'{option}'" in tools[tool.group(1)], command
+
+
+def tool_commands():
+    """Every documented command that runs a tool: its page and its words."""
+    for page in PAGES:
+        for command in commands(page.read_text()):
+            if re.match(r'([A-Z_]+=\S+ )*(python )?tools/', command):
+                words = shlex.split(command, comments=True)
+                setting = re.compile('[A-Z_]+=.*')
+                yield (
+                    page.stem,
+                    [word for word in words if not setting.fullmatch(word)],
+                )
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        pytest.param(words[1:], id=f'{page}-{words[1]}')
+        for page, words in tool_commands()
+        if words[0] == 'python'
+    ],
+)
+def test_a_documented_command_is_what_its_tool_reads(words, monkeypatch):
+    tool, *arguments = words
+    # As Python does for what it runs by name.
+    monkeypatch.syspath_prepend(str((ROOT / tool).parent))
+    spec = importlib.util.spec_from_file_location('tool', ROOT / tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr('sys.argv', [tool, *arguments])
+    args = module.parse_args()
+    config = getattr(args, 'config', None)
+    # CONFIG stands for one that the reader has.
+    assert config in (None, 'CONFIG') or (ROOT / config).is_file()
+
+
+def test_what_is_run_by_its_name_is_executable():
+    for _, words in tool_commands():
+        if words[0] != 'python':
+            assert os.access(ROOT / words[0], os.X_OK), words

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import default_collate
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import HOOKS, MODELS, DefaultScope
+from mmengine.registry import DATASETS, HOOKS, MODELS, DefaultScope
 
 import mmselfemd  # noqa: F401  makes `_base_ = 'mmselfemd::...'` known
 from mmselfemd.engine.command_line import CfgOptionsAction
@@ -85,3 +86,67 @@ def test_the_pyramid_after_the_predictor_takes_a_step(tmp_path):
     assert type(model.head.pyramid).__name__ == 'SPCNeck'
     assert len(model.neck) == 1
     step(model)
+
+
+def blocks_of(page):
+    return re.findall(
+        r'```python\n(.*?)```', (ROOT / 'docs' / page).read_text(), re.S
+    )
+
+
+def test_another_backend_of_the_visualizer_is_one_block(tmp_path):
+    (block,) = blocks_of('monitors.md')
+    path = tmp_path / 'mine.py'
+    path.write_text(block)
+    backends = Config.fromfile(path).visualizer.vis_backends
+    assert [backend.type for backend in backends] == [
+        'LocalVisBackend',
+        'TensorboardVisBackend',
+    ]
+
+
+def test_pictures_during_training_are_one_block(tmp_path):
+    block = blocks_of('pictures.md')[0]
+    base = "_base_ = 'mmselfemd::selfemd/selfemd_r50_coco_800e.py'\n"
+    path = tmp_path / 'mine.py'
+    path.write_text(base + block)
+    hooks = Config.fromfile(path).default_hooks
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        assert HOOKS.build(hooks.matching_picture).interval == 10
+    assert 'momentum_update' in hooks
+
+
+def test_pictures_from_python(image_folder, tmp_path, monkeypatch, our_scope):
+    block = blocks_of('pictures.md')[1]
+    cfg = Config.fromfile(ROOT / 'configs/small/selfemd_r18_voc256_20e.py')
+    cfg.val_dataloader.dataset.update(
+        data_root=str(image_folder), data_prefix='', ann_file=''
+    )
+    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    model = MODELS.build(
+        cfg.model | dict(data_preprocessor=cfg.data_preprocessor)
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(
+        block,
+        dict(
+            backbone=model.backbone,
+            data_preprocessor=model.data_preprocessor,
+            batch=default_collate([dataset[index] for index in range(4)]),
+        ),
+    )
+    assert (tmp_path / 'heat.png').is_file()
+    assert (tmp_path / 'lines.png').is_file()
+
+
+def test_the_transport_from_python():
+    (block,) = blocks_of('transport.md')
+    names = dict(
+        x=torch.randn(2, 5, 4),
+        y=torch.randn(2, 3, 4),
+        source=torch.rand(2, 5),
+        target=torch.rand(2, 3),
+    )
+    exec(block, names)
+    assert names['cost'].shape == names['plan'].flow.shape == (2, 5, 3)
+    assert names['score'].shape == (2,)

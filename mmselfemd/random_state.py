@@ -41,7 +41,7 @@ def seed_generators(seed: int, devices: bool = True) -> None:
 
 @contextmanager
 def kept_random_state(
-    seed: int | None = None, cuda: bool = True
+    seed: int | None = None, devices: bool = True
 ) -> Iterator[None]:
     """Give back the generators of Python, numpy and torch as they were.
 
@@ -51,18 +51,18 @@ def kept_random_state(
     Args:
         seed (int, optional): Where the generators of the host start
             meanwhile. Defaults to None: where they are.
-        cuda (bool): Whether to give back that of the current CUDA device too,
-            if there is one; a worker of a data loader must not touch it.
-            Defaults to True.
+        devices (bool): Whether to give back that of the current CUDA device
+            too, if there is one; a worker of a data loader must not touch
+            it. Defaults to True.
     """
     state = random.getstate(), np.random.get_state()
-    devices = (
+    cuda_devices = (
         [torch.cuda.current_device()]
-        if cuda and torch.cuda.is_available()
+        if devices and torch.cuda.is_available()
         else []
     )
     try:
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(cuda_devices):
             if seed is not None:
                 seed_generators(seed, devices=False)
             yield

@@ -20,21 +20,5 @@ model = dict(
     ),
 )
 
-train_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=[
-            dict(size=112, photometric={{_base_.first_photometric}}),
-            dict(size=112, photometric={{_base_.second_photometric}}),
-        ],
-        scale=(0.3, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
-]
+train_pipeline = {{_base_.val_pipeline}}
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

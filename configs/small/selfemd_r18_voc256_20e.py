@@ -22,13 +22,16 @@ model = dict(
     head=dict(in_channels=64, hidden_channels=256),
 )
 
+large_views = [
+    dict(size=112, photometric={{_base_.first_photometric}}),
+    dict(size=112, photometric={{_base_.second_photometric}}),
+]
 train_pipeline = [
     dict(type='LoadImage'),
     dict(
         type='CutViews',
         views=[
-            dict(size=112, photometric={{_base_.first_photometric}}),
-            dict(size=112, photometric={{_base_.second_photometric}}),
+            *large_views,
             dict(size=56, photometric={{_base_.second_photometric}}),
         ],
         scale=(0.3, 1.0),
@@ -56,10 +59,7 @@ val_pipeline = [
     dict(type='LoadImage'),
     dict(
         type='CutViews',
-        views=[
-            dict(size=112, photometric={{_base_.first_photometric}}),
-            dict(size=112, photometric={{_base_.second_photometric}}),
-        ],
+        views=large_views,
         scale=(0.3, 1.0),
         ratio=(3 / 4, 4 / 3),
         flip_prob=0.5,

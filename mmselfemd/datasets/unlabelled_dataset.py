@@ -66,7 +66,7 @@ class UnlabelledDataset(CustomDataset):
         """
         if self.seed is None:
             return super().__getitem__(idx)
-        with kept_random_state(derived_seed(self.seed, idx), cuda=False):
+        with kept_random_state(derived_seed(self.seed, idx), devices=False):
             return super().__getitem__(idx)
 
     def load_data_list(self) -> list[dict]:

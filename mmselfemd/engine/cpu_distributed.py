@@ -7,6 +7,7 @@ with ``device_ids=[LOCAL_RANK]``, and SyncBN refuses to train on a CPU.
 
 import os
 import subprocess
+import time
 from datetime import timedelta
 
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
@@ -154,3 +155,13 @@ def _mpi_variables(env: os._Environ) -> dict[str, str]:
         MASTER_ADDR=env['MASTER_ADDR'],
         MASTER_PORT=env.get('MASTER_PORT', '29500'),
     )
+
+
+def leave_process_group() -> None:
+    """Leave the process group, if there is one, at the end of a process."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+        # A thread of gloo still drops the tensors of the last collective, for
+        # which it needs Python's lock; if Python is shutting down by then,
+        # the process aborts ('terminate called without an active exception').
+        time.sleep(1)

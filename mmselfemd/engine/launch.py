@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -10,12 +9,12 @@ from mmengine.evaluator import DumpResults
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from torch import distributed, nn
+from torch import nn
 
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
-from .cpu_distributed import CPUDistributedRunner
+from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .data_paths import (
     check_data_paths,
     check_pretrained,
@@ -85,7 +84,7 @@ def train(
     runner = build_runner(cfg)
     check_has_batches(runner)
     model = runner.train()
-    _leave_process_group()
+    leave_process_group()
     return model
 
 
@@ -140,7 +139,7 @@ def test(
     if out is not None:
         runner.test_evaluator.metrics.append(_build_dump(cfg, out))
     metrics = runner.test()
-    _leave_process_group()
+    leave_process_group()
     return metrics
 
 
@@ -328,15 +327,6 @@ def _set_show_dir(cfg: Config, show_dir: str) -> None:
         )
     hook.draw = True
     hook.test_out_dir = os.path.abspath(show_dir)
-
-
-def _leave_process_group() -> None:
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
-        # A thread of gloo still drops the tensors of the last collective, for
-        # which it needs Python's lock; if Python is shutting down by then,
-        # the process aborts ('terminate called without an active exception').
-        time.sleep(1)
 
 
 def _build_dump(cfg: Config, out: str) -> DumpResults:

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +12,16 @@ import numpy as np
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfemd.datasets.transforms.cut_views import cut_view
 from mmselfemd.errors import (
     UserError,
     UserFileNotFoundError,
     UserValueError,
+)
+from mmselfemd.models.norm_statistics import (
+    batch_statistics,
+    running_statistics,
 )
 
 from .reading import Reading, read_features
@@ -129,8 +131,7 @@ def box_features(
     last batch is filled up with boxes of the first.
 
     Args:
-        backbone (nn.Module): The backbone; a copy of it is run, on its own
-            device.
+        backbone (nn.Module): The backbone, which is left as it is.
         data_preprocessor (nn.Module): The model's data preprocessor.
         crops (np.ndarray): Images, BGR, uint8, (N, size, size, 3).
         batch_size (int): Size of every batch. Defaults to 64.
@@ -150,11 +151,9 @@ def box_features(
         raise UserValueError(
             f"statistics={statistics!r}: expected 'batch' or 'running'."
         )
-    network = deepcopy(backbone)
-    network.eval()  # no dropout in either case
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.train(statistics == 'batch')
+    with_statistics = (
+        batch_statistics if statistics == 'batch' else running_statistics
+    )
     order = np.random.default_rng(seed).permutation(len(crops))
     num_batches = -(-len(crops) // batch_size)
     batches = np.resize(order, (num_batches, batch_size))  # goes round
@@ -162,7 +161,9 @@ def box_features(
     for batch in progress(list(batches)):
         images = torch.from_numpy(crops[batch]).movedim(-1, 1)
         data = data_preprocessor(dict(inputs=[images], data_samples=None))
-        features.append(network(data['inputs'][0])[-1].mean((2, 3)).cpu())
+        with with_statistics(backbone):
+            last_map = backbone(data['inputs'][0])[-1]
+        features.append(last_map.mean((2, 3)).cpu())
     features = torch.cat(features)[: len(crops)].float()
     return features[np.argsort(order)]
 

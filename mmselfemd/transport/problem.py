@@ -4,6 +4,27 @@ import torch
 from torch import Tensor
 
 
+def check_settings(gamma: float, max_iters: int, domain: str) -> None:
+    """Refuse settings that solve no problem.
+
+    Args:
+        gamma (float): Strength of the entropy.
+        max_iters (int): Number of iterations.
+        domain (str): What is iterated on.
+
+    Raises:
+        ValueError: If one is out of its range.
+    """
+    if domain not in ('auto', 'linear', 'log'):
+        raise ValueError(
+            f"domain must be 'auto', 'linear' or 'log', but got {domain!r}"
+        )
+    if not gamma > 0:
+        raise ValueError(f'gamma must be > 0, but got {gamma}')
+    if max_iters < 1:
+        raise ValueError(f'max_iters must be >= 1, but got {max_iters}')
+
+
 def check_problem(cost: Tensor, source: Tensor, target: Tensor) -> float:
     """Refuse what is not a batch of transport problems.
 

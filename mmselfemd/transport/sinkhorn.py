@@ -9,7 +9,7 @@ from .convergence import convergence_monitor
 from .domains import InPlaceLinearDomain, LinearDomain, LogDomain, State
 from .marginals import normalise_marginals
 from .precision import full_precision
-from .problem import check_problem, refuse_non_finite
+from .problem import check_problem, check_settings, refuse_non_finite
 
 # exp(-cost / gamma) and the two scalings stay well inside a type's range, and
 # so does the product of all three, while (max - min of cost) / gamma is below.
@@ -101,14 +101,7 @@ def sinkhorn(
         ValueError: If a shape does not fit, a weight is negative, or
             ``gamma``, ``max_iters`` or ``domain`` is out of its range.
     """
-    if domain not in ('auto', 'linear', 'log'):
-        raise ValueError(
-            f"domain must be 'auto', 'linear' or 'log', but got {domain!r}"
-        )
-    if not gamma > 0:
-        raise ValueError(f'gamma must be > 0, but got {gamma}')
-    if max_iters < 1:
-        raise ValueError(f'max_iters must be >= 1, but got {max_iters}')
+    check_settings(gamma, max_iters, domain)
     spread = check_problem(cost, source, target)
     if check_finite:
         refuse_non_finite(cost=cost, source=source, target=target)

@@ -7,13 +7,12 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS, DefaultScope
-from mmengine.runner import set_random_seed
 
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.errors import UserValueError
 from mmselfemd.random_state import kept_random_state
 
-from .page import Picture, write_page
+from .page import Picture, files_of
 from .pairs import read_rgb
 from .saving import save_figure
 from .view_pipeline import view_pipeline
@@ -45,30 +44,19 @@ def browse_views(
     view_pipeline(cfg)  # raises for a detector's config
     check_data_paths(cfg, ['train'])
     pictures, start = [], time.time()
-    with (
-        kept_random_state(),
-        DefaultScope.overwrite_default_scope('mmselfemd'),
-    ):
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         order = np.random.default_rng(seed).permutation(len(dataset))[:num]
         for done, index in enumerate(order.tolist(), start=1):
-            set_random_seed(seed + index)
-            pictures.append(
-                _draw(dataset[index], Path(out), f'{done:03d}', index)
-            )
+            with kept_random_state(seed + index):
+                item = dataset[index]
+            pictures.append(_draw(item, Path(out), f'{done:03d}', index))
             left = (time.time() - start) / done * (len(order) - done)
             print_log(
                 f'{pictures[-1].path} ({done} of {len(order)}, '
                 f'{left:.0f} s left)'
             )
-    written = [picture.path for picture in pictures]
-    if html:
-        page = write_page(
-            Path(out, 'index.html'), 'Views of the training data', pictures
-        )
-        print_log(str(page))
-        written.append(page)
-    return written
+    return files_of(pictures, out, 'Views of the training data', html)
 
 
 def _draw(item: dict, out: Path, number: str, index: int) -> Picture:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from mmengine.registry import TRANSFORMS, DefaultScope
-from mmengine.runner import set_random_seed
 from mmpretrain.structures import DataSample
 
 from mmselfemd.evaluation import correspondences, overlap
@@ -73,8 +72,8 @@ class OverlappingCrops:
         Raises:
             ValueError: If no two crops overlap.
         """
-        with kept_random_state():
-            set_random_seed(zlib.crc32(f'{self.seed}/{path.name}'.encode()))
+        seed = zlib.crc32(f'{self.seed}/{path.name}'.encode())
+        with kept_random_state(seed):
             return [
                 self._cut(path, image, number) for number in range(num_pairs)
             ]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from mmengine.logging import print_log
+
 _STYLE = """
 body { margin: 0; font: 16px/1.4 sans-serif; color: #222; background: #fff }
 header, main { margin-left: 12rem; padding: 0 1.5rem }
@@ -113,6 +115,31 @@ def write_page(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('\n'.join(parts), encoding='utf-8')
     return path
+
+
+def files_of(
+    pictures: Sequence[Picture],
+    folder: str | os.PathLike,
+    title: str,
+    html: bool,
+) -> list[Path]:
+    """Files of a set of pictures, with a page to leaf through if wanted.
+
+    Args:
+        pictures (Sequence[Picture]): The pictures, written already.
+        folder (str | os.PathLike): Where ``index.html`` goes.
+        title (str): Title of the page.
+        html (bool): Whether to write the page.
+
+    Returns:
+        list[Path]: The pictures' files, and the page's.
+    """
+    written = [picture.path for picture in pictures]
+    if html:
+        page = write_page(Path(folder, 'index.html'), title, pictures)
+        print_log(str(page))
+        written.append(page)
+    return written
 
 
 def _relative(picture: Path, folder: Path) -> str:

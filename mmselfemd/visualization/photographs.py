@@ -21,7 +21,7 @@ from .matched_crops import MatchingPair
 from .matching import draw_matching_figure
 from .networks import build_networks
 from .overlapping_crops import Crops, OverlappingCrops, collate_crops
-from .page import Picture, write_page
+from .page import Picture, files_of
 from .pairs import matching_pair_of_crops, read_rgb
 from .saving import save_figure
 from .view_pipeline import view_pipeline, without_colour_changes
@@ -100,12 +100,7 @@ def visualize_matching(
         raise UserError(
             'Nothing was drawn: no image could be read and cut, see above.'
         )
-    written = [picture.path for picture in pictures]
-    if html:
-        page = write_page(Path(out, 'index.html'), 'Matches', pictures)
-        print_log(str(page))
-        written.append(page)
-    return written
+    return files_of(pictures, out, 'Matches', html)
 
 
 def _find_images(images: Sequence[str]) -> Iterator[Path]:

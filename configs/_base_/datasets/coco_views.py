@@ -49,13 +49,16 @@ second_photometric = [
     dict(type='mmpretrain.Solarize', thr=128, prob=0.2),
 ]
 
+large_views = [
+    dict(size=224, photometric=first_photometric),
+    dict(size=224, photometric=second_photometric),
+]
 train_pipeline = [
     dict(type='LoadImage'),
     dict(
         type='CutViews',
         views=[
-            dict(size=224, photometric=first_photometric),
-            dict(size=224, photometric=second_photometric),
+            *large_views,
             # Ours: the small view is augmented as the second one; the paper
             # says only that its patch "is resized to 112 x 112".
             dict(size=112, photometric=second_photometric),
@@ -93,10 +96,7 @@ val_pipeline = [
     dict(type='LoadImage'),
     dict(
         type='CutViews',
-        views=[
-            dict(size=224, photometric=first_photometric),
-            dict(size=224, photometric=second_photometric),
-        ],
+        views=large_views,
         scale=(0.08, 1.0),
         ratio=(3 / 4, 4 / 3),
         flip_prob=0.5,

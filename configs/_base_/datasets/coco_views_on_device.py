@@ -28,13 +28,16 @@ pack = dict(
     meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
 )
 
+large_views = [
+    dict(size=224, photometric=first_photometric),
+    dict(size=224, photometric=second_photometric),
+]
 train_pipeline = [
     load,
     dict(
         type='CutViews',
         views=[
-            dict(size=224, photometric=first_photometric),
-            dict(size=224, photometric=second_photometric),
+            *large_views,
             # Ours: the small view is augmented as the second one; the paper
             # says only that its patch "is resized to 112 x 112".
             dict(size=112, photometric=second_photometric),
@@ -49,10 +52,7 @@ val_pipeline = [
     load,
     dict(
         type='CutViews',
-        views=[
-            dict(size=224, photometric=first_photometric),
-            dict(size=224, photometric=second_photometric),
-        ],
+        views=large_views,
         **crops,
     ),
     pack,

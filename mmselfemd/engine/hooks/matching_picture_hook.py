@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, DefaultScope
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner
 
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.errors import UserValueError
@@ -109,7 +109,7 @@ class MatchingPictureHook(Hook):
         """Draw images and views; keep the flow of iteration 0."""
         if not is_main_process():
             return
-        with kept_random_state():
+        with kept_random_state(self.seed):
             self._batch = self._build_batch(runner)
             flows, views = self._match(runner)
         num_cells = round(flows.shape[-1] ** 0.5)
@@ -168,7 +168,6 @@ class MatchingPictureHook(Hook):
             cfg['pipeline'] = without_colour_changes(view_pipeline(runner.cfg))
         with DefaultScope.overwrite_default_scope('mmselfemd'):
             dataset = DATASETS.build(cfg)
-        set_random_seed(self.seed)
         count = min(self.num_images, len(dataset))
         return default_collate([dataset[index] for index in range(count)])
 

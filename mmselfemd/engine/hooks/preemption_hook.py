@@ -3,7 +3,6 @@
 import atexit
 import os
 import signal
-import time
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.sharedctypes import RawValue
@@ -16,9 +15,9 @@ from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
-from torch import distributed
 from torch.utils.data import DataLoader
 
+from mmselfemd.engine.cpu_distributed import leave_process_group
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 
@@ -71,6 +70,7 @@ class PreemptionHook(Hook):
         self._num_steps = 0
         self._former: dict[int, Any] = {}
         self._checkpoint: CheckpointHook | None = None
+        self._has_ended: Any = None
 
     def before_train(self, runner: Runner) -> None:
         """Listen for the signals.
@@ -208,9 +208,7 @@ class PreemptionHook(Hook):
         )
         if path := os.environ.get('MMSELFEMD_STATUS_FILE'):
             Path(path).write_text(str(status))  # for tools/dist_run.sh
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
-            time.sleep(1)  # for gloo's thread, as at the end of launch.train
+        leave_process_group()
         raise SystemExit(status)
 
 

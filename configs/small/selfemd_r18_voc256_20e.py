@@ -22,26 +22,20 @@ model = dict(
     head=dict(in_channels=64, hidden_channels=256),
 )
 
+load = {{_base_.load}}
+crops = dict(
+    scale=(0.3, 1.0), ratio=(3 / 4, 4 / 3), flip_prob=0.5, backend='torch'
+)
+pack = {{_base_.pack}}
 large_views = [
     dict(size=112, photometric={{_base_.first_photometric}}),
     dict(size=112, photometric={{_base_.second_photometric}}),
 ]
+small_view = dict(size=56, photometric={{_base_.second_photometric}})
 train_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=[
-            *large_views,
-            dict(size=56, photometric={{_base_.second_photometric}}),
-        ],
-        scale=(0.3, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
+    load,
+    dict(type='CutViews', views=[*large_views, small_view], **crops),
+    pack,
 ]
 train_dataloader = dict(
     batch_size=64,
@@ -55,20 +49,7 @@ train_dataloader = dict(
     ),
 )
 
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=large_views,
-        scale=(0.3, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
-]
+val_pipeline = [load, dict(type='CutViews', views=large_views, **crops), pack]
 val_dataloader = dict(
     batch_size=64,
     dataset=dict(

@@ -1,12 +1,10 @@
 """What ``tools/train.py`` and ``tools/test.py`` do, callable from Python."""
 
-import logging
 import os
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.evaluator import DumpResults
-from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
@@ -14,6 +12,7 @@ from torch import nn
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
+from .colour_changes import check_colour_changes
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .data_paths import (
     check_data_paths,
@@ -21,7 +20,13 @@ from .data_paths import (
     drop_absent_validation,
 )
 from .device import keep_detector_off_gpu
-from .resume import find_checkpoint_to_resume
+from .run_settings import (
+    check_checkpoint,
+    set_amp,
+    set_auto_scale_lr,
+    set_resume,
+    set_show_dir,
+)
 
 _MMENGINE_HOOKS = {
     'checkpoint',
@@ -68,17 +73,18 @@ def train(
     """
     cfg = load_config(config, work_dir, cfg_options, launcher)
     if amp:
-        _set_amp(cfg)
+        set_amp(cfg)
     if auto_scale_lr:
-        _set_auto_scale_lr(cfg)
+        set_auto_scale_lr(cfg)
     if resume is not None:
-        _set_resume(cfg, resume)
+        set_resume(cfg, resume)
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
         if cfg.get(name) is None:
             raise UserError(f"{config} has no '{name}': nothing to train")
     if cfg.get('load_from') is not None:
-        _check_checkpoint(cfg.load_from)
+        check_checkpoint(cfg.load_from)
     check_pretrained(cfg)
+    check_colour_changes(cfg)
     drop_absent_validation(cfg)
     check_data_paths(cfg, ['train', 'val'])
     runner = build_runner(cfg)
@@ -128,8 +134,8 @@ def test(
     if out is not None and not out.endswith(('.pkl', '.pickle')):
         raise UserError(f"--out {out}: the name has to end with '.pkl'")
     if show_dir is not None:
-        _set_show_dir(cfg, show_dir)
-    _check_checkpoint(checkpoint)
+        set_show_dir(cfg, show_dir)
+    check_checkpoint(checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
     if 'pretrained' in cfg:
@@ -250,83 +256,6 @@ def _drop_hooks_set_to_none(cfg: Config) -> None:
     for name, hook in list(hooks.items()):
         if hook is None and name not in _MMENGINE_HOOKS:
             del hooks[name]
-
-
-def _set_amp(cfg: Config) -> None:
-    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    with_amp = {
-        'OptimWrapper': 'AmpOptimWrapper',
-        'FiniteOptimWrapper': 'FiniteAmpOptimWrapper',
-    }
-    if type_ not in (*with_amp, *with_amp.values()):
-        raise UserError(
-            f'--amp: the config has its own optim_wrapper.type, '
-            f'{type_!r}; set mixed precision there'
-        )
-    if get_device() == 'cpu':
-        # AmpOptimWrapper refuses to be built here.
-        print_log(
-            '--amp: this host has no GPU; training goes on in float32.',
-            logger='current',
-            level=logging.WARNING,
-        )
-        return
-    cfg.optim_wrapper.type = with_amp.get(type_, type_)
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def _set_auto_scale_lr(cfg: Config) -> None:
-    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-        raise UserError(
-            "--auto-scale-lr: the config has no 'auto_scale_lr."
-            "base_batch_size'; add auto_scale_lr = dict(base_batch_size=N), "
-            'the batch size that the learning rate is meant for'
-        )
-    cfg.auto_scale_lr.enable = True
-
-
-def _set_resume(cfg: Config, resume: str) -> None:
-    if resume != 'auto':
-        _check_checkpoint(resume)
-        cfg.resume, cfg.load_from = True, resume
-        return
-    latest = find_checkpoint_to_resume(cfg.work_dir)
-    if latest is None:
-        # Unlike in mmdet's tool, `load_from` still counts then: a job that
-        # always says --resume begins with the weights that its config names.
-        print_log(
-            f"--resume: no checkpoint in '{cfg.work_dir}' yet; starting from "
-            'the beginning.',
-            logger='current',
-        )
-        cfg.resume = False
-        return
-    cfg.resume, cfg.load_from = True, latest
-
-
-def _check_checkpoint(path: str) -> None:
-    if '://' not in path and not os.path.isfile(path):
-        folder = os.path.dirname(path) or '.'
-        names = (
-            [n for n in os.listdir(folder) if n.endswith('.pth')]
-            if os.path.isdir(folder)
-            else []
-        )
-        raise UserError(
-            f"no such checkpoint: '{path}'; in '{folder}': "
-            f'{suggest(os.path.basename(path), names)}'
-        )
-
-
-def _set_show_dir(cfg: Config, show_dir: str) -> None:
-    hook = cfg.get('default_hooks', {}).get('visualization') or {}
-    if not str(hook.get('type', '')).endswith('DetVisualizationHook'):
-        raise UserError(
-            '--show-dir: the config has no default_hooks.visualization of '
-            "type 'DetVisualizationHook', which draws predictions"
-        )
-    hook.draw = True
-    hook.test_out_dir = os.path.abspath(show_dir)
 
 
 def _build_dump(cfg: Config, out: str) -> DumpResults:

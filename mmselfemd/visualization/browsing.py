@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from mmengine.dataset import default_collate
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
+from torch import nn
 
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.errors import UserValueError
@@ -46,11 +48,15 @@ def browse_views(
     pictures, start = [], time.time()
     with DefaultScope.overwrite_default_scope('mmselfemd'):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        preprocessor = MODELS.build(_without_normalisation(cfg))
         order = np.random.default_rng(seed).permutation(len(dataset))[:num]
         for done, index in enumerate(order.tolist(), start=1):
             with kept_random_state(seed + index):
                 item = dataset[index]
-            pictures.append(_draw(item, Path(out), f'{done:03d}', index))
+            crops = _crops_of(item, preprocessor)
+            pictures.append(
+                _draw(item, crops, Path(out), f'{done:03d}', index)
+            )
             left = (time.time() - start) / done * (len(order) - done)
             print_log(
                 f'{pictures[-1].path} ({done} of {len(order)}, '
@@ -59,11 +65,31 @@ def browse_views(
     return files_of(pictures, out, 'Views of the training data', html)
 
 
-def _draw(item: dict, out: Path, number: str, index: int) -> Picture:
-    """Draw one item of the data set: ``inputs`` and ``data_samples``."""
+def _without_normalisation(cfg: Config) -> dict:
+    """Config of the preprocessor, such that colours can still be seen."""
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.data_preprocessor
+    # LoadImage gives BGR.
+    return preprocessor | dict(mean=None, std=None, to_rgb=True)
+
+
+def _crops_of(item: dict, preprocessor: nn.Module) -> list[np.ndarray]:
+    """Views of an item after all that the preprocessor does to colours."""
+    views = preprocessor(default_collate([item]))['inputs']
+    return [
+        view[0].round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        for view in views
+    ]
+
+
+def _draw(
+    item: dict,
+    crops: list[np.ndarray],
+    out: Path,
+    number: str,
+    index: int,
+) -> Picture:
+    """Draw one item of the data set and its views, RGB uint8."""
     sample = item['data_samples']
-    # A view is BGR, as LoadImage decodes it; the preprocessor turns it round.
-    crops = [view.numpy()[::-1].transpose(1, 2, 0) for view in item['inputs']]
     figure = draw_views(
         read_rgb(sample.img_path),
         sample.views,

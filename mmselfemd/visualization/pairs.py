@@ -45,7 +45,10 @@ def matching_pair(
     Raises:
         ValueError: If crop 2 shows the place of no node of crop 1.
     """
-    crops = [cut_view(image, **view) for view in views]
+    crops = [
+        cut_view(image, view['box'], view['flip'], view['size'])
+        for view in views
+    ]
     return matching_pair_of_crops(crops, views, flows, num_positions)
 
 

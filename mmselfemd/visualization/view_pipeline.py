@@ -1,11 +1,11 @@
 """The part of a config that cuts views."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
 from mmengine.config import Config
 
+from mmselfemd.engine.pipelines import pipelines_of, type_name
 from mmselfemd.errors import UserValueError
 
 
@@ -21,7 +21,7 @@ def view_pipeline(cfg: Config) -> list[dict]:
     Raises:
         UserValueError: If it cuts no views, as a detector's does not.
     """
-    for pipeline in _pipelines(cfg.get('train_dataloader') or {}):
+    for pipeline in pipelines_of(cfg.get('train_dataloader') or {}):
         if any(_cuts_views(step) for step in pipeline):
             return deepcopy(pipeline)
     raise UserValueError(
@@ -70,19 +70,4 @@ def cut_views_of(pipeline: list[dict]) -> dict:
 
 
 def _cuts_views(step: Any) -> bool:
-    name = step.get('type') if isinstance(step, dict) else None
-    name = getattr(name, '__name__', name)  # a class, in a config of Python
-    return str(name).split('.')[-1] == 'CutViews'
-
-
-def _pipelines(node: Any) -> Iterator[list]:
-    """Every pipeline below a node, through data sets of data sets."""
-    if isinstance(node, dict):
-        for name, child in node.items():
-            if name == 'pipeline' and isinstance(child, list):
-                yield child
-            else:
-                yield from _pipelines(child)
-    elif isinstance(node, list | tuple):
-        for child in node:
-            yield from _pipelines(child)
+    return type_name(step) == 'CutViews'

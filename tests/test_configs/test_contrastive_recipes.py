@@ -120,16 +120,17 @@ def test_both_views_are_augmented_as_published(family):
     first, second = pipeline[1]['views']
     assert first == second
     assert first.size == 224
-    jitter, grey, blur = first.photometric
-    (kind,) = jitter.transforms
+    (drawn,) = first.photometric
     assert JITTER[family] == (
-        kind.brightness,
-        kind.contrast,
-        kind.saturation,
-        kind.hue,
+        drawn.brightness,
+        drawn.contrast,
+        drawn.saturation,
+        drawn.hue,
     )
-    assert (jitter.prob, grey.prob, blur.prob) == (0.8, 0.2, 0.5)
-    assert blur.magnitude_range == (0.1, 2.0)
+    assert (drawn.jitter_prob, drawn.grey_prob) == (0.8, 0.2)
+    assert (drawn.blur_prob, drawn.solarise_prob) == (0.5, 0.0)
+    assert drawn.blur_sigma == (0.1, 2.0)
+    assert cfg.data_preprocessor.type == 'PhotometricPreprocessor'
     assert cfg.first_photometric == cfg.second_photometric == first.photometric
 
 

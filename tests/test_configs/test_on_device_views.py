@@ -38,8 +38,8 @@ def first_batch(loader):
 @pytest.mark.parametrize(
     ('name', 'sizes'),
     [
-        ('coco_views_on_device', [224, 224, 112]),
-        ('coco_two_views_on_device', [224, 224]),
+        ('coco_views', [224, 224, 112]),
+        ('coco_two_views', [224, 224]),
     ],
 )
 def test_batches_of_uint8_views_with_what_was_drawn(
@@ -66,9 +66,7 @@ def test_batches_of_uint8_views_with_what_was_drawn(
 
 def test_a_view_is_the_same_whatever_the_workers(image_folder, our_scope):
     def batch(num_workers, batch_size):
-        cfg = config(
-            'coco_views_on_device', image_folder, batch_size, num_workers, 7
-        )
+        cfg = config('coco_views', image_folder, batch_size, num_workers, 7)
         preprocessor = MODELS.build(cfg.data_preprocessor)
         loader = Runner.build_dataloader(cfg.train_dataloader)
         batches = [preprocessor(each, True)['inputs'] for each in loader]
@@ -79,7 +77,7 @@ def test_a_view_is_the_same_whatever_the_workers(image_folder, our_scope):
 
 
 def test_a_step_of_training(image_folder, our_scope):
-    cfg = config('coco_views_on_device', image_folder)
+    cfg = config('coco_views', image_folder)
     small = Config.fromfile(CONFIGS / 'small/selfemd_r18_voc256_20e.py')
     small.model.data_preprocessor = cfg.data_preprocessor
     model = MODELS.build(small.model)

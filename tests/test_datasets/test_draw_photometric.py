@@ -75,7 +75,7 @@ def test_the_config_draws_as_the_one_on_the_host(number, our_scope):
     """Same figures, and the same values from mmpretrain's own transforms."""
     on_host, on_device = (
         Config.fromfile(CONFIGS / f'{name}.py').train_pipeline[1]
-        for name in ('coco_views', 'coco_views_on_device')
+        for name in ('coco_views_on_host', 'coco_views')
     )
     for key in ('scale', 'ratio', 'flip_prob'):
         assert on_host[key] == on_device[key]

@@ -9,13 +9,14 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmselfemd.engine import launch
+from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import (
     CPUDistributedRunner,
     init_gloo_process_group,
 )
 from mmselfemd.engine.data_paths import check_data_paths
+from mmselfemd.engine.run_settings import set_amp, set_resume
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
 import toy_project
@@ -95,28 +96,28 @@ def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
 
 
 def test_amp_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(launch, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(run_settings, 'get_device', lambda: 'cuda')
     cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD'))))
-    launch._set_amp(cfg)
+    set_amp(cfg)
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
     assert cfg.optim_wrapper.loss_scale == 'dynamic'
     cfg.optim_wrapper.loss_scale = 8.0
-    launch._set_amp(cfg)
+    set_amp(cfg)
     assert cfg.optim_wrapper.loss_scale == 8.0
     cfg.optim_wrapper.type = 'OwnWrapper'
     with pytest.raises(UserError, match='OwnWrapper'):
-        launch._set_amp(cfg)
+        set_amp(cfg)
 
 
 def test_resume_auto(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path), load_from='first.pth'))
-    launch._set_resume(cfg, 'auto')  # nothing there: the config's weights
+    set_resume(cfg, 'auto')  # nothing there: the config's weights
     assert not cfg.resume and cfg.load_from == 'first.pth'
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'a.pth'))
     with pytest.raises(UserError, match='a.pth'):
-        launch._set_resume(cfg, 'auto')
+        set_resume(cfg, 'auto')
     (tmp_path / 'a.pth').touch()
-    launch._set_resume(cfg, 'auto')
+    set_resume(cfg, 'auto')
     assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
 
 

@@ -208,7 +208,32 @@ def test_views_are_drawn_as_the_network_gets_them(
     for (image, views, crops, _), again in zip(drawn, drawn[8:], strict=False):
         assert again[1] == views
         for view, crop in zip(views, crops, strict=True):
-            np.testing.assert_array_equal(crop, cut_view(image, **view))
+            geometry = view['box'], view['flip'], view['size']
+            cut = cut_view(image, *geometry, backend='torch')
+            np.testing.assert_array_equal(crop, cut)
+
+
+def test_colours_that_the_device_changes_are_drawn(
+    image_folder, tmp_path, monkeypatch
+):
+    """With a grey view there is no colour left in the picture of it."""
+    cfg = config('byol/byol_r50_coco_800e.py')
+    cfg.train_dataloader.dataset.update(
+        data_root=str(image_folder), data_prefix=''
+    )
+    for view in cfg.train_dataloader.dataset.pipeline[1]['views']:
+        view.photometric[0].update(grey_prob=1.0)
+    drawn = []
+    monkeypatch.setattr(
+        browsing,
+        'draw_views',
+        lambda *arguments: drawn.append(arguments) or Figure(figsize=(1, 1)),
+    )
+    browse_views(cfg, str(tmp_path), num=2)
+    for _, _, crops, _ in drawn:
+        for crop in crops:
+            assert crop.std() > 1
+            assert np.ptp(crop.astype(int), axis=2).max() <= 1
 
 
 def test_browsing_needs_data_and_a_number(tmp_path, monkeypatch):

@@ -181,7 +181,7 @@ def measure(args: argparse.Namespace) -> dict:
     """All of it."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    cfg = our_config('coco_views_on_device', args.data)
+    cfg = our_config('coco_views', args.data)
     paths, makers = contestants(args.data)
     numbers = whole_images(paths, args.images)
     times = host_times(makers, numbers, args.rounds)

@@ -1,76 +1,51 @@
 # COCO train2017 without labels, three views an image: 224, 224 and 112.
 # "We use the same set of image augmentations as in BYOL" (Sec. 4.1); the
 # figures of each are BYOL's, the paper gives none.
+#
+# What happens to a view's colours is drawn on the host and done on the device,
+# in batches; coco_views_on_host.py does it on the host, image by image.
 data_preprocessor = dict(
-    type='mmpretrain.SelfSupDataPreprocessor',
+    type='PhotometricPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True,
+    non_blocking=True,
 )
 
-colour = [
-    dict(
-        type='mmpretrain.RandomApply',
-        transforms=[
-            dict(
-                type='mmpretrain.ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                saturation=0.2,
-                hue=0.1,
-            )
-        ],
-        prob=0.8,
-    ),
-    dict(
-        type='mmpretrain.RandomGrayscale',
-        prob=0.2,
-        keep_channels=True,
-        channel_weights=(0.114, 0.587, 0.2989),
-    ),
-]
-first_photometric = [
-    *colour,
-    dict(
-        type='mmpretrain.GaussianBlur',
-        magnitude_range=(0.1, 2.0),
-        magnitude_std='inf',
-        prob=1.0,
-    ),
-]
-second_photometric = [
-    *colour,
-    dict(
-        type='mmpretrain.GaussianBlur',
-        magnitude_range=(0.1, 2.0),
-        magnitude_std='inf',
-        prob=0.1,
-    ),
-    dict(type='mmpretrain.Solarize', thr=128, prob=0.2),
-]
+colour_changes = dict(
+    type='DrawPhotometric',
+    brightness=0.4,
+    contrast=0.4,
+    saturation=0.2,
+    hue=0.1,
+    jitter_prob=0.8,
+    grey_prob=0.2,
+    blur_sigma=(0.1, 2.0),
+    solarise_threshold=128,
+)
+first_photometric = [dict(**colour_changes, blur_prob=1.0, solarise_prob=0.0)]
+second_photometric = [dict(**colour_changes, blur_prob=0.1, solarise_prob=0.2)]
+
+load = dict(type='LoadImage', lazy=True)  # at the scale that the crops allow
+crops = dict(
+    scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), flip_prob=0.5, backend='torch'
+)
+pack = dict(
+    type='mmpretrain.PackInputs',
+    meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
+)
 
 large_views = [
     dict(size=224, photometric=first_photometric),
     dict(size=224, photometric=second_photometric),
 ]
+# Ours: the small view is augmented as the second one; the paper says only
+# that its patch "is resized to 112 x 112".
+small_view = dict(size=112, photometric=second_photometric)
 train_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=[
-            *large_views,
-            # Ours: the small view is augmented as the second one; the paper
-            # says only that its patch "is resized to 112 x 112".
-            dict(size=112, photometric=second_photometric),
-        ],
-        scale=(0.08, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
+    load,
+    dict(type='CutViews', views=[*large_views, small_view], **crops),
+    pack,
 ]
 
 train_dataloader = dict(
@@ -92,20 +67,7 @@ train_dataloader = dict(
 # Matching accuracy on the two large views of 512 held-out images, always the
 # same ones; it needs no labels. Where the folder is absent, training goes on
 # without it.
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=large_views,
-        scale=(0.08, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
-]
+val_pipeline = [load, dict(type='CutViews', views=large_views, **crops), pack]
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,

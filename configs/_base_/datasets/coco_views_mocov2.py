@@ -2,53 +2,32 @@
 # figures of MoCo v2.
 _base_ = './coco_two_views.py'
 
-colour = [
-    dict(
-        type='mmpretrain.RandomApply',
-        transforms=[
-            dict(
-                type='mmpretrain.ColorJitter',
-                brightness=0.4,
-                contrast=0.4,
-                saturation=0.4,
-                hue=0.1,
-            )
-        ],
-        prob=0.8,
-    ),
-    dict(
-        type='mmpretrain.RandomGrayscale',
-        prob=0.2,
-        keep_channels=True,
-        channel_weights=(0.114, 0.587, 0.2989),
-    ),
-]
 first_photometric = [
-    *colour,
     dict(
-        type='mmpretrain.GaussianBlur',
-        magnitude_range=(0.1, 2.0),
-        magnitude_std='inf',
-        prob=0.5,
-    ),
+        type='DrawPhotometric',
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.4,
+        hue=0.1,
+        jitter_prob=0.8,
+        grey_prob=0.2,
+        blur_sigma=(0.1, 2.0),
+        blur_prob=0.5,
+        solarise_prob=0.0,
+    )
 ]
 second_photometric = first_photometric
 
+views = [
+    dict(size=224, photometric=first_photometric),
+    dict(size=224, photometric=second_photometric),
+]
+crops = dict(
+    scale=(0.2, 1.0), ratio=(3 / 4, 4 / 3), flip_prob=0.5, backend='torch'
+)
 train_pipeline = [
-    dict(type='LoadImage'),
-    dict(
-        type='CutViews',
-        views=[
-            dict(size=224, photometric=first_photometric),
-            dict(size=224, photometric=second_photometric),
-        ],
-        scale=(0.2, 1.0),
-        ratio=(3 / 4, 4 / 3),
-        flip_prob=0.5,
-    ),
-    dict(
-        type='mmpretrain.PackInputs',
-        meta_keys=('sample_idx', 'img_path', 'ori_shape', 'views'),
-    ),
+    {{_base_.load}},
+    dict(type='CutViews', views=views, **crops),
+    {{_base_.pack}},
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

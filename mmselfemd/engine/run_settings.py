@@ -1,0 +1,133 @@
+"""Settings of the command line, put into a config."""
+
+import logging
+import os
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from mmselfemd.errors import UserError
+
+from .cfg_options import suggest
+from .resume import find_checkpoint_to_resume
+
+
+def set_amp(cfg: Config) -> None:
+    """Turn mixed precision on; without a GPU a line says that it stays off.
+
+    Args:
+        cfg (Config): The config; changed.
+
+    Raises:
+        UserError: If the config has an optimiser wrapper of its own.
+    """
+    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    with_amp = {
+        'OptimWrapper': 'AmpOptimWrapper',
+        'FiniteOptimWrapper': 'FiniteAmpOptimWrapper',
+    }
+    if type_ not in (*with_amp, *with_amp.values()):
+        raise UserError(
+            f'--amp: the config has its own optim_wrapper.type, '
+            f'{type_!r}; set mixed precision there'
+        )
+    if get_device() == 'cpu':
+        # AmpOptimWrapper refuses to be built here.
+        print_log(
+            '--amp: this host has no GPU; training goes on in float32.',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return
+    cfg.optim_wrapper.type = with_amp.get(type_, type_)
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_auto_scale_lr(cfg: Config) -> None:
+    """Scale the learning rate by the batch size.
+
+    Args:
+        cfg (Config): The config; changed.
+
+    Raises:
+        UserError: If it does not say which batch its learning rate is for.
+    """
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+        raise UserError(
+            "--auto-scale-lr: the config has no 'auto_scale_lr."
+            "base_batch_size'; add auto_scale_lr = dict(base_batch_size=N), "
+            'the batch size that the learning rate is meant for'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def set_resume(cfg: Config, resume: str) -> None:
+    """Go on from a checkpoint.
+
+    Args:
+        cfg (Config): The config; changed.
+        resume (str): ``'auto'``, for the last checkpoint of ``work_dir`` if
+            there is one, or the path of a checkpoint.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if resume != 'auto':
+        check_checkpoint(resume)
+        cfg.resume, cfg.load_from = True, resume
+        return
+    latest = find_checkpoint_to_resume(cfg.work_dir)
+    if latest is None:
+        # Unlike in mmdet's tool, `load_from` still counts then: a job that
+        # always says --resume begins with the weights that its config names.
+        print_log(
+            f"--resume: no checkpoint in '{cfg.work_dir}' yet; starting from "
+            'the beginning.',
+            logger='current',
+        )
+        cfg.resume = False
+        return
+    cfg.resume, cfg.load_from = True, latest
+
+
+def check_checkpoint(path: str) -> None:
+    """Raise if a local file does not exist.
+
+    Args:
+        path (str): A path, or an address with ``://``, which is left alone.
+
+    Raises:
+        UserError: With the nearest names that are there.
+    """
+    if '://' not in path and not os.path.isfile(path):
+        folder = os.path.dirname(path) or '.'
+        names = (
+            [n for n in os.listdir(folder) if n.endswith('.pth')]
+            if os.path.isdir(folder)
+            else []
+        )
+        raise UserError(
+            f"no such checkpoint: '{path}'; in '{folder}': "
+            f'{suggest(os.path.basename(path), names)}'
+        )
+
+
+def set_show_dir(cfg: Config, show_dir: str) -> None:
+    """Draw predictions on the images that are tested.
+
+    Args:
+        cfg (Config): The config; changed.
+        show_dir (str): Folder of the pictures.
+
+    Raises:
+        UserError: If the config has no hook that draws.
+    """
+    hook = cfg.get('default_hooks', {}).get('visualization') or {}
+    if not str(hook.get('type', '')).endswith('DetVisualizationHook'):
+        raise UserError(
+            '--show-dir: the config has no default_hooks.visualization of '
+            "type 'DetVisualizationHook', which draws predictions"
+        )
+    hook.draw = True
+    hook.test_out_dir = os.path.abspath(show_dir)

@@ -26,6 +26,7 @@ def set_amp(cfg: Config) -> None:
     with_amp = {
         'OptimWrapper': 'AmpOptimWrapper',
         'FiniteOptimWrapper': 'FiniteAmpOptimWrapper',
+        'mmselfemd.FiniteOptimWrapper': 'mmselfemd.FiniteAmpOptimWrapper',
     }
     if type_ not in (*with_amp, *with_amp.values()):
         raise UserError(

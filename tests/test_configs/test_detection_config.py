@@ -8,10 +8,9 @@ import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
     MODELS,
-    OPTIM_WRAPPERS,
     PARAM_SCHEDULERS,
     TRANSFORMS,
     init_default_scope,
@@ -19,7 +18,7 @@ from mmengine.registry import (
 from torch import nn
 from torch.nn import SyncBatchNorm
 
-from mmselfemd.engine import launch
+from mmselfemd.engine import FiniteOptimWrapper, launch
 
 NAME = 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
 
@@ -166,14 +165,27 @@ def test_learning_rate(cfg):
     np.testing.assert_allclose(rates, expected, rtol=2e-3)
 
 
-def test_optimiser(cfg):
-    wrapper = cfg.optim_wrapper
-    assert wrapper.optimizer == dict(
-        type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4
-    )
-    assert OPTIM_WRAPPERS.get(wrapper.type) is OptimWrapper
-    assert wrapper.get('clip_grad') is None
-    assert wrapper.get('paramwise_cfg') is None
+def test_optimiser(cfg, model):
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert type(wrapper) is FiniteOptimWrapper
+    assert type(wrapper.optimizer) is torch.optim.SGD
+    assert wrapper.clip_grad_kwargs is None
+    norms = {
+        parameter
+        for module in model.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
+        for parameter in module.parameters()
+    }
+    seen = set()
+    for group in wrapper.optimizer.param_groups:
+        assert (group['lr'], group['momentum']) == (0.02, 0.9)
+        assert not group['nesterov'] and not group['dampening']
+        for parameter in group['params']:
+            # Detectron2's WEIGHT_DECAY and WEIGHT_DECAY_NORM.
+            expected = 0 if parameter in norms else 1e-4
+            assert group['weight_decay'] == expected
+            seen.add(parameter)
+    assert seen == set(model.parameters())
     assert cfg.train_dataloader.batch_size * 8 == 16
     assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=16)
 

@@ -20,6 +20,8 @@ default_hooks = dict(
     ),
     pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'),
     precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200),
+    preemption=dict(type='mmselfemd.PreemptionHook', interval=10),
+    run_report=dict(type='mmselfemd.RunReportHook'),
 )
 
 log_processor = dict(by_epoch=False)

@@ -8,6 +8,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmselfemd.engine.model import unwrap_model
+from mmselfemd.engine.pixel_convention import check_pixel_convention
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
@@ -30,6 +31,10 @@ class PretrainedBackboneHook(Hook):
 
     For C4 detectors, whose last stage is ``roi_head.shared_head``, both parts
     come from the same file.
+
+    Where the file says which pixels it was trained on (see
+    :mod:`mmselfemd.engine.pixel_convention`), the detector has to be given
+    the same.
 
     ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
     path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a
@@ -64,7 +69,8 @@ class PretrainedBackboneHook(Hook):
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If the detector's backbone has a tensor that the file
-                lacks or has in another shape, or the model has no backbone.
+                lacks or has in another shape, the model has no backbone, or
+                its ``data_preprocessor`` is not what the file expects.
         """
         pretrained = runner.cfg.get('pretrained')
         # `before_run` is called by `train`, `val` and `test`; only `train`
@@ -78,19 +84,19 @@ class PretrainedBackboneHook(Hook):
         model = unwrap_model(runner.model)
         parts = _backbone_parts(model)
         try:
-            weights = state_dict_of(
-                CheckpointLoader.load_checkpoint(pretrained, 'cpu'), pretrained
-            )
+            checkpoint = CheckpointLoader.load_checkpoint(pretrained, 'cpu')
         except FileNotFoundError as error:
             raise UserFileNotFoundError(
                 f'pretrained={pretrained!r}: {error}'
             ) from error
+        weights = state_dict_of(checkpoint, pretrained)
 
         prefixed = any(name.startswith(_PREFIX) for name in weights)
         init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         if prefixed:
             init_cfg.update(prefix=_PREFIX)
         self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
+        check_pixel_convention(checkpoint, model.data_preprocessor, pretrained)
         for part in parts.values():
             part.init_cfg = dict(init_cfg)
         self._report(runner, pretrained)

@@ -17,7 +17,10 @@ model = dict(
         style='pytorch',  # the stride of 2 in the 3x3 convolution
         init_cfg=None,
     ),  # set from `pretrained` by PretrainedBackboneHook
-    neck=dict(norm_cfg=norm_cfg),
+    # Initialised as in Detectron2, which takes the fan-in alone.
+    neck=dict(
+        norm_cfg=norm_cfg, init_cfg=dict(type='Caffe2Xavier', layer='Conv2d')
+    ),
     # Ours, the paper does not say: four convolutions with SyncBN and one
     # linear layer. See configs/detection/README.md for the evidence.
     roi_head=dict(
@@ -25,6 +28,11 @@ model = dict(
             type='Shared4Conv1FCBBoxHead',
             conv_out_channels=256,
             norm_cfg=norm_cfg,
+            init_cfg=[
+                dict(type='Caffe2Xavier', override=dict(name='shared_fcs')),
+                dict(type='Normal', std=0.01, override=dict(name='fc_cls')),
+                dict(type='Normal', std=0.001, override=dict(name='fc_reg')),
+            ],
         )
     ),
 )

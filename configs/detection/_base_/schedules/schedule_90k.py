@@ -25,10 +25,12 @@ param_scheduler = [
     ),
 ]
 
-# Nothing is clipped; every parameter decays.
+# Nothing is clipped. The weights and biases of norms do not decay, which is
+# Detectron2's default (SOLVER.WEIGHT_DECAY_NORM) and not mmdet's.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='mmselfemd.FiniteOptimWrapper',  # leaves out a step with NaN
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0001),
+    paramwise_cfg=dict(norm_decay_mult=0.0),
 )
 
 # 8 GPUs x 2 images; used only with --auto-scale-lr.

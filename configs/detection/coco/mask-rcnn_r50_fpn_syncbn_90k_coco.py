@@ -1,0 +1,6 @@
+_base_ = [
+    '../_base_/models/mask-rcnn_r50_fpn_syncbn.py',
+    '../_base_/datasets/coco_instance.py',
+    '../_base_/schedules/schedule_90k.py',
+    '../_base_/runtime.py',
+]

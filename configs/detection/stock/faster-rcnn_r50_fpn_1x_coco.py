@@ -1,0 +1,9 @@
+# mmdet's Faster R-CNN as it is, from the backbone of `pretrained`.
+_base_ = [
+    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
+    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/schedules/schedule_1x.py',
+    '../_base_/stock_runtime.py',
+]
+
+model = dict(backbone=dict(init_cfg=None))

@@ -1,0 +1,10 @@
+# mmdet's RetinaNet as it is, from the backbone of `pretrained`.
+_base_ = [
+    'mmdet::_base_/models/retinanet_r50_fpn.py',
+    'mmdet::_base_/datasets/coco_detection.py',
+    '../_base_/schedules/schedule_1x.py',
+    '../_base_/stock_runtime.py',
+]
+
+model = dict(backbone=dict(init_cfg=None))
+optim_wrapper = dict(optimizer=dict(lr=0.01))

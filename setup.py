@@ -91,6 +91,7 @@ setup(
     'MMPretrain and MMDetection.',
     license='Apache-2.0',
     packages=find_packages(include=['mmselfemd', 'mmselfemd.*']),
+    package_data={'mmselfemd.results': ['paper_tables.yml']},
     python_requires='>=3.10',
     install_requires=[
         'matplotlib',

@@ -1,0 +1,120 @@
+"""Which run belongs into which row of the paper's tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.hub import get_config
+
+from mmselfemd.zoo.index import read_model_index
+
+from .paper import PaperTable, read_paper_tables
+from .runs import DetectionRun, decisive_settings
+
+
+class FilledTable(NamedTuple):
+    """A table of the paper with what was run of it.
+
+    Attributes:
+        paper (PaperTable): The paper's.
+        runs (list[list[DetectionRun]]): For each of its rows the finished
+            runs.
+    """
+
+    paper: PaperTable
+    runs: list[list[DetectionRun]]
+
+
+def fill_tables(runs: Sequence[DetectionRun]) -> list[FilledTable]:
+    """Put finished runs into the rows that they are of.
+
+    Args:
+        runs (Sequence[DetectionRun]): All runs.
+
+    Returns:
+        list[FilledTable]: Tables 1 to 5. A row may have several runs, and a
+            run may be in several tables.
+    """
+    finished = [run for run in runs if _is_finished(run)]
+    return [
+        FilledTable(
+            table,
+            [
+                [
+                    run
+                    for run in finished
+                    if (run.detector, run.pretraining)
+                    == (row.detector, row.pretraining)
+                ]
+                for row in table.rows
+            ],
+        )
+        for table in read_paper_tables()
+    ]
+
+
+def reasons_for_no_row(
+    runs: Sequence[DetectionRun], tables: Sequence[FilledTable]
+) -> dict[Path, str]:
+    """Say of every run that is in no table why it is not.
+
+    Args:
+        runs (Sequence[DetectionRun]): All runs.
+        tables (Sequence[FilledTable]): As from :func:`fill_tables`.
+
+    Returns:
+        dict[Path, str]: The reason by the work directory.
+    """
+    used = {
+        run.work_dir
+        for table in tables
+        for row_runs in table.runs
+        for run in row_runs
+    }
+    reasons = {}
+    for run in runs:
+        if run.work_dir in used:
+            continue
+        if not _is_finished(run):
+            reasons[run.work_dir] = (
+                f'not finished: evaluated at iteration {run.iterations} of '
+                f'{run.max_iters}'
+            )
+        else:
+            reasons[run.work_dir] = (
+                f'no row of {run.detector} from {run.pretraining}'
+            )
+    return reasons
+
+
+def differences(run: DetectionRun) -> list[str]:
+    """Settings of a run that are not those of the published config.
+
+    Args:
+        run (DetectionRun): A run of a detector that this project has.
+
+    Returns:
+        list[str]: Such as ``'train_dataloader.batch_size=4 (published: 2)'``.
+    """
+    published = _published_settings(run.detector)
+    missing = object()
+    found = []
+    for path in sorted(published.keys() | run.settings.keys()):
+        ours = published.get(path, missing)
+        theirs = run.settings.get(path, missing)
+        if ours is missing:
+            found.append(f'{path}={theirs!r} (published: not set)')
+        elif theirs is missing:
+            found.append(f'{path} not set (published: {ours!r})')
+        elif ours != theirs:
+            found.append(f'{path}={theirs!r} (published: {ours!r})')
+    return found
+
+
+def _is_finished(run: DetectionRun) -> bool:
+    return 0 < run.max_iters <= run.iterations
+
+
+def _published_settings(detector: str) -> dict:
+    config = read_model_index()[detector]['Config'].removeprefix('configs/')
+    return decisive_settings(get_config(f'mmselfemd::{config}'))

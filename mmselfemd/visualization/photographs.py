@@ -1,9 +1,7 @@
 """Matches on one's own photographs: files in, pictures out."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from mmselfemd.evaluation import match_batch
 
 from .all_positions import draw_all_positions
 from .flow_lines import draw_flow_lines
+from .image_files import find_images, skip_image, unique_names
 from .matched_crops import MatchingPair
 from .matching import draw_matching_figure
 from .networks import build_networks
@@ -26,7 +25,6 @@ from .pairs import matching_pair_of_crops, read_rgb
 from .saving import save_figure
 from .view_pipeline import view_pipeline, without_colour_changes
 
-_EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 # Pairs that share the statistics of batch norm: as many as the images of a
 # batch of the published recipe on one GPU.
 _BATCH_SIZE = 32
@@ -75,8 +73,8 @@ def visualize_matching(
             raise UserValueError(f'{name}: expected at least 1, got {value}')
     cutter = OverlappingCrops(without_colour_changes(view_pipeline(cfg)), seed)
     preprocessor, networks = build_networks(cfg, checkpoint, seed)
-    paths = list(_find_images(images))
-    names, start = _unique_names(paths), time.time()
+    paths = list(find_images(images))
+    names, start = unique_names(paths), time.time()
     pictures: list[Picture] = []
     size = max(1, _BATCH_SIZE // num_pairs)
     for first in range(0, len(paths), size):
@@ -103,39 +101,6 @@ def visualize_matching(
     return files_of(pictures, out, 'Matches', html)
 
 
-def _find_images(images: Sequence[str]) -> Iterator[Path]:
-    """Files as they are named, and those below folders."""
-    for path in map(Path, images):
-        if path.is_dir():
-            found = sorted(
-                file
-                for file in path.rglob('*')
-                if file.suffix.lower() in _EXTENSIONS and file.is_file()
-            )
-            if not found:
-                _skip(path, f'no image below it ({", ".join(_EXTENSIONS)})')
-            yield from found
-        else:
-            yield path
-
-
-def _unique_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """For each image the name of its pictures."""
-    names: dict[Path, str] = {}
-    taken = set()
-    for path in paths:
-        if path not in names:
-            name = next(
-                name
-                for number in count(1)
-                if (name := path.stem + (f'_{number}' if number > 1 else ''))
-                not in taken
-            )
-            taken.add(name)
-            names[path] = name
-    return names
-
-
 def _cut(
     cutter: OverlappingCrops, paths: Sequence[Path], num_pairs: int
 ) -> list[Crops]:
@@ -147,7 +112,7 @@ def _cut(
             shown += cutter(path, read_rgb(path), num_pairs)
             good.append(path)
         except (OSError, ValueError) as error:
-            _skip(path, str(error))
+            skip_image(path, str(error))
     lacking = _BATCH_SIZE - len(shown)
     if not good or lacking <= 0:
         return shown
@@ -176,10 +141,6 @@ def _match(
     ]
     for index, one in enumerate(shown):  # they come first
         yield one, [flow[index] for flow in flows]
-
-
-def _skip(path: Path, reason: str) -> None:
-    print_log(f'Skipped {path}: {reason}', level=logging.WARNING)
 
 
 def _draw_pair(

@@ -1,0 +1,102 @@
+"""What a fine-tuned detector finds on one's own photographs."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from mmdet.apis import inference_detector, init_detector
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from mmengine.registry import VISUALIZERS, DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmselfemd.engine.device import keep_detector_off_gpu
+from mmselfemd.engine.resume import check_fits
+from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.zoo.loading import state_dict_of
+
+from .image_files import find_images, skip_image, unique_names
+from .pairs import read_rgb
+
+
+def draw_detections(
+    cfg: Config,
+    checkpoint: str,
+    images: Sequence[str],
+    out: str,
+    score_threshold: float = 0.3,
+) -> list[Path]:
+    """Draw boxes, and masks where there are some, on images.
+
+    Args:
+        cfg (Config): Config of a detector.
+        checkpoint (str): Its checkpoint: a path, or any address that
+            mmengine's ``CheckpointLoader`` takes.
+        images (Sequence[str]): Image files, and folders of them.
+        out (str): Folder of the pictures.
+        score_threshold (float): Boxes of a lower score are not drawn, in
+            [0, 1]. Defaults to 0.3.
+
+    Returns:
+        list[Path]: The pictures written.
+
+    Raises:
+        UserError: If the config is not of a detector, or nothing could be
+            drawn.
+    """
+    if not 0 <= score_threshold <= 1:
+        raise UserValueError(
+            f'--score-thr: expected a score in [0, 1], got {score_threshold}'
+        )
+    if cfg.get('default_scope') != 'mmdet':
+        raise UserValueError(
+            f'{cfg.filename} is not the config of a detector: its '
+            f"default_scope is {cfg.get('default_scope')!r}, not 'mmdet'"
+        )
+    keep_detector_off_gpu(cfg)
+    model = _build_detector(cfg, checkpoint)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        visualizer = VISUALIZERS.build(
+            cfg.visualizer | dict(name=uuid4().hex, vis_backends=[])
+        )
+    visualizer.dataset_meta = model.dataset_meta
+    paths = list(find_images(images))
+    names, start, pictures = unique_names(paths), time.time(), []
+    for done, path in enumerate(paths, start=1):
+        try:
+            image = read_rgb(path)
+        except (OSError, ValueError) as error:
+            skip_image(path, str(error))
+            continue
+        # The detector's pipeline begins with the BGR of a file.
+        sample = inference_detector(model, image[..., ::-1].copy())
+        picture = Path(out) / f'{names[path]}.png'
+        visualizer.add_datasample(
+            picture.stem,
+            image,
+            sample,
+            draw_gt=False,
+            pred_score_thr=score_threshold,
+            out_file=str(picture),
+        )
+        scores = sample.pred_instances.scores
+        left = (time.time() - start) / done * (len(paths) - done)
+        print_log(
+            f'{picture}: {int((scores >= score_threshold).sum())} boxes '
+            f'({done} of {len(paths)}, {left:.0f} s left)'
+        )
+        pictures.append(picture)
+    if not pictures:
+        raise UserError('Nothing was drawn: no image could be read, see above')
+    return pictures
+
+
+def _build_detector(cfg: Config, checkpoint: str) -> nn.Module:
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    model = init_detector(cfg, checkpoint, palette='none', device=get_device())
+    # mmdet's own loading leaves what does not fit at random values.
+    check_fits(model, state_dict_of(loaded, checkpoint), checkpoint)
+    return model

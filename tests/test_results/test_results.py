@@ -209,8 +209,7 @@ def test_what_is_no_run_is_refused(tmp_path):
         read_run(folder)
 
 
-@pytest.mark.parametrize('kind', ['markdown', 'latex'])
-def test_the_tool(tmp_path, kind):
+def test_the_tool(tmp_path):
     byol = make_run(tmp_path / 'byol', pretrained='a/backbone.pth')
     other = make_run(tmp_path / 'other', pretrained='a/backbone.pth')
     done = subprocess.run(
@@ -218,7 +217,9 @@ def test_the_tool(tmp_path, kind):
             sys.executable,
             str(ROOT / 'tools/analysis_tools/results_table.py'),
             *(f'byol_r50_coco_800e={byol}', str(other)),
-            *('--tables', '2', '4', '--format', kind, '--out', 'tables.txt'),
+            str(tmp_path / 'nothing'),
+            *('--tables', '2', '4', '--format', 'latex'),
+            *('--out', 'tables.txt'),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -227,5 +228,6 @@ def test_the_tool(tmp_path, kind):
     )
     text = (tmp_path / 'tables.txt').read_text()
     assert text.strip() in done.stdout
+    assert 'Left out' in done.stderr and 'nothing' in done.stderr
     assert text.count('38.7 [38.8]') == 2
     assert f'{other} is in no table: no row of {FASTER} from a' in done.stdout

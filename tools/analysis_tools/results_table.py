@@ -5,6 +5,7 @@ rows by the name of their config and by where their backbone is from.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmselfemd.engine.command_line import run_tool
@@ -53,7 +54,10 @@ def main() -> None:
     runs = []
     for text in args.runs:
         pretraining, _, work_dir = text.rpartition('=')
-        runs.append(read_run(work_dir, pretraining or None))
+        try:
+            runs.append(read_run(work_dir, pretraining or None))
+        except UserError as error:  # of many runs, one has just begun
+            print(f'Left out: {error}', file=sys.stderr)
     tables = fill_tables(runs)
     render = dict(markdown=render_markdown, latex=render_latex)[args.format]
     text = '\n\n'.join(

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import mmselfemd.engine  # noqa: F401  registers the hooks
+from mmselfemd.engine.finite_state import NonFiniteCheckpointError
 from mmselfemd.engine.hooks import SafeCheckpointHook
 from mmselfemd.zoo import UnsafeCheckpointError
 from mmselfemd.zoo.saving import INCOMPLETE
@@ -543,6 +544,76 @@ def test_nothing_to_resume(tmp_path):
     recorder = Recorder()
     make_runner(tmp_path, 2, resume=True, custom_hooks=[recorder]).train()
     assert recorder.steps[0][0] == 0
+
+
+# ---- Nothing with NaN or infinity is saved.
+
+
+class Spoil(Hook):
+    """Puts a value into the state at an iteration, before it is saved."""
+
+    priority = 'HIGH'
+
+    def __init__(self, where: str, value: float, iteration: int) -> None:
+        self.where, self.value, self.iteration = where, value, iteration
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
+        if runner.iter + 1 == self.iteration:
+            norm, linear = runner.model.layers
+            momentum = runner.optim_wrapper.optimizer.state[linear.weight]
+            dict(
+                weight=linear.weight.data,
+                buffer=norm.running_mean,
+                momentum=momentum['momentum_buffer'],
+            )[self.where].fill_(self.value)
+
+
+@pytest.mark.parametrize(
+    ('where', 'value', 'named'),
+    [
+        ('weight', float('nan'), 'model.layers.1.weight'),
+        ('buffer', float('inf'), 'model.layers.0.running_mean'),
+        ('momentum', float('-inf'), 'optimizer.state.2.momentum_buffer'),
+    ],
+)
+def test_what_is_not_finite_is_not_saved(tmp_path, where, value, named):
+    spoil = Spoil(where, value, iteration=4)
+    runner = make_runner(tmp_path, custom_hooks=[spoil], max_keep_ckpts=1)
+    with pytest.raises(NonFiniteCheckpointError) as caught:
+        runner.train()
+    message = str(caught.value)
+    assert named in message and 'Iteration 4' in message
+    assert str(tmp_path / 'iter_2.pth') in message
+    # The earlier one is what --resume finds, and it is whole.
+    assert names(tmp_path) == {'iter_2.pth'}
+    pointer = (tmp_path / 'last_checkpoint').read_text()
+    assert pointer == str(tmp_path / 'iter_2.pth')
+    assert read(tmp_path / 'iter_2.pth')['message_hub']
+    make_runner(tmp_path, resume=True).train()
+    assert 'iter_6.pth' in names(tmp_path)
+
+
+def test_the_best_is_not_saved_either(tmp_path):
+    spoil = Spoil('weight', float('nan'), iteration=1)
+    runner = make_runner(
+        tmp_path,
+        scores=[0.5] * 3,
+        custom_hooks=[spoil],
+        interval=100,
+        save_best='acc',
+    )
+    with pytest.raises(NonFiniteCheckpointError, match='No checkpoint was'):
+        runner.train()
+    assert not names(tmp_path)
+
+
+def test_infinity_on_purpose_can_be_saved(tmp_path):
+    spoil = Spoil('buffer', float('inf'), iteration=6)
+    make_runner(tmp_path, custom_hooks=[spoil], check_finite=False).train()
+    saved = read(tmp_path / 'iter_6.pth')
+    assert saved['state_dict']['layers.0.running_mean'].isinf().all()
 
 
 def test_lost_checkpoint_is_an_error(tmp_path):

@@ -174,6 +174,7 @@ class PreemptionHook(Hook):
         there.
         """
         hook, step = self._checkpoint, runner.iter + 1
+        hook._check_finite(runner)
         former = runner.message_hub.get_info(_INSIDE_EPOCH)
         name = f'iter_{step}.pth'
         runner.message_hub.update_info(_INSIDE_EPOCH, name)

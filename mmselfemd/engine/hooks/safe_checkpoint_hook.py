@@ -11,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 
+from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import check_fits, find_checkpoint_to_resume
 from mmselfemd.errors import UserValueError
@@ -36,6 +37,10 @@ class SafeCheckpointHook(CheckpointHook):
     by iteration waits for the next step. Saved between two, it would lose the
     gradients of the batches since the last one.
 
+    Finite: where a weight, a buffer or the optimiser's state has NaN or
+    infinity, nothing is saved and the run stops on all processes. What was
+    saved before stays the last checkpoint.
+
     Unread: ``meta['config']``, which ``Runner.resume`` would execute, is
     dropped from what is loaded.
 
@@ -45,10 +50,14 @@ class SafeCheckpointHook(CheckpointHook):
     Args:
         *args, **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`,
             but files go to the local disk only, where a rename is atomic.
+        check_finite (bool): Whether to look for NaN and infinity; a model
+            may have a buffer that holds infinity on purpose. Defaults to
+            True.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args, check_finite: bool = True, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        self.check_finite = check_finite
         backend = (self.backend_args or {}).get('backend', 'local')
         remote = '://' in str(self.out_dir or '')
         if self.file_client_args or backend != 'local' or remote:
@@ -180,6 +189,7 @@ class SafeCheckpointHook(CheckpointHook):
 
         Replaces mmengine's method: its order is the fault.
         """
+        self._check_finite(runner)
         outdated = []
         if self.max_keep_ckpts > 0:
             kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
@@ -217,8 +227,14 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
+        self._check_finite(runner)
         with self._deletions_deferred():
             super()._save_best_checkpoint(runner, metrics)
+
+    def _check_finite(self, runner: Runner) -> None:
+        if self.check_finite:
+            last = runner.message_hub.get_info('last_ckpt', None)
+            check_finite_state(runner, last)
 
     @contextmanager
     def _deletions_deferred(self):

@@ -1,0 +1,97 @@
+"""One step of pre-training, in one process or a share of it in each of two.
+
+one_step.py CONFIG OUT    the first process writes loss and gradients
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODEL_WRAPPERS, MODELS, DefaultScope
+from mmpretrain.structures import DataSample
+from torch import distributed
+from torch.nn.modules.batchnorm import _BatchNorm
+
+import mmselfemd  # noqa: F401
+from mmselfemd.engine import FiniteOptimWrapper
+from mmselfemd.engine.cpu_distributed import (
+    init_gloo_process_group,
+    leave_process_group,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH_SIZE = 4
+
+
+def build_model(cfg):
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        model = MODELS.build(
+            cfg.model | dict(data_preprocessor=cfg.data_preprocessor)
+        )
+    model.init_weights()
+    model = revert_sync_batchnorm(model)
+    model.has_momentum_hook = True
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()  # its batch would differ
+    return model
+
+
+def make_batch(cfg, rank, world_size):
+    generator = torch.Generator().manual_seed(1)
+    sizes = [view.size for view in cfg.train_pipeline[1]['views']]
+    views = [
+        torch.randint(
+            0, 256, (BATCH_SIZE, 3, size, size), generator=generator
+        ).byte()
+        for size in sizes
+    ]
+    share = slice(rank, None, world_size)
+    samples = [DataSample() for _ in range(BATCH_SIZE)]
+    return dict(
+        inputs=[view[share] for view in views], data_samples=samples[share]
+    )
+
+
+def main(config, out):
+    rank, world_size = 0, int(os.environ.get('WORLD_SIZE', 1))
+    cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
+    model = build_model(cfg)
+    if world_size > 1:
+        init_gloo_process_group('pytorch')
+        rank = distributed.get_rank()
+        model = MODEL_WRAPPERS.build(
+            dict(
+                type='MMDistributedDataParallel',
+                module=model,
+                device_ids=None,
+                broadcast_buffers=False,
+            )
+        )
+    inner = getattr(model, 'module', model)
+    parameters = [p for p in inner.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    wrapper = FiniteOptimWrapper(optimizer)
+    wrapper.zero_grad = lambda **kwargs: None  # leaves them to be read
+    losses = model.train_step(make_batch(cfg, rank, world_size), wrapper)
+    loss = losses['loss'].detach()
+    if world_size > 1:
+        distributed.all_reduce(loss)
+        loss /= world_size
+    gradients = {
+        name: parameter.grad
+        for name, parameter in inner.named_parameters()
+        if parameter.grad is not None
+    }
+    if rank == 0:
+        torch.save(dict(loss=loss, gradients=gradients), out)
+    leave_process_group()
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -107,6 +107,13 @@ def test_inside_an_epoch(tmp_path):
     assert names(tmp_path) == {'epoch_1.pth', 'epoch_2.pth'}
 
 
+def test_inside_an_epoch_with_mmengines_own_checkpoints(tmp_path):
+    checkpoint = dict(type='mmengine.CheckpointHook', interval=1)
+    options = dict(epochs=2, size=16, checkpoint=checkpoint)
+    assert stopped(tmp_path, 5, **options) == 143
+    assert names(tmp_path) == {'epoch_1.pth', 'iter_6.pth'}
+
+
 def test_resumed_inside_an_epoch_it_is_the_uninterrupted_one(tmp_path):
     straight, resumed = Recorder(), Recorder()
     options = dict(

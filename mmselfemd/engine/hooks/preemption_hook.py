@@ -21,6 +21,8 @@ from mmselfemd.engine.cpu_distributed import leave_process_group
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 
+from .safe_checkpoint_hook import SafeCheckpointHook
+
 _INSIDE_EPOCH = 'preemption_ckpt'  # in the message hub: a checkpoint's name
 
 
@@ -174,7 +176,8 @@ class PreemptionHook(Hook):
         there.
         """
         hook, step = self._checkpoint, runner.iter + 1
-        hook._check_finite(runner)
+        if isinstance(hook, SafeCheckpointHook):
+            hook.check_state(runner)
         former = runner.message_hub.get_info(_INSIDE_EPOCH)
         name = f'iter_{step}.pth'
         runner.message_hub.update_info(_INSIDE_EPOCH, name)

@@ -189,7 +189,7 @@ class SafeCheckpointHook(CheckpointHook):
 
         Replaces mmengine's method: its order is the fault.
         """
-        self._check_finite(runner)
+        self.check_state(runner)
         outdated = []
         if self.max_keep_ckpts > 0:
             kept = [old for old in self.keep_ckpt_ids if old != step] + [step]
@@ -227,11 +227,19 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
-        self._check_finite(runner)
+        self.check_state(runner)
         with self._deletions_deferred():
             super()._save_best_checkpoint(runner, metrics)
 
-    def _check_finite(self, runner: Runner) -> None:
+    def check_state(self, runner: Runner) -> None:
+        """Stop the run, on all processes, if what it would save is no good.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            NonFiniteCheckpointError: See :func:`check_finite_state`.
+        """
         if self.check_finite:
             last = runner.message_hub.get_info('last_ckpt', None)
             check_finite_state(runner, last)

@@ -1,7 +1,10 @@
 """What is drawn for an image depends on the seed, the epoch and the image."""
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmselfemd.random_state import derived_seed, seed_generators
@@ -15,7 +18,7 @@ class SeededDataset(Dataset):
     images before it, or of being resumed. The choice of another image in
     place of a broken one is, too. The pipeline need not know, so mmdet's and
     mmpretrain's are covered as they are. Transforms that remember earlier
-    images, such as mmdet's ``CachedMosaic``, are not.
+    images, such as mmdet's ``CachedMosaic``, are not; a warning names them.
 
     The generators are left where the pipeline ended. Attributes are read from
     and written to the inner dataset, since hooks switch the pipeline as
@@ -30,6 +33,15 @@ class SeededDataset(Dataset):
     def __init__(self, dataset: Dataset, seed: int = 0) -> None:
         self.dataset = dataset
         self.seed = seed
+        if names := sorted(set(_remembering_transforms(dataset))):
+            print_log(
+                f'{", ".join(names)}: keeps images that the worker has read '
+                'before, so that what it gives depends on the number of '
+                'workers, and a resumed run differs from one that was not '
+                'interrupted. MultiImageMixDataset with Mosaic has neither.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def __getattr__(self, name: str) -> Any:
         # Not `dataset` itself, which is absent while a worker unpickles this,
@@ -61,3 +73,14 @@ class SeededDataset(Dataset):
         seed = derived_seed(self.seed, epoch, int(index))
         seed_generators(seed, devices=False)
         return self.dataset[int(index)]
+
+
+def _remembering_transforms(node: Any) -> Iterator[str]:
+    """Names of the transforms at or below a dataset that keep a cache."""
+    if hasattr(node, 'results_cache'):  # mmdet's name of it
+        yield type(node).__name__
+    for name in ('pipeline', 'transforms', 'dataset', 'datasets'):
+        child = getattr(node, name, None)
+        for part in child if isinstance(child, list | tuple) else [child]:
+            if part is not None and not isinstance(part, dict | str):
+                yield from _remembering_transforms(part)

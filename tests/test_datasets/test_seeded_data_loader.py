@@ -7,9 +7,16 @@ import mmengine.dataset.sampler as mmengine_sampler
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets import MultiImageMixDataset
 from mmdet.datasets.samplers import AspectRatioBatchSampler
-from mmengine.dataset import BaseDataset, DefaultSampler, InfiniteSampler
+from mmengine.dataset import (
+    BaseDataset,
+    DefaultSampler,
+    InfiniteSampler,
+    RepeatDataset,
+)
 from mmengine.hooks import DistSamplerSeedHook
+from mmengine.registry import DefaultScope
 from torch.utils.data import BatchSampler, DataLoader
 
 from mmselfemd.datasets import SeededDataLoader, SeededDataset
@@ -245,3 +252,60 @@ def test_loaders_that_cannot_work_are_named():
         make_loader(multiple_of=7)
     with pytest.raises(UserError, match='needs a batch sampler'):
         SeededDataLoader(DataLoader(Draws(), batch_size=None))
+
+
+# ---- Images made of several.
+
+
+@pytest.fixture
+def annotated(image_folder):
+    """A detector's dataset of a few images."""
+    names = sorted(path.name for path in image_folder.glob('*.jpg'))
+    instance = dict(bbox=[1.0, 1.0, 9.0, 9.0], bbox_label=0, ignore_flag=0)
+
+    class Annotated(BaseDataset):
+        metainfo = dict(classes=('thing',))
+
+        def load_data_list(self):
+            return [
+                dict(
+                    img_path=str(image_folder / name),
+                    img_id=number,
+                    instances=[dict(instance)],
+                )
+                for number, name in enumerate(names)
+            ]
+
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield lambda *transforms: Annotated(
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='LoadAnnotations', with_bbox=True),
+                *transforms,
+            ]
+        )
+
+
+def test_mosaics_of_other_images_depend_on_nothing_else(annotated, logged):
+    mixed = MultiImageMixDataset(
+        annotated(),
+        [
+            dict(type='Mosaic', img_scale=(32, 32)),
+            dict(type='RandomFlip', prob=0.5),
+        ],
+    )
+    seeded = SeededDataset(mixed, seed=3)
+    first = [seeded[index]['img'] for index in (5, 2)]
+    again = [seeded[index]['img'] for index in (0, 2, 5)]
+    np.testing.assert_array_equal(first[0], again[2])
+    np.testing.assert_array_equal(first[1], again[1])
+    other = SeededDataset(mixed, seed=4)[5]['img']
+    assert other.shape != first[0].shape or (other != first[0]).any()
+    assert not any('keeps images' in line for line in logged)
+
+
+@pytest.mark.parametrize('name', ['CachedMosaic', 'CachedMixUp'])
+def test_transforms_that_remember_are_named(annotated, logged, name):
+    dataset = annotated(dict(type=name, img_scale=(32, 32)))
+    SeededDataset(RepeatDataset(dataset, times=2))
+    assert any(f'{name}: keeps images' in line for line in logged)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 
@@ -15,7 +16,7 @@ def run(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         for file in files:
-            (folder / file).touch()
+            torch.save({}, folder / file)
         if pointer is not None:
             (folder / 'last_checkpoint').write_text(str(pointer))
         return folder
@@ -68,3 +69,42 @@ def test_lost_file_is_an_error(run):
     folder = run('a', pointer='gone/iter_30.pth')
     with pytest.raises(FileNotFoundError, match='gone/iter_30.pth'):
         find_checkpoint_to_resume(folder)
+
+
+@pytest.mark.parametrize(
+    'rubbish', [b'\0' * 40, b'\xff\xfe\x80', b'x' * 5000, b' \n']
+)
+def test_rubbish_in_the_pointer(run, rubbish):
+    folder = run('a', ['iter_2.pth', 'iter_10.pth'])
+    (folder / 'last_checkpoint').write_bytes(rubbish)
+    assert find_checkpoint_to_resume(folder) == str(folder / 'iter_10.pth')
+
+
+def cut_short(path, share=0.9):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+@pytest.mark.parametrize('share', [0, 0.001, 0.5, 0.99])
+def test_a_file_that_was_cut_short_is_passed_over(run, logged, share):
+    folder = run('a', ['iter_2.pth', 'iter_10.pth', 'iter_12.pth'])
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_12.pth'))
+    torch.save(dict(weight=torch.rand(1000)), folder / 'iter_12.pth')
+    cut_short(folder / 'iter_12.pth', share)
+    assert find_checkpoint_to_resume(folder) == str(folder / 'iter_10.pth')
+    (line,) = logged
+    assert '(iter_12.pth: cut short); going on from' in line
+
+
+@pytest.mark.parametrize('with_pointer', [True, False])
+def test_nothing_whole_is_an_error(run, with_pointer):
+    folder = run('a', ['iter_2.pth'], 'a/iter_2.pth' if with_pointer else None)
+    cut_short(folder / 'iter_2.pth')
+    with pytest.raises(FileNotFoundError, match='iter_2.pth: cut short'):
+        find_checkpoint_to_resume(folder)
+
+
+def test_an_older_format_of_torch_is_whole(run):
+    folder = run('a', ['iter_2.pth'], 'iter_2.pth')
+    torch.save({}, folder / 'iter_2.pth', _use_new_zipfile_serialization=False)
+    assert find_checkpoint_to_resume(folder) == str(folder / 'iter_2.pth')

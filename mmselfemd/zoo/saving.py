@@ -8,6 +8,7 @@ when every byte of it is on the disk.
 
 import logging
 import os
+import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,15 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
 
-__all__ = ['INCOMPLETE', 'AtomicLocalBackend', 'atomic_write', 'to_plain']
+from mmselfemd.errors import UserError
+
+__all__ = [
+    'INCOMPLETE',
+    'AtomicLocalBackend',
+    'NotWrittenError',
+    'atomic_write',
+    'to_plain',
+]
 
 #: How a file that is still being written is named: its name and this.
 INCOMPLETE = '.incomplete'
@@ -106,6 +115,10 @@ def _plain_mapping(mapping: Mapping, path: str) -> dict:
     return plain
 
 
+class NotWrittenError(UserError, OSError):
+    """A file could not be written."""
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open a file that takes its name when it is complete.
@@ -148,15 +161,41 @@ class AtomicLocalBackend(LocalBackend):
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file, whole or not at all."""
-        with atomic_write(filepath) as file:
-            file.write(obj)
+        """Write bytes to a file, whole or not at all.
+
+        Args:
+            obj (bytes): The content.
+            filepath (str or Path): The file.
+
+        Raises:
+            NotWrittenError: If the disk is full, gone or read-only. What was
+                under the name before is as it was.
+        """
+        try:
+            with atomic_write(filepath) as file:
+                file.write(obj)
+        except OSError as error:
+            folder = Path(filepath).parent
+            raise NotWrittenError(
+                f'Cannot write {filepath}, {len(obj) / 1e6:.1f} MB: '
+                f'{error.strerror or error}{_free_space(folder)}. What was '
+                'saved before is as it was: make room, or mend the disk, and '
+                'go on with --resume.'
+            ) from error
 
     def put_text(
         self, obj: str, filepath: str | Path, encoding: str = 'utf-8'
     ) -> None:
         """Write text to a file, whole or not at all."""
         self.put(obj.encode(encoding), filepath)
+
+
+def _free_space(folder: Path) -> str:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ''
+    return f'; {free / 1e6:.1f} MB are free there'
 
 
 register_backend('mmselfemd_atomic', AtomicLocalBackend, force=True)

@@ -1,5 +1,6 @@
 """SafeCheckpointHook: resume, refusal, and kills, with a real Runner."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -21,8 +22,9 @@ from torch.utils.data import Dataset
 import mmselfemd.engine  # noqa: F401  registers the hooks
 from mmselfemd.engine.finite_state import NonFiniteCheckpointError
 from mmselfemd.engine.hooks import SafeCheckpointHook
+from mmselfemd.errors import UserError
 from mmselfemd.zoo import UnsafeCheckpointError
-from mmselfemd.zoo.saving import INCOMPLETE
+from mmselfemd.zoo.saving import INCOMPLETE, NotWrittenError
 
 
 class Points(Dataset):
@@ -381,6 +383,35 @@ def test_interrupted_save_keeps_the_earlier_one(tmp_path, monkeypatch, when):
         tmp_path, 6, resume=True, custom_hooks=[recorder], **hook
     ).train()
     assert [step[0] for step in recorder.steps] == [2, 3, 4, 5]
+    assert names(tmp_path) == {'iter_6.pth'}
+
+
+@pytest.mark.parametrize('name', ['iter_4.pth', 'last_checkpoint'])
+def test_full_disk_keeps_the_earlier_one(tmp_path, monkeypatch, name):
+    real_fsync, saved = os.fsync, []
+
+    def fsync(file):
+        real_fsync(file)
+        if list(tmp_path.glob(name + INCOMPLETE)):
+            saved.append(name)
+            if name == 'iter_4.pth' or len(saved) == 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'fsync', fsync)
+        with pytest.raises(NotWrittenError) as info:
+            make_runner(tmp_path, 6, max_keep_ckpts=1).train()
+    message = str(info.value)
+    assert f'Cannot write {tmp_path / name}, ' in message
+    assert 'MB: No space left on device; ' in message
+    assert 'as it was: make room' in message
+    assert isinstance(info.value, UserError)
+    assert not names(tmp_path, f'*{INCOMPLETE}')
+    pointer = (tmp_path / 'last_checkpoint').read_text()
+    assert pointer == str(tmp_path / 'iter_2.pth')
+    read(tmp_path / 'iter_2.pth')
+
+    make_runner(tmp_path, 6, resume=True, max_keep_ckpts=1).train()
     assert names(tmp_path) == {'iter_6.pth'}
 
 

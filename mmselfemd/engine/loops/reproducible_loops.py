@@ -15,6 +15,8 @@ from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
 from mmselfemd.random_state import derived_seed, seed_generators
 from mmselfemd.registry import LOOPS
 
+from .batch_layout import check_layout
+
 _POSITION = 'train_position'
 
 
@@ -35,7 +37,7 @@ class _ReproducibleLoop:
     ) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(dataloader, seed=runner.seed)
-        counts = _accumulative_counts(runner.optim_wrapper)
+        self.counts = counts = _accumulative_counts(runner.optim_wrapper)
         length = len(dataloader)
         loader = SeededDataLoader(dataloader, self.endless, counts)
         if len(loader) < length:
@@ -49,6 +51,12 @@ class _ReproducibleLoop:
 
     def _start_at(self, position: int) -> None:
         """Take the seed of the run, by now the checkpoint's if it resumes."""
+        check_layout(
+            self.runner.message_hub,
+            self.dataloader,
+            self.counts,
+            by_epoch=not self.endless,
+        )
         self.seed = self.runner.seed
         if self.runner._randomness_cfg.get('diff_rank_seed'):
             self.seed -= get_rank()  # mmengine has added it
@@ -95,8 +103,8 @@ class ReproducibleEpochBasedTrainLoop(_ReproducibleLoop, EpochBasedTrainLoop):
         Returns:
             nn.Module: The trained model.
         """
-        # Not from iterations and epochs: the length of an epoch may have
-        # changed, with the number of processes for instance.
+        # Written down by `run_iter`; mmengine's own loops write nothing, and
+        # their checkpoints go on at the start of the epoch.
         info = self.runner.message_hub.runtime_info
         epoch, position = info.get(_POSITION, (-1, 0))
         is_inside = self._iter > 0 and epoch == self._epoch

@@ -5,7 +5,7 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 from mmengine.logging import print_log
-from torch import nn
+from torch import Tensor, nn
 
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
@@ -137,6 +137,7 @@ def check_fits(
     found = {
         name.removeprefix('module.'): tuple(value.shape)
         for name, value in found.items()
+        if isinstance(value, Tensor)  # else another project's wrapping
     }
     wanted = {
         name: tuple(value.shape)

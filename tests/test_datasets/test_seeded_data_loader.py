@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from itertools import islice
 
 import mmengine.dataset.sampler as mmengine_sampler
 import numpy as np
@@ -28,6 +29,7 @@ class Draws(BaseDataset):
     """Draws from all three generators; item 4 is broken."""
 
     metainfo = dict(classes=('thing',))
+    broken = 4
 
     def __init__(self, size=11):
         self.size = size
@@ -39,10 +41,10 @@ class Draws(BaseDataset):
             for n in range(self.size)
         ]
 
-    @staticmethod
-    def draw(results):
+    @classmethod
+    def draw(cls, results):
         assert type(results['sample_idx']) is int
-        if results['number'] == 4:
+        if results['number'] == cls.broken:
             return None
         draws = random.random(), np.random.rand(), torch.rand(1).item()
         return results['number'], *draws
@@ -103,6 +105,34 @@ def test_an_item_depends_on_seed_epoch_and_index_alone(monkeypatch):
     for number in whole:
         assert whole[number] != other_epoch.get(number)
         assert whole[number] != other_seed.get(number)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize(
+    ('sampler', 'endless'), [(DefaultSampler, False), (InfiniteSampler, True)]
+)
+def test_an_epoch_is_the_same_however_it_is_dealt_out(
+    monkeypatch, sampler, endless, workers
+):
+    """Without a broken image, and with a share of the same size for each."""
+    monkeypatch.setattr(Draws, 'broken', -1)
+
+    def epochs(world_size):
+        found = []
+        for rank in range(world_size):
+            set_processes(monkeypatch, rank, world_size)
+            loader = make_loader(
+                sampler, endless=endless, size=12, num_workers=workers
+            )
+            loader.start_at(5, 0)
+            loader.set_epoch(0)
+            batches = islice(loader, 6 // world_size)
+            found += [item for batch in batches for item in batch]
+        return sorted(found)
+
+    alone = epochs(1)
+    assert [item[0] for item in alone] == list(range(12))
+    assert epochs(2) == epochs(3) == alone
 
 
 def test_what_was_drawn_before_does_not_matter():
@@ -248,6 +278,12 @@ def test_loaders_that_cannot_work_are_named():
         PositionedBatchSampler(
             BatchSampler(DefaultSampler([1]), 2, drop_last=True), endless=True
         )
+    wide_and_high = PositionedBatchSampler(
+        AspectRatioBatchSampler(DefaultSampler(Draws(3)), 3, drop_last=True),
+        endless=True,
+    )
+    with pytest.raises(UserError, match='makes no batch of 3 out of 3'):
+        next(iter(wide_and_high))
     with pytest.raises(UserError, match='over 7 batches.* has 6: lower'):
         make_loader(multiple_of=7)
     with pytest.raises(UserError, match='needs a batch sampler'):

@@ -38,6 +38,12 @@ def test_another_width_or_depth_is_named():
         check_fits(deeper, state, 'a.pth')
 
 
+def test_a_file_of_another_project_is_named():
+    content = dict(epoch=3, model=network().state_dict())
+    with pytest.raises(ValueError, match=r'a\.pth .*0\.weight: missing in'):
+        check_fits(network(), content, 'a.pth')
+
+
 def test_a_deeper_backbone_would_be_cut_and_is_refused():
     class Model(nn.Module):
         def __init__(self, depth):

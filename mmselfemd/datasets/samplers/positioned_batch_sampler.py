@@ -28,8 +28,8 @@ class PositionedBatchSampler(Sampler[list[EpochIndex]]):
             (``endless`` needs no such end). Defaults to 1.
 
     Raises:
-        UserValueError: If an epoch has no batch, too few for a step, or no
-            end.
+        UserValueError: If an epoch has no batch (which some batch samplers
+            tell only when they are asked), too few for a step, or no end.
     """
 
     def __init__(
@@ -83,4 +83,14 @@ class PositionedBatchSampler(Sampler[list[EpochIndex]]):
     def _epochs(self) -> Iterator[list[EpochIndex]]:
         for epoch in count():
             self.sampler.set_epoch(epoch)
-            yield from self.batch_sampler
+            has_batch = False
+            for batch in self.batch_sampler:
+                has_batch = True
+                yield batch
+            if not has_batch:
+                raise UserValueError(
+                    f'{type(self.batch_sampler).__name__} makes no batch of '
+                    f'{self.batch_size} out of {len(self.sampler)} images: '
+                    'add images, lower train_dataloader.batch_size, or set '
+                    'its drop_last=False'
+                )

@@ -43,15 +43,32 @@ def check_finite_state(runner: Runner, last_checkpoint: str | None) -> None:
         raise NonFiniteCheckpointError(
             f'Iteration {runner.iter + 1}: {count} tensors hold NaN or '
             f'infinity, such as {", ".join(names[:_MAX_NAMED])}. Nothing was '
-            'saved. '
-            + (
-                f'The last checkpoint is {last_checkpoint}: go on from it '
-                '(--resume) '
-                if last_checkpoint
-                else 'No checkpoint was saved before: start again '
-            )
-            + 'with a lower optim_wrapper.optimizer.lr, or without --amp.'
+            f'saved. {way_out(last_checkpoint)}'
         )
+
+
+def way_out(last_checkpoint: str | None) -> str:
+    """What to do after a run that was stopped by NaN.
+
+    Args:
+        last_checkpoint (str, optional): What was saved before.
+
+    Returns:
+        str: For the end of the error.
+    """
+    if last_checkpoint is None:
+        return (
+            'No checkpoint was saved before: start again with a lower '
+            'optim_wrapper.optimizer.lr, or without --amp.'
+        )
+    # A resume takes learning rate and schedules from the checkpoint, whatever
+    # the config says; and, as it was, the run would meet the same NaN.
+    return (
+        f'The last checkpoint is {last_checkpoint}: go on from it with '
+        '--resume and without --amp, or with optim_wrapper.clip_grad='
+        '"dict(max_norm=...)"; or start from its weights (load_from, without '
+        '--resume) with a lower optim_wrapper.optimizer.lr.'
+    )
 
 
 def non_finite_tensors(state: Any, name: str = '') -> Iterator[str]:

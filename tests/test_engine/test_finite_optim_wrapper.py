@@ -65,7 +65,10 @@ def test_step_leaves_no_trace(tmp_path, logged, what):
     assert line.endswith('8.jpg, 9.jpg, 10.jpg, 11.jpg')
 
     plain = train(
-        tmp_path / 'plain', bad=bad, wrapper={'type': 'OptimWrapper'}
+        tmp_path / 'plain',
+        bad=bad,
+        wrapper={'type': 'OptimWrapper'},
+        checkpoint=dict(check_finite=False),
     )
     assert not is_finite(plain.states[3])  # else nothing would be shown
 
@@ -125,6 +128,46 @@ def test_run_stops_after_too_many_in_a_row(tmp_path):
     )
     checkpoint = torch.load(tmp_path / 'iter_6.pth')
     assert is_finite(checkpoint['state_dict'])
+
+
+def test_the_way_out_leads_out(tmp_path):
+    """Learning rate and schedules are the checkpoint's, clipping is not."""
+    make_runner(tmp_path, iterations=2).train()
+    other = dict(
+        optimizer=dict(type='SGD', lr=0.001), clip_grad=dict(max_norm=1e-9)
+    )
+    recorder = Recorder()
+    runner = make_runner(
+        tmp_path,
+        iterations=4,
+        resume=True,
+        wrapper=other,
+        hooks=[recorder],
+        param_scheduler=[],
+    )
+    runner.train()
+    assert runner.optim_wrapper.get_lr() == dict(lr=[0.05])
+    first, _, last = recorder.states
+    moved = [
+        (last[name] - first[name]).abs().max()
+        for name in ('query.0.weight', 'query.2.weight')
+    ]
+    momentum = max(
+        value.abs().max()
+        for name, value in first.items()
+        if name.startswith('momentum')
+    )
+    # What is left of the momentum, and nothing of a new gradient.
+    assert max(moved) <= 0.05 * (0.9 + 0.9**2) * momentum + 1e-6
+
+    start = make_runner(
+        tmp_path / 'anew',
+        iterations=1,
+        load_from=str(tmp_path / 'iter_2.pth'),
+        wrapper=other,
+    )
+    start.train()
+    assert start.optim_wrapper.get_lr() == dict(lr=[0.001])
 
 
 def test_run_that_never_saved_says_so(tmp_path):

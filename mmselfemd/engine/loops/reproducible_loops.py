@@ -37,9 +37,10 @@ class _ReproducibleLoop:
     ) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(dataloader, seed=runner.seed)
-        self.counts = counts = _accumulative_counts(runner.optim_wrapper)
+        counts = _accumulative_counts(runner.optim_wrapper)
         length = len(dataloader)
         loader = SeededDataLoader(dataloader, self.endless, counts)
+        self.accumulative_counts = counts
         if len(loader) < length:
             print_log(
                 f'Gradients are accumulated over {counts} batches: the last '
@@ -54,7 +55,7 @@ class _ReproducibleLoop:
         check_layout(
             self.runner.message_hub,
             self.dataloader,
-            self.counts,
+            self.accumulative_counts,
             by_epoch=not self.endless,
         )
         self.seed = self.runner.seed

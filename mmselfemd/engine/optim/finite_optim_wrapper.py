@@ -34,6 +34,7 @@ from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 
+from mmselfemd.engine.finite_state import way_out
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.errors import UserError
 from mmselfemd.registry import OPTIM_WRAPPERS
@@ -157,13 +158,7 @@ class _SkipNonFinite:
             raise NonFiniteStepsError(
                 f'{self.skipped_in_a_row} steps in a row had a non-finite '
                 f'loss or gradient, the last at iteration {iteration}; the '
-                'log names their images. '
-                + (
-                    f'The last checkpoint is {last}: go on from it (--resume) '
-                    if last
-                    else 'No checkpoint was saved yet: start again '
-                )
-                + 'with a lower optim_wrapper.optimizer.lr, or without --amp.'
+                f'log names their images. {way_out(last)}'
             )
 
     def _images(self, what: str) -> str:

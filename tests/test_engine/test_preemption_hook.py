@@ -1,5 +1,6 @@
 """SIGTERM and SIGUSR1: the step ends, a checkpoint is there, it goes on."""
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from mmselfemd.engine import PreemptionHook
 
@@ -83,6 +85,22 @@ def test_handlers_are_put_back(tmp_path):
     former = signal.getsignal(signal.SIGTERM)
     runner(tmp_path, iterations=1).train()
     assert signal.getsignal(signal.SIGTERM) is former
+
+
+class PoolOfProcesses(Hook):
+    """A metric's pool, as mmdet's VOCMetric has one, ended by SIGTERM."""
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
+        with multiprocessing.get_context('fork').Pool(2) as pool:
+            assert pool.map(abs, [-1, 2]) == [1, 2]
+        # Leaving has waited for both processes.
+
+
+@pytest.mark.timeout(60)
+def test_processes_forked_during_training_end_by_the_signal(tmp_path):
+    runner(tmp_path, PoolOfProcesses(), iterations=1).train()
 
 
 def test_at_the_end_of_an_epoch(tmp_path):

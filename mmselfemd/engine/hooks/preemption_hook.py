@@ -9,6 +9,7 @@ from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
@@ -24,6 +25,20 @@ from mmselfemd.registry import HOOKS
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 _INSIDE_EPOCH = 'preemption_ckpt'  # in the message hub: a checkpoint's name
+
+
+_LISTENING: WeakSet['PreemptionHook'] = WeakSet()
+
+
+def _forget_in_child() -> None:
+    # A forked process has no step to end. With our handler it would outlive
+    # the SIGTERM by which its pool ends it (that of mmdet's VOCMetric, say),
+    # and the pool would wait for ever.
+    for hook in _LISTENING:
+        hook._restore_handlers()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 @HOOKS.register_module()
@@ -92,6 +107,7 @@ class PreemptionHook(Hook):
             )
         self._checkpoint = hooks[0]
         self._received = self._agreed = self._num_steps = 0
+        _LISTENING.add(self)
         try:
             for number in self.signals:
                 self._former[number] = signal.signal(number, self._receive)
@@ -100,14 +116,21 @@ class PreemptionHook(Hook):
                 'PreemptionHook: not in the main thread, so that signals '
                 'end the run without a checkpoint.'
             )
-        self._has_ended = _spare_workers(runner.train_dataloader, self.signals)
+        loaders = [runner.train_dataloader]
+        if runner.val_loop is not None:
+            loaders.append(runner.val_dataloader)
+        self._has_ended = _spare_workers(loaders, self.signals)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
         self._has_ended.value = True
+        self._restore_handlers()
+        _LISTENING.discard(self)
+        self._former.clear()
+
+    def _restore_handlers(self) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        self._former.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number
@@ -216,8 +239,8 @@ class PreemptionHook(Hook):
         raise SystemExit(status)
 
 
-def _spare_workers(loader: DataLoader, signals: list[int]) -> Any:
-    """Let the workers of a loader live through the first signal.
+def _spare_workers(loaders: list[DataLoader], signals: list[int]) -> Any:
+    """Let the workers of loaders live through the first signal.
 
     Some send it to the whole group of processes (``timeout``, torchrun): a
     worker that dies of it would break the step that is to be ended. Workers
@@ -227,12 +250,13 @@ def _spare_workers(loader: DataLoader, signals: list[int]) -> Any:
     that is how Python ends what is left of them, and waits.
     """
     has_ended = RawValue('b', False)
-    loader.worker_init_fn = partial(
-        _init_worker,
-        former=loader.worker_init_fn,
-        signals=signals,
-        has_ended=has_ended,
-    )
+    for loader in loaders:
+        loader.worker_init_fn = partial(
+            _init_worker,
+            former=loader.worker_init_fn,
+            signals=signals,
+            has_ended=has_ended,
+        )
     # Before multiprocessing's own, which was registered earlier.
     atexit.register(setattr, has_ended, 'value', True)
     return has_ended

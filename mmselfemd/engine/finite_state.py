@@ -40,10 +40,12 @@ def check_finite_state(runner: Runner, last_checkpoint: str | None) -> None:
     names = sorted({name for named, _ in found for name in named})
     if names:
         count = max(count for _, count in found)
+        # `runner.iter` is one further at the end of an epoch.
+        iteration = runner.message_hub.get_info('iter', 0) + 1
         raise NonFiniteCheckpointError(
-            f'Iteration {runner.iter + 1}: {count} tensors hold NaN or '
-            f'infinity, such as {", ".join(names[:_MAX_NAMED])}. Nothing was '
-            f'saved. {way_out(last_checkpoint)}'
+            f'Iteration {iteration}: NaN or infinity in {count} of the '
+            f'tensors to be saved, such as {", ".join(names[:_MAX_NAMED])}. '
+            f'Nothing was saved. {way_out(last_checkpoint)}'
         )
 
 

@@ -47,6 +47,7 @@ TWO_PROCESSES = textwrap.dedent("""
     from types import SimpleNamespace
 
     import torch
+    from mmengine.logging import MessageHub
     from torch import distributed, nn
 
     from mmselfemd.engine.finite_state import (
@@ -60,7 +61,9 @@ TWO_PROCESSES = textwrap.dedent("""
     distributed.init_process_group(
         'gloo', init_method=f'file://{store}', rank=rank, world_size=2
     )
-    runner = SimpleNamespace(model=nn.BatchNorm1d(2), iter=4)
+    hub = MessageHub('two processes')
+    hub.update_info('iter', 4)
+    runner = SimpleNamespace(model=nn.BatchNorm1d(2), message_hub=hub)
     check_finite_state(runner, 'iter_2.pth')
     if rank == 1:  # without SyncBN statistics are each process's own
         runner.model.running_var.fill_(float('nan'))
@@ -88,6 +91,6 @@ def test_all_processes_stop_if_one_has_to(tmp_path):
         (tmp_path / f'error_{rank}').read_text() for rank in (0, 1)
     )
     assert first == second
-    assert 'Iteration 5: 1 tensors hold NaN or infinity' in first
+    assert 'Iteration 5: NaN or infinity in 1 of the tensors' in first
     assert 'such as model.running_var. Nothing was saved' in first
     assert 'The last checkpoint is iter_2.pth' in first

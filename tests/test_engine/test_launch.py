@@ -116,7 +116,7 @@ def test_resume_auto(tmp_path):
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'a.pth'))
     with pytest.raises(UserError, match='a.pth'):
         set_resume(cfg, 'auto')
-    (tmp_path / 'a.pth').touch()
+    torch.save({}, tmp_path / 'a.pth')
     set_resume(cfg, 'auto')
     assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
 

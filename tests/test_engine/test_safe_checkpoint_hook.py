@@ -640,6 +640,16 @@ def test_the_best_is_not_saved_either(tmp_path):
     assert not names(tmp_path)
 
 
+def test_the_iteration_is_right_at_the_end_of_an_epoch(tmp_path):
+    spoil = Spoil('weight', float('nan'), iteration=6)
+    runner = make_runner(tmp_path, custom_hooks=[spoil], by_epoch=True)
+    runner._train_loop = dict(by_epoch=True, max_epochs=2)
+    with pytest.raises(NonFiniteCheckpointError) as caught:
+        runner.train()
+    batches = len(runner.train_dataloader)
+    assert f'Iteration {2 * batches}: NaN' in str(caught.value)
+
+
 def test_infinity_on_purpose_can_be_saved(tmp_path):
     spoil = Spoil('buffer', float('inf'), iteration=6)
     make_runner(tmp_path, custom_hooks=[spoil], check_finite=False).train()

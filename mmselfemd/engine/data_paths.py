@@ -105,15 +105,22 @@ def _check_paths(node: Mapping, where: str) -> None:
         return
     if root:
         _check_path(root, f'{where}.data_root')
-    prefix = node.get('data_prefix') or {}
-    prefixes = (
-        {'data_prefix': prefix}
-        if isinstance(prefix, str)
-        else {f'data_prefix.{name}': path for name, path in prefix.items()}
-    )
-    for name, path in {'ann_file': node.get('ann_file'), **prefixes}.items():
-        if isinstance(path, str) and path:
-            _check_path(os.path.join(root, path), f'{where}.{name}')
+    for name in ('ann_file', 'data_prefix'):
+        for setting, path in _named(node.get(name), f'{where}.{name}'):
+            if isinstance(path, str) and path:
+                _check_path(os.path.join(root, path), setting)
+
+
+def _named(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """A setting's one path, or each of several, with its dotted name."""
+    if isinstance(value, Mapping):
+        for name, child in value.items():
+            yield f'{where}.{name}', child
+    elif isinstance(value, list | tuple):
+        for position, child in enumerate(value):
+            yield f'{where}.{position}', child
+    else:
+        yield where, value
 
 
 def _check_path(path: str, setting: str) -> None:

@@ -48,7 +48,7 @@ def test_selection_is_that_of_mmengine():
     assert list(paths.select(-2)) == PATHS[-2:]
     assert list(paths.select([3, -1, 0])) == [PATHS[3], PATHS[-1], PATHS[0]]
     with pytest.raises(TypeError, match='int or a sequence'):
-        paths.select('first')
+        paths.select(1.5)
     with pytest.raises(IndexError):
         paths.select([6])
 

@@ -56,6 +56,129 @@ def test_missing_and_empty_are_named(tmp_path):
         UnlabelledDataset(str(tmp_path), ann_file='list.txt')
 
 
+def paths(dataset):
+    return [dataset.get_data_info(i)['img_path'] for i in range(len(dataset))]
+
+
+def test_a_folder_is_in_the_order_of_its_sorted_paths(tmp_path):
+    wanted = [
+        'a/z.jpg',
+        'a-b/1.PNG',
+        'a.jpg',
+        'a0/b/c.jpg',
+        'a0/b.jpg',
+        'Z.JPG',
+    ]
+    for name in (*wanted, 'a/note.txt', '.hidden.jpg'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'a' / 'nowhere.jpg').symlink_to(tmp_path / 'gone')
+    found = paths(UnlabelledDataset(str(tmp_path)))
+    assert found == sorted(str(tmp_path / name) for name in wanted)
+
+
+def test_several_folders_follow_each_other(image_folder, tmp_path):
+    other = tmp_path / 'other'
+    other.mkdir()
+    (other / 'x.jpg').touch()
+    dataset = UnlabelledDataset(
+        str(tmp_path), data_prefix=['other', 'images/more/', str(image_folder)]
+    )
+    assert paths(dataset) == [
+        str(other / 'x.jpg'),
+        str(image_folder / 'more' / '6.jpg'),
+        str(image_folder / 'more' / '7.jpg'),
+        *paths(UnlabelledDataset(str(image_folder))),
+    ]
+    (other / 'x.jpg').unlink()
+    with pytest.raises(FileNotFoundError, match="no image below '.*other'"):
+        UnlabelledDataset(str(tmp_path), data_prefix=['images', 'other'])
+
+
+def test_lists_with_one_folder_or_a_folder_each(image_folder, tmp_path):
+    more = image_folder / 'more'
+    # As VOC's: without the ending. Windows' line ends, blank lines.
+    (tmp_path / 'first.txt').write_text('3\r\n\r\n1\r\n')
+    (tmp_path / 'second.txt').write_text(f'7\n{image_folder}/0\n')
+    lists = ['first.txt', 'second.txt']
+    both = UnlabelledDataset(
+        str(tmp_path),
+        data_prefix=['images', 'images/more'],
+        ann_file=lists,
+        img_suffix='.jpg',
+    )
+    wanted = [
+        str(path)
+        for path in (
+            image_folder / '3.jpg',
+            image_folder / '1.jpg',
+            more / '7.jpg',
+            image_folder / '0.jpg',  # an absolute line stays as it is
+        )
+    ]
+    assert paths(both) == wanted
+    (tmp_path / 'second.txt').write_text('more/7\n0\n')
+    one = UnlabelledDataset(
+        str(tmp_path), data_prefix='images', ann_file=lists, img_suffix='.jpg'
+    )
+    assert paths(one) == wanted
+    mixed = UnlabelledDataset(
+        str(tmp_path),
+        data_prefix=['images', 'images/more'],
+        ann_file=['first.txt', ''],
+        img_suffix='.jpg',
+    )
+    assert paths(mixed) == [*wanted[:2], str(more / '6.jpg'), wanted[2]]
+    with pytest.raises(ValueError, match='3 folders .* 2 list files'):
+        UnlabelledDataset(
+            str(tmp_path), data_prefix=['images'] * 3, ann_file=lists
+        )
+
+
+def test_a_list_that_does_not_fit_the_files_is_refused(image_folder, tmp_path):
+    def build(*lines):
+        (tmp_path / 'list.txt').write_text('\n'.join(lines))
+        return UnlabelledDataset(
+            str(image_folder), ann_file=str(tmp_path / 'list.txt')
+        )
+
+    with pytest.raises(
+        FileNotFoundError, match=r"list.txt' names '.*/1', .*1 of 1 names"
+    ):
+        build('1')
+    with pytest.raises(FileNotFoundError, match='without a label'):
+        build('1.jpg 0', '2.jpg 0')
+    with pytest.raises(FileNotFoundError, match='gone/1.jpg'):
+        build(*['0.jpg'] * 500, *['gone/1.jpg'] * 500)
+    # A few missing ones are broken images like others.
+    assert len(build(*['0.jpg'] * 990, *['gone.jpg'] * 10)) == 1000
+
+
+def test_a_subset_is_that_of_any_data_set(image_folder, our_scope):
+    whole = UnlabelledDataset(str(image_folder), pipeline=LOAD)
+    for indices in (3, -3, [5, 0, -1]):
+        numbers = (
+            list(range(8))[:indices]
+            if indices == 3
+            else list(range(8))[indices:]
+            if indices == -3
+            else indices
+        )
+        wanted = [paths(whole)[number] for number in numbers]
+        part = UnlabelledDataset(
+            str(image_folder), pipeline=LOAD, indices=indices
+        )
+        assert paths(part) == paths(whole.get_subset(indices)) == wanted
+        assert part[0]['img_path'] == wanted[0]
+        in_place = UnlabelledDataset(str(image_folder))
+        in_place.get_subset_(indices)
+        assert paths(in_place) == wanted
+    assert len(whole) == 8
+    assert whole.get_data_info(-1)['sample_idx'] == 7
+    lazy = UnlabelledDataset(str(image_folder), lazy_init=True)
+    assert not len(lazy.data_list) and len(lazy) == 8
+
+
 def png_that_claims(width, height):
     """A PNG whose header says so, with nothing behind it."""
     header = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)

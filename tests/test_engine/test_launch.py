@@ -144,6 +144,8 @@ def test_data_paths(tmp_path):
         (dict(ann_file='gone.json'), 'ann_file'),
         (dict(data_prefix=dict(img='gone')), 'data_prefix.img'),
         (dict(data_prefix='gone'), 'data_prefix'),
+        (dict(data_prefix=['images/', 'gone']), 'data_prefix.1'),
+        (dict(ann_file=['gone.txt', '']), 'ann_file.0'),
     ]:
         before = dict(inner)
         inner.update(change)

@@ -1,6 +1,7 @@
 """What mmengine's runner calls: hooks and optimiser wrappers."""
 
 from .hooks import (
+    ChannelsLastHook,
     CollapseMonitorHook,
     InitialValidationHook,
     MatchingPictureHook,
@@ -19,6 +20,8 @@ from .loops import (
 from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 
 __all__ = [
+    'ChannelsLastHook',
+    'ChannelsLastHook',
     'CollapseMonitorHook',
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',

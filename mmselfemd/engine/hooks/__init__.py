@@ -1,5 +1,6 @@
 """Hooks, each in a file of its own."""
 
+from .channels_last_hook import ChannelsLastHook
 from .collapse_monitor_hook import CollapseMonitorHook
 from .initial_validation_hook import InitialValidationHook
 from .matching_picture_hook import MatchingPictureHook
@@ -12,6 +13,8 @@ from .safe_checkpoint_hook import SafeCheckpointHook
 from .transport_monitor_hook import TransportMonitorHook
 
 __all__ = [
+    'ChannelsLastHook',
+    'ChannelsLastHook',
     'CollapseMonitorHook',
     'InitialValidationHook',
     'MatchingPictureHook',

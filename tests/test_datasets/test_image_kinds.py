@@ -152,7 +152,7 @@ def test_broken_ones_are_skipped_and_named(tmp_path, logged, kind, lazy):
     results = transform(dict(img_path=str(tmp_path / 'image.jpg')))
     if results is not None:  # a whole header, so that it shows when decoded
         results = CutViews(VIEWS)(results)
-    assert results is None and transform.num_broken == 1
+    assert results is None and transform.broken.num_broken == 1
     assert len(logged) == 1 and 'image.jpg' in logged[0]
     assert reason in logged[0] and 'takes its place' in logged[0]
 

@@ -213,7 +213,7 @@ def test_the_log_of_broken_images_is_bounded(tmp_path, logged):
     load = LoadImage(max_warnings=2)
     for index in range(5):
         assert load(dict(img_path=str(tmp_path / f'{index}.jpg'))) is None
-    assert load.num_broken == 5 and len(logged) == 2
+    assert load.broken.num_broken == 5 and len(logged) == 2
     assert 'in silence' in logged[-1]
 
 

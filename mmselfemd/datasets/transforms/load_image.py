@@ -1,12 +1,11 @@
 """Decode an image, or say why not and go on."""
 
-import logging
 from functools import partial
 
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
-from mmengine.logging import print_log
 
+from mmselfemd.datasets.broken_images import BrokenImages
 from mmselfemd.registry import TRANSFORMS
 
 from .encoded_image import (
@@ -22,8 +21,9 @@ class LoadImage(BaseTransform):
     """Decode an image file; skip what does not decode.
 
     One broken file must not end a run of days. The dataset takes another
-    image in its place (``BaseDataset.max_refetch``), and the log names it.
-    mmcv's ``LoadImageFromFile(ignore_empty=True)`` skips without a word.
+    image in its place (``BaseDataset.max_refetch``), and the log names it;
+    when too many are broken, the run stops: see :class:`BrokenImages`. mmcv's
+    ``LoadImageFromFile(ignore_empty=True)`` skips without a word.
 
     Required key: ``img_path``. Added keys: ``img`` (BGR, uint8, (H, W, 3), or
     an :class:`EncodedImage`), ``img_shape``, ``ori_shape``.
@@ -32,10 +32,18 @@ class LoadImage(BaseTransform):
         max_warnings (int): Broken files named in the log by each worker;
             later ones are skipped in silence. Defaults to 10.
         backend_args (dict, optional): The file backend, see
-            :func:`mmengine.fileio.get`. Defaults to None: the local disk.
+            :func:`mmengine.fileio.get`, such as
+            ``dict(backend='lmdb', db_path=DIR)``; ``img_path`` is then the
+            key. Defaults to None: the local disk.
         lazy (bool): Read no more than the header of a JPEG, and leave it to
             :class:`CutViews` to decode it at a scale at which its crops lose
             nothing. Defaults to False.
+        max_broken_share (float): The run stops when more than this share of
+            the images is broken; 1 never stops it. Each worker counts for
+            itself, from 100 images on. Defaults to 0.1.
+
+    Raises:
+        UserValueError: If ``max_broken_share`` is not in [0, 1].
     """
 
     def __init__(
@@ -43,11 +51,11 @@ class LoadImage(BaseTransform):
         max_warnings: int = 10,
         backend_args: dict | None = None,
         lazy: bool = False,
+        max_broken_share: float = 0.1,
     ) -> None:
-        self.max_warnings = max_warnings
         self.backend_args = backend_args
         self.lazy = lazy
-        self.num_broken = 0
+        self.broken = BrokenImages(max_warnings, max_broken_share)
 
     def transform(self, results: dict) -> dict | None:
         """Decode ``results['img_path']``.
@@ -57,34 +65,26 @@ class LoadImage(BaseTransform):
 
         Returns:
             dict | None: The same with the image, or None if it is broken.
+
+        Raises:
+            TooManyBrokenImagesError: If too many are broken.
         """
+        self.broken.num_read += 1
         path = results['img_path']
         try:
             content = get(path, backend_args=self.backend_args)
+            if content is None:  # what LmdbBackend gives
+                raise BrokenImageError('there is no such key')
             size = jpeg_size(content)
             if self.lazy and size:
-                image = EncodedImage(content, size, partial(self._warn, path))
+                image = EncodedImage(
+                    content, size, partial(self.broken.add, path)
+                )
             else:
                 image = decode_image(content)
         except (OSError, BrokenImageError) as error:
-            self._warn(path, str(error).strip())
+            self.broken.add(path, str(error).strip())
             return None
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
-
-    def _warn(self, path: str, reason: str) -> None:
-        self.num_broken += 1
-        if self.num_broken > self.max_warnings:
-            return
-        last = (
-            '; further ones are skipped in silence'
-            if self.num_broken == self.max_warnings
-            else ''
-        )
-        print_log(
-            f'Skipped the image {path}: {reason}. Another one takes its place'
-            f'{last}.',
-            logger='current',
-            level=logging.WARNING,
-        )

@@ -39,6 +39,8 @@ class PhotometricPreprocessor(SelfSupDataPreprocessor):
         **kwargs: The same.
     """
 
+    # Other changes with every batch: compiled, they would be compiled anew.
+    @torch.compiler.disable
     @torch.no_grad()
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make a batch ready for the network.

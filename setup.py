@@ -73,8 +73,10 @@ class BuildWithMim(build_py):
 EXTRAS = {
     'mmcv': ['mmcv>=2.0.1,<2.2'],
     'analysis': ['geomloss>=0.3', 'pot>=0.9'],
+    'lmdb': ['lmdb'],
     'tests': [
         'geomloss>=0.3',
+        'lmdb',
         'modelindex',
         'pot>=0.9',
         'pytest>=7',

@@ -1,0 +1,218 @@
+"""Speed of a training step, where its time goes, and mmpretrain's BYOL.
+
+Whole steps in turn: of a config's model, of BYOL of the same backbone and
+widths by this package, and of mmpretrain's BYOL; these two on the same two
+views. Normalised images go straight into the model, without a data
+preprocessor. Compare the ratios; the times themselves depend on the machine
+and on what else it does. See docs/step.md.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from step_contestants import (
+    config_step,
+    mmpretrain_byol_step,
+    our_byol_step,
+)
+from step_memory import step_memory
+from step_parts import Stopwatch, dense_head_alone, emd_alone
+from torch import Tensor
+
+import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError
+from mmselfemd.visualization.view_pipeline import cut_views_of, view_pipeline
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='of a Self-EMD or BYOL run')
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=5, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--mmpretrain-amp',
+        action='store_true',
+        help="let mmpretrain's BYOL use AMP; by default it has float32 and "
+        "mmengine's plain optimiser wrapper, whatever the config sets",
+    )
+    parser.add_argument(
+        '--memory',
+        type=int,
+        metavar='BATCH',
+        help='instead: compute what a step of so many images keeps in memory',
+    )
+    parser.add_argument('--json', type=Path, metavar='OUT')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptionsAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, switches too',
+    )
+    return parser.parse_args()
+
+
+def make_views(cfg: Config, batch_size: int) -> list[Tensor]:
+    """Noise, as large as the views of the config."""
+    views = cut_views_of(view_pipeline(cfg))['views']
+    return [
+        torch.randn(
+            batch_size, 3, view['size'], view['size'], device=get_device()
+        )
+        for view in views
+    ]
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Time of a call, with all that it leaves to the device."""
+    start = time.perf_counter()
+    function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def in_turns(
+    contestants: dict[str, Callable[[], object]], repeats: int
+) -> dict[str, list[float]]:
+    """Seconds of each contestant in each round, after one to warm up.
+
+    Every second round goes backwards, so that nobody is always first.
+    """
+    times = {name: [] for name in contestants}
+    order = list(contestants)
+    for turn in track(range(repeats + 1), description='rounds'):
+        for name in order if turn % 2 else reversed(order):
+            elapsed = seconds(contestants[name])
+            if turn:
+                times[name].append(elapsed)
+    return times
+
+
+def ratio(
+    times: dict[str, list[float]], numerator: str, denominator: str
+) -> float:
+    """Median over the rounds of one contestant's time over another's."""
+    pairs = zip(times[numerator], times[denominator], strict=True)
+    return median(a / b for a, b in pairs)
+
+
+def peak_memory() -> int:
+    """Bytes at most in use: tensors on a GPU, else the whole process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def measure(cfg: Config, args: argparse.Namespace) -> dict:
+    """Time the contestants and the parts of the config's step."""
+    views = make_views(cfg, args.batch_size)
+    step = config_step(cfg, views)
+    for _ in range(2):  # the optimiser's state is there from the second on
+        step()
+    memory = peak_memory()  # before there are others
+    stopwatch = Stopwatch(step)
+    contestants = {
+        'step': step,
+        'step_in_parts': stopwatch,
+        'emd': emd_alone(step),
+        'dense_head': dense_head_alone(step),
+        'byol_step': our_byol_step(cfg, views[:2]),
+        'mmpretrain_byol_step': mmpretrain_byol_step(
+            cfg, views[:2], args.mmpretrain_amp
+        ),
+    }
+    times = in_turns(contestants, args.repeats)
+    medians = {name: median(each) for name, each in times.items()}
+    return dict(
+        device=get_device(),
+        threads=torch.get_num_threads(),
+        batch_size=args.batch_size,
+        view_sizes=[view.shape[-1] for view in views],
+        images_per_second=args.batch_size / medians['step'],
+        peak_memory_bytes=memory,
+        breakdown=stopwatch.shares(),
+        emd_overhead=ratio(times, 'emd', 'step'),
+        dense_head_overhead=ratio(times, 'dense_head', 'step'),
+        speedup_over_mmpretrain=ratio(
+            times, 'mmpretrain_byol_step', 'byol_step'
+        ),
+        seconds=medians,
+        rounds=times,
+    )
+
+
+def show(figures: dict) -> None:
+    """Print what was measured."""
+    parts = Table('part of a step', 'share')
+    for name, share in figures['breakdown'].items():
+        parts.add_row(name, f'{share:.1%}')
+    kind = 'of tensors' if figures['device'] != 'cpu' else 'of the process'
+    table = Table('', '')
+    for name in ('step', 'byol_step', 'mmpretrain_byol_step'):
+        table.add_row(f'{name}, ms', f'{1e3 * figures["seconds"][name]:.1f}')
+    table.add_row('images per second', f'{figures["images_per_second"]:.2f}')
+    peak = figures['peak_memory_bytes'] / 2**30
+    table.add_row(f'peak memory {kind}, GiB', f'{peak:.2f}')
+    table.add_section()
+    for name in ('emd_overhead', 'dense_head_overhead'):
+        table.add_row(name, f'{figures[name]:.2%}')
+    speedup = figures['speedup_over_mmpretrain']
+    table.add_row('speedup_over_mmpretrain', f'{speedup:.3f}')
+    console = Console()
+    console.print(parts)
+    console.print(table)
+
+
+def show_memory(figures: dict) -> None:
+    """Print what was computed."""
+    table = Table('GiB, computed, not measured', *figures)
+    for name in next(iter(figures.values())):
+        table.add_row(
+            name, *(f'{each[name] / 2**30:.2f}' for each in figures.values())
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    """Time, or compute; print and save."""
+    args = parse_args()
+    for name in ('batch_size', 'repeats', 'memory'):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            option = name.replace('_', '-')
+            raise UserError(f'--{option} must be at least 1, got {value}')
+    cfg = load_config(args.config, cfg_options=args.cfg_options)
+    MMLogger.get_current_instance().setLevel('WARNING')
+    if args.memory:
+        figures = step_memory(cfg, make_views(cfg, 4), args.memory)
+        show_memory(figures)
+    else:
+        figures = measure(cfg, args)
+        show(figures)
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(figures, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

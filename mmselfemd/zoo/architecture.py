@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmselfemd.errors import UserValueError
 
-__all__ = ['build_backbone', 'infer_architecture', 'missing_and_left']
+__all__ = ['build_backbone', 'infer_architecture', 'tensors_of']
 
 _DEPTHS = {
     ('basic', (2, 2, 2, 2)): 18,
@@ -108,45 +108,42 @@ def build_backbone(architecture: dict, style: str = 'pytorch') -> nn.Module:
     return backbone(style=style, **config)
 
 
-def missing_and_left(
-    architecture: dict, weights: dict[str, Tensor]
-) -> tuple[list[str], list[str]]:
-    """Compare names with those of the architecture.
+def tensors_of(architecture: dict) -> dict[str, torch.Size]:
+    """List the tensors that a backbone has.
 
     Args:
         architecture (dict): What :func:`infer_architecture` returned.
-        weights (dict[str, Tensor]): Our names and their tensors.
 
     Returns:
-        tuple[list[str], list[str]]: The names that ``weights`` lacks, and
-        those that the architecture lacks. The batch counters of batch norm,
-        which nothing depends on and older files lack, are not missed.
+        dict[str, torch.Size]: Our names and the shapes.
     """
     with torch.device('meta'):
-        wanted = build_backbone(architecture).state_dict()
-    missing = [
-        name
-        for name in wanted
-        if name not in weights and not name.endswith('num_batches_tracked')
-    ]
-    return missing, [name for name in weights if name not in wanted]
+        backbone = build_backbone(architecture)
+    return {name: value.shape for name, value in backbone.state_dict().items()}
 
 
 def _check_shapes(
     architecture: dict, weights: dict[str, Tensor], source: str
 ) -> None:
-    with torch.device('meta'):
-        wanted = build_backbone(architecture).state_dict()
-    missing, left = missing_and_left(architecture, weights)
+    wanted = tensors_of(architecture)
+    # Older files lack BN's batch counters, which nothing depends on.
+    missing = [
+        name
+        for name in wanted
+        if name not in weights and not name.endswith('num_batches_tracked')
+    ]
     misshapen = [
-        f'{name} is {tuple(weights[name].shape)} instead of '
-        f'{tuple(value.shape)}'
-        for name, value in wanted.items()
-        if name in weights and weights[name].shape != value.shape
+        f'{name} is {tuple(weights[name].shape)} instead of {tuple(shape)}'
+        for name, shape in wanted.items()
+        if name in weights and weights[name].shape != shape
     ]
     # A tensor more inside a stage is another network, not a head.
     stages = {name.split('.')[0] for name in wanted}
-    foreign = [name for name in left if name.split('.')[0] in stages]
+    foreign = [
+        name
+        for name in weights
+        if name not in wanted and name.split('.')[0] in stages
+    ]
     if missing or misshapen or foreign:
         raise UserValueError(
             f'{source} does not fit '

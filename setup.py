@@ -74,6 +74,7 @@ EXTRAS = {
     'mmcv': ['mmcv>=2.0.1,<2.2'],
     'analysis': ['geomloss>=0.3', 'pot>=0.9'],
     'lmdb': ['lmdb'],
+    'safetensors': ['safetensors'],
     'tests': [
         'geomloss>=0.3',
         'lmdb',
@@ -81,6 +82,8 @@ EXTRAS = {
         'pot>=0.9',
         'pytest>=7',
         'pytest-timeout',
+        'safetensors',
+        'timm',
     ],
 }
 EXTRAS['all'] = sorted({item for items in EXTRAS.values() for item in items})
@@ -96,6 +99,7 @@ setup(
     package_data={'mmselfemd.results': ['paper_tables.yml']},
     python_requires='>=3.10',
     install_requires=[
+        'filelock',
         'matplotlib',
         'mmdet>=3.3,<3.4',
         'mmengine>=0.10.4,<0.11',

@@ -266,6 +266,11 @@ def _put(database, items: Sequence[tuple[str, bytes]]) -> None:
             return
         except lmdb.MapFullError:
             database.set_mapsize(2 * database.info()['map_size'])
+        except lmdb.DiskError as error:
+            raise UserError(
+                f"'{database.path()}': {error}. What is stored stays; make "
+                'room, and run the same command again'
+            ) from error
 
 
 def _check(

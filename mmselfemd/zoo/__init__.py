@@ -4,6 +4,7 @@ Importing it registers ``mmselfemd://NAME`` and puts every checkpoint loader
 of mmengine behind a guard that runs no code of a file.
 """
 
+from .download import DownloadError, download_model
 from .extract import extract_backbone
 from .index import WeightsNotPublishedError, read_model_index
 from .loading import UnsafeCheckpointError, state_dict_of
@@ -11,9 +12,11 @@ from .saving import AtomicLocalBackend, atomic_write, to_plain
 
 __all__ = [
     'AtomicLocalBackend',
+    'DownloadError',
     'UnsafeCheckpointError',
     'WeightsNotPublishedError',
     'atomic_write',
+    'download_model',
     'extract_backbone',
     'read_model_index',
     'state_dict_of',

@@ -5,21 +5,29 @@ same files that OpenMMLab's tools read.
 """
 
 import difflib
+import os
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import yaml
-from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.errors import (
+    UserError,
+    UserFileNotFoundError,
+    UserValueError,
+)
 
 __all__ = [
     'WeightsNotPublishedError',
+    'file_name',
     'find_model',
-    'load_from_zoo',
     'read_model_index',
 ]
 
 SCHEME = 'mmselfemd://'
+
+#: The environment variable that names a folder of weights, or a mirror.
+ZOO = 'MMSELFEMD_ZOO'
 
 
 class WeightsNotPublishedError(UserError):
@@ -64,16 +72,23 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
 def find_model(filename: str, root: str | Path | None = None) -> dict:
     """Look up a model that has weights.
 
+    Where the environment variable ``MMSELFEMD_ZOO`` names a folder, a file
+    there comes first: of the published file's name, or ``NAME.pth`` for a
+    model without published weights. Where it is an address (with ``://``), it
+    stands in for the server and path of the published one.
+
     Args:
         filename (str): ``mmselfemd://NAME``.
         root (str or Path, optional): Same as :func:`read_model_index`.
             Defaults to None.
 
     Returns:
-        dict: Its entry in the index, with ``Weights``.
+        dict: Its entry in the index. ``Weights`` is the place that they are
+        taken from: a path or a URL.
 
     Raises:
         UserValueError: If the index has no such model.
+        UserFileNotFoundError: If ``MMSELFEMD_ZOO`` is no folder.
         WeightsNotPublishedError: If the model has no weights. The message
             says how to train it and how to use a file instead.
     """
@@ -87,37 +102,38 @@ def find_model(filename: str, root: str | Path | None = None) -> dict:
             f'{", ".join(near or models) or "none"}.'
         )
     model = models[name]
-    if not model.get('Weights'):
+    weights = _place_of(model)
+    if not weights:
         raise WeightsNotPublishedError(
             f'{filename}: the weights of {name} are not published yet.\n'
             f'Train them: tools/dist_train.sh {model["Config"]} 8\n'
             'or take a file of your own: --cfg-options pretrained=PATH\n'
             'or start from random weights: --cfg-options pretrained=None'
         )
-    return model
+    return dict(model, Weights=weights)
 
 
-@CheckpointLoader.register_scheme(SCHEME, force=True)
-def load_from_zoo(
-    filename: str,
-    map_location: str | None = None,
-    root: str | Path | None = None,
-) -> dict:
-    """Load the weights of a model of this project by its name.
+def file_name(url: str) -> str:
+    """Take the name of the file out of an address.
 
     Args:
-        filename (str): ``mmselfemd://NAME``.
-        map_location (str, optional): Same as :func:`torch.load`.
-            Defaults to None.
-        root (str or Path, optional): Same as :func:`read_model_index`.
-            Defaults to None.
+        url (str): The address.
 
     Returns:
-        dict: The checkpoint.
-
-    Raises:
-        UserError: See :func:`find_model`.
+        str: The last part of its path.
     """
-    # The place for mirrors and for a check of the entry's SHA-256.
-    weights = find_model(filename, root)['Weights']
-    return CheckpointLoader.load_checkpoint(weights, map_location)
+    return os.path.basename(unquote(urlparse(url).path))
+
+
+def _place_of(model: dict) -> str | None:
+    """The path or URL that a model's weights are taken from, if any."""
+    published, zoo = model.get('Weights'), os.environ.get(ZOO)
+    if not zoo:
+        return published
+    file = file_name(published) if published else f'{model["Name"]}.pth'
+    if '://' in zoo:
+        return f'{zoo.rstrip("/")}/{file}' if published else None
+    if not os.path.isdir(zoo):
+        raise UserFileNotFoundError(f'{ZOO}={zoo}: there is no such folder.')
+    path = os.path.join(zoo, file)
+    return path if os.path.isfile(path) else published

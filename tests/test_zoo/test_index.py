@@ -1,12 +1,13 @@
 """``mmselfemd://NAME``."""
 
+import re
+
 import pytest
-import torch
 import yaml
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.zoo import WeightsNotPublishedError, read_model_index
-from mmselfemd.zoo.index import load_from_zoo
+from mmselfemd.zoo.index import find_model
 
 URL = 'https://example.org/selfemd.pth'
 
@@ -50,22 +51,9 @@ def test_index_is_read_in_order(root):
     ]
 
 
-def test_weights_come_from_their_url(root, monkeypatch):
-    weights, asked = dict(state_dict=dict(a=torch.ones(1))), []
-
-    def download(filename, map_location):
-        asked.append((filename, map_location))
-        return weights
-
-    monkeypatch.setitem(CheckpointLoader._schemes, 'https://', download)
-    loaded = load_from_zoo('mmselfemd://selfemd_r18', 'cpu', root=root)
-    assert loaded is weights
-    assert asked == [(URL, 'cpu')]
-
-
 def test_no_weights_answers_with_the_command(root):
     with pytest.raises(WeightsNotPublishedError) as error:
-        load_from_zoo('mmselfemd://selfemd_r50_coco_800e', root=root)
+        find_model('mmselfemd://selfemd_r50_coco_800e', root=root)
     message = str(error.value)
     assert 'selfemd_r50_coco_800e' in message
     assert 'tools/dist_train.sh configs/a/r50.py 8' in message
@@ -74,10 +62,40 @@ def test_no_weights_answers_with_the_command(root):
 
 def test_unknown_name_lists_near_ones(root):
     with pytest.raises(ValueError, match='selfemd_r50_coco_800e') as error:
-        load_from_zoo('mmselfemd://selfemd_r50_coco_80e', root=root)
+        find_model('mmselfemd://selfemd_r50_coco_80e', root=root)
     assert 'byol' not in str(error.value)
     with pytest.raises(ValueError, match='Names: .*byol'):
-        load_from_zoo('mmselfemd://zzz', root=root)
+        find_model('mmselfemd://zzz', root=root)
+
+
+@pytest.mark.parametrize('zoo', [None, '', 'https://mirror.org/zoo/'])
+def test_weights_come_from_their_url_or_its_mirror(root, monkeypatch, zoo):
+    monkeypatch.delenv('MMSELFEMD_ZOO', raising=False)
+    if zoo is not None:
+        monkeypatch.setenv('MMSELFEMD_ZOO', zoo)
+    found = find_model('mmselfemd://selfemd_r18', root)['Weights']
+    assert found == ('https://mirror.org/zoo/selfemd.pth' if zoo else URL)
+    with pytest.raises(WeightsNotPublishedError):  # a mirror mirrors
+        find_model('mmselfemd://byol', root)
+
+
+def test_a_folder_comes_first(root, tmp_path, monkeypatch):
+    folder = tmp_path / 'zoo'
+    monkeypatch.setenv('MMSELFEMD_ZOO', str(folder))
+    with pytest.raises(FileNotFoundError, match='MMSELFEMD_ZOO=.*zoo: there'):
+        find_model('selfemd_r18', root)
+    folder.mkdir()
+    assert find_model('selfemd_r18', root)['Weights'] == URL
+    for name in ('selfemd.pth', 'byol.pth'):
+        (folder / name).touch()
+    for name, file in (('selfemd_r18', 'selfemd.pth'), ('byol', 'byol.pth')):
+        assert find_model(name, root)['Weights'] == str(folder / file)
+
+
+def test_every_published_model_can_be_checked():
+    for name, model in read_model_index().items():
+        if model.get('Weights'):
+            assert re.fullmatch('[0-9a-f]{64}', model['SHA256']), name
 
 
 def test_scheme_is_registered_and_the_shipped_default_is_in_the_index():

@@ -3,7 +3,7 @@
 # and biases neither decay nor are they adapted. The epochs are ours: those of
 # the Self-EMD paper on COCO.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='FiniteOptimWrapper',  # leaves out a step with NaN
     optimizer=dict(
         type='mmpretrain.LARS', lr=4.8, momentum=0.9, weight_decay=1e-6
     ),

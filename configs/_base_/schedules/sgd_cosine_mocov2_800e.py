@@ -1,7 +1,7 @@
 # MoCo v2's optimisation: SGD, batch 256, a cosine that takes a step once an
 # epoch, no warm-up. The epochs are ours: those of the Self-EMD paper on COCO.
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='FiniteOptimWrapper',  # leaves out a step with NaN
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4),
 )
 

@@ -1,23 +1,28 @@
 """From a pre-training checkpoint to a backbone that a detector loads."""
 
-import ast
 import hashlib
+import io
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor
 
 from mmselfemd.errors import UserFileExistsError, UserValueError
 
+from .architecture import infer_architecture
+from .key_rules import PROJECTS
 from .loading import state_dict_of
+from .pixels import read_convention
+from .safetensors_file import safetensors_bytes
 from .saving import atomic_write
 
 __all__ = ['FORMATS', 'ExtractedBackbone', 'extract_backbone']
 
 #: What a backbone can be written for.
-FORMATS = ('mmdet',)
+FORMATS = ('mmdet', 'mmpretrain', 'torchvision', 'detectron2', 'timm')
 
 _PREFIX = 'backbone.'
 
@@ -32,9 +37,12 @@ class ExtractedBackbone(NamedTuple):
             counters of batch norm.
         size (int): The file's size in bytes.
         sha256 (str): The file's SHA-256, in hexadecimal.
-        pixels (dict): The ``mean``, ``std`` and ``channel_order`` of the
+        pixels (dict): The ``channel_order``, ``mean`` and ``std`` of the
             images that the backbone was trained on; empty where the
             checkpoint does not record them.
+        mapped (dict[str, str]): The checkpoint's names and those written.
+        left (list[str]): The checkpoint's names that are no part of the
+            query backbone: neck, head, key encoder.
     """
 
     path: Path
@@ -43,6 +51,8 @@ class ExtractedBackbone(NamedTuple):
     size: int
     sha256: str
     pixels: dict
+    mapped: dict[str, str]
+    left: list[str]
 
 
 def extract_backbone(
@@ -53,16 +63,26 @@ def extract_backbone(
 ) -> ExtractedBackbone:
     """Write the query backbone of a pre-training checkpoint to its own file.
 
-    The file holds tensors, strings and numbers alone. For ``mmdet`` the
-    names are the backbone's own (``conv1.weight``), as in torchvision's
-    files: ``init_cfg=dict(type='Pretrained', checkpoint=out)`` on the
-    detector's backbone loads it, without this package.
+    The file holds tensors, strings and numbers alone, and what the backbone
+    expects of its input (:mod:`mmselfemd.zoo.pixels`) where the layout has a
+    place for it. The layouts:
+
+    - ``mmdet``: the backbone's own names (``conv1.weight``);
+      ``init_cfg=dict(type='Pretrained', checkpoint=out)`` on the detector's
+      backbone loads it, without this package.
+    - ``mmpretrain``: the same names after ``backbone.``.
+    - ``torchvision`` and ``timm``: a bare state dict, for
+      ``load_state_dict``; it has no place for the pixels.
+    - ``detectron2``: names and wrapping of its model zoo, for
+      ``MODEL.WEIGHTS``.
 
     Args:
         checkpoint (str or Path): A checkpoint of SelfEMD or of another
-            self-supervised method of mmpretrain: a path, or any address that
-            mmengine's ``CheckpointLoader`` takes.
-        out (str or Path): The file to write. Its folder is made.
+            self-supervised method of mmpretrain, or a backbone that this
+            package wrote: a path, or any address that mmengine's
+            ``CheckpointLoader`` takes.
+        out (str or Path): The file to write, in the format of safetensors
+            where it ends so. Its folder is made.
         to (str): Whose names and layout the file has, one of
             :data:`FORMATS`. Defaults to 'mmdet'.
         force (bool): Whether to replace ``out`` if it exists.
@@ -74,7 +94,7 @@ def extract_backbone(
     Raises:
         FileExistsError: If ``out`` exists and ``force`` is not set.
         ValueError: If the checkpoint holds no backbone, or one with values
-            that are not finite.
+            that are not finite, or one that the project ``to`` does not have.
     """
     if to not in FORMATS:
         raise UserValueError(
@@ -89,13 +109,17 @@ def extract_backbone(
     loaded = CheckpointLoader.load_checkpoint(
         str(checkpoint), map_location='cpu', logger='silent'
     )
-    backbone = _query_backbone(
-        state_dict_of(loaded, str(checkpoint)), str(checkpoint)
-    )
-    pixels = _pixel_convention(loaded.get('meta'))
-    meta = dict(source=Path(checkpoint).name, format=to, **pixels)
+    recorded = loaded.get('meta')
+    weights = state_dict_of(loaded, str(checkpoint))
+    alone = isinstance(recorded, dict) and 'pixel_convention' in recorded
+    prefix = '' if alone and not _is_prefixed(weights) else _PREFIX
+    backbone = _query_backbone(weights, prefix, str(checkpoint))
+    convention = read_convention(recorded)
+    meta = dict(source=Path(checkpoint).name, format=to, **convention)
+    renamed = _rename(backbone, to, convention.get('style'), str(checkpoint))
+    content = _serialised(renamed, meta, to, out.suffix == '.safetensors')
     with atomic_write(out) as file:
-        torch.save(dict(state_dict=backbone, meta=meta), file)
+        file.write(content)
     return ExtractedBackbone(
         path=out,
         tensors=len(backbone),
@@ -104,19 +128,77 @@ def extract_backbone(
             for name, value in backbone.items()
             if not name.endswith('num_batches_tracked')
         ),
-        size=out.stat().st_size,
-        sha256=hashlib.sha256(out.read_bytes()).hexdigest(),
-        pixels=pixels,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        pixels=convention.get('pixel_convention', {}),
+        mapped={
+            prefix + old: new
+            for old, new in zip(backbone, renamed, strict=True)
+        },
+        left=[name for name in weights if not name.startswith(prefix)],
     )
 
 
-def _query_backbone(weights: dict, source: str) -> dict:
+def _rename(
+    backbone: dict[str, Tensor], to: str, style: str | None, source: str
+) -> dict[str, Tensor]:
+    """Give the tensors the names that they have in the project ``to``."""
+    if to == 'mmdet':
+        return backbone
+    if to == 'mmpretrain':
+        return {_PREFIX + name: value for name, value in backbone.items()}
+    kind = infer_architecture(backbone, source)['type']
+    if kind not in PROJECTS[to].networks:
+        raise UserValueError(
+            f'{source} is a {kind}: there is no table of its names in {to}. '
+            f'Known there are {", ".join(PROJECTS[to].networks)}.'
+        )
+    if style == 'caffe' and to != 'detectron2':
+        raise UserValueError(
+            f'{source} has the stride in the first 1x1 convolution '
+            f"(style='caffe'), and {to}'s networks in the 3x3: they would "
+            'compute something else with it.'
+        )
+    names = PROJECTS[to].theirs(backbone)
+    return {names[name]: value for name, value in backbone.items()}
+
+
+def _serialised(
+    weights: dict[str, Tensor], meta: dict, to: str, safetensors: bool
+) -> bytes:
+    """Lay the weights out as the project reads them."""
+    if safetensors:
+        return safetensors_bytes(weights, meta)
+    if to in ('torchvision', 'timm'):
+        content = weights
+    elif to == 'detectron2':
+        # What detectron2/checkpoint/detection_checkpoint.py looks for.
+        content = dict(
+            model=weights,
+            __author__='mmselfemd',
+            matching_heuristics=True,
+            meta=meta,
+        )
+    else:
+        content = dict(state_dict=weights, meta=meta)
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def _is_prefixed(weights: dict[str, Tensor]) -> bool:
+    return any(name.startswith(_PREFIX) for name in weights)
+
+
+def _query_backbone(
+    weights: dict[str, Tensor], prefix: str, source: str
+) -> dict[str, Tensor]:
     """Take ``backbone.*`` (never the key encoder's) and check its values."""
     # Copies: a slice of a larger storage would be saved with all of it.
     backbone = {
-        name.removeprefix(_PREFIX): value.clone()
+        name.removeprefix(prefix): value.clone()
         for name, value in weights.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(prefix)
     }
     if not backbone:
         found = Counter(name.split('.')[0] for name in weights)
@@ -137,46 +219,3 @@ def _query_backbone(weights: dict, source: str) -> dict:
             'diverged; take an earlier checkpoint.'
         )
     return backbone
-
-
-def _pixel_convention(meta: object) -> dict:
-    """Read mean, std and channel order from the text of the run's config.
-
-    The text is parsed, never executed.
-    """
-    text = meta.get('cfg') if isinstance(meta, dict) else None
-    try:
-        tree = ast.parse(text) if isinstance(text, str) else None
-    except SyntaxError:
-        tree = None
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Assign):
-            names = [getattr(target, 'id', None) for target in node.targets]
-        elif isinstance(node, ast.keyword):
-            names = [node.arg]
-        else:
-            continue
-        if 'data_preprocessor' in names and isinstance(node.value, ast.Call):
-            pixels = _pixel_arguments(node.value)
-            if pixels:
-                return pixels
-    return {}
-
-
-def _pixel_arguments(call: ast.Call) -> dict:
-    """Take mean, std and channel order from the call of one config dict."""
-    arguments = {}
-    for keyword in call.keywords:
-        try:
-            arguments[keyword.arg] = ast.literal_eval(keyword.value)
-        except ValueError:  # a nested dict(): not what is looked for
-            continue
-    if not {'mean', 'std'} <= arguments.keys():
-        return {}
-    # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
-    to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
-    return dict(
-        mean=list(arguments['mean']),
-        std=list(arguments['std']),
-        channel_order='RGB' if to_rgb else 'BGR',
-    )

@@ -11,9 +11,9 @@ from torch import Tensor
 from mmselfemd.errors import UserFileExistsError, UserValueError
 
 from .architecture import infer_architecture, tensors_of
-from .foreign_files import read_numpy_pickle
 from .key_rules import PROJECTS
 from .loading import state_dict_of
+from .numpy_pickle import read_numpy_pickle
 from .pixels import CONVENTIONS, read_convention
 from .saving import atomic_write
 
@@ -94,6 +94,7 @@ def import_backbone(
         )
     ours = {new: weights[old] for old, new in names.items()}
     architecture = infer_architecture(ours, source)
+    _check_known(architecture, project, source)
     wanted = tensors_of(architecture)
     mapped = {old: new for old, new in names.items() if new in wanted}
     meta = dict(
@@ -113,6 +114,15 @@ def import_backbone(
         missing=[name for name in wanted if name not in backbone],
         meta=meta,
     )
+
+
+def _check_known(architecture: dict, project: str, source: str) -> None:
+    known = PROJECTS[project].networks
+    if architecture['type'] not in known:
+        raise UserValueError(
+            f'{source} is a {architecture["type"]}, whose names in {project} '
+            f'are not known; known are {", ".join(known)}.'
+        )
 
 
 def _load(source: str) -> dict:

@@ -70,11 +70,13 @@ class Project:
         convention (str, optional): The key of
             :data:`~mmselfemd.zoo.pixels.CONVENTIONS` that holds for its
             weights. None where that depends on the file.
+        networks (tuple[str]): The types of backbones whose names are known.
     """
 
     prefixes: tuple[str, ...] = ('',)
     modules: dict[str, str] = field(default_factory=dict)
     convention: str | None = 'torchvision'
+    networks: tuple[str, ...] = ('ResNet', 'ResNeXt')
 
     def ours(self, names: Iterable[str]) -> dict[str, str]:
         """Rename what may belong to the backbone.
@@ -119,11 +121,14 @@ def _rename(name: str, modules: dict[str, str]) -> str:
     return f'{modules.get(module, module)}{dot}{tensor}'
 
 
-#: The projects, by the name that the tools take. Where it says how the names
-#: begin is given beside each.
+#: The projects, by the name that the tools take. Each says in which
+#: file of theirs the names are to be seen.
 PROJECTS: dict[str, Project] = {
     # torchvision.models: `fc` or `classifier` are left.
-    'torchvision': Project(modules=_torchvision_mobilenet_v2()),
+    'torchvision': Project(
+        modules=_torchvision_mobilenet_v2(),
+        networks=('ResNet', 'ResNeXt', 'MobileNetV2'),
+    ),
     # timm.models.resnet: torchvision's names.
     'timm': Project(),
     # A model zoo file: names alone; a trained detector of it:
@@ -134,7 +139,10 @@ PROJECTS: dict[str, Project] = {
         convention=None,
     ),
     # `backbone.` of every classifier and self-supervised method.
-    'mmpretrain': Project(prefixes=('backbone.', '')),
+    'mmpretrain': Project(
+        prefixes=('backbone.', ''),
+        networks=('ResNet', 'ResNeXt', 'MobileNetV2'),
+    ),
     # main_moco.py saves a DistributedDataParallel (`module.`);
     # detection/convert-pretrain-to-detectron2.py takes the query encoder.
     'moco': Project(prefixes=('module.encoder_q.',)),

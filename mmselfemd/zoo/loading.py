@@ -24,6 +24,8 @@ from mmselfemd.errors import (
     UserValueError,
 )
 
+from .safetensors_file import read_safetensors
+
 __all__ = ['UnsafeCheckpointError', 'weights_only', 'state_dict_of']
 
 _torch_load = torch.load
@@ -49,6 +51,8 @@ class UnsafeCheckpointError(UserError, RuntimeError):
 
 def _load_weights_only(source: str, file, *args, **kwargs) -> dict:
     """Stand in for ``torch.load``: weights-only whatever the caller asks."""
+    if str(file).endswith('.safetensors'):
+        return read_safetensors(file)
     kwargs.update(weights_only=True)
     try:
         with torch.serialization.safe_globals(_NUMPY_GLOBALS):

@@ -79,9 +79,10 @@ def test_tool_writes_the_query_backbone(tmp_path):
     assert written['meta'] == dict(
         source='iter_3.pth',
         format='mmdet',
-        mean=[1.0, 2.0, 3.0],
-        std=[4.0, 5.0, 6.0],
-        channel_order='RGB',
+        pixel_convention=dict(
+            channel_order='RGB', mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0]
+        ),
+        style='pytorch',
     )
     parameters = sum(
         value.numel()

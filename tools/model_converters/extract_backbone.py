@@ -1,6 +1,7 @@
 """Extract the backbone of a pre-training checkpoint for a detector."""
 
 import argparse
+from collections import Counter
 
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.zoo.extract import FORMATS, extract_backbone
@@ -10,7 +11,9 @@ def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='a pre-training checkpoint')
-    parser.add_argument('out', help='the file to write')
+    parser.add_argument(
+        'out', help='the file to write; .safetensors chooses that format'
+    )
     parser.add_argument(
         '--to',
         default='mmdet',
@@ -27,6 +30,13 @@ def main() -> None:
     """Extract, and print what was written."""
     args = parse_args()
     written = extract_backbone(args.checkpoint, args.out, args.to, args.force)
+    for ours, theirs in written.mapped.items():
+        print(f'{ours} -> {theirs}')
+    left = Counter(name.split('.')[0] for name in written.left)
+    print(
+        f'left: {len(written.left)} tensors: '
+        f'{", ".join(f"{part} ({n})" for part, n in left.items()) or "none"}'
+    )
     print(
         f'{written.path}: {written.tensors} tensors, '
         f'{written.parameters:,} values, {written.size:,} bytes'

@@ -1,25 +1,17 @@
-"""Files of other projects that mmengine does not read: safetensors, pickles.
-
-Neither reader runs code of the file.
-"""
+"""Pickles of numpy arrays, such as Detectron2's, read without running code."""
 
 import io
-import json
 import pickle
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from mmselfemd.errors import UserError, UserFileNotFoundError, UserValueError
+from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 from .loading import UnsafeCheckpointError
 
-__all__ = ['read_numpy_pickle', 'read_safetensors', 'safetensors_bytes']
-
-#: The entry of a safetensors file's metadata that holds our ``meta``.
-_META = 'mmselfemd_meta'
+__all__ = ['read_numpy_pickle']
 
 
 class _NumpyUnpickler(pickle.Unpickler):
@@ -84,58 +76,3 @@ def _tensors(value: object) -> object:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return torch.from_numpy(np.array(value))
     return value
-
-
-def _library():
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise UserError(
-            'Files that end with .safetensors need the package safetensors: '
-            'pip install safetensors'
-        ) from error
-    return safetensors
-
-
-def read_safetensors(path: str | Path) -> dict:
-    """Read a safetensors file.
-
-    Args:
-        path (str or Path): The file.
-
-    Returns:
-        dict: ``state_dict`` and, where this package wrote it, ``meta``.
-
-    Raises:
-        UserError: If the package safetensors is not installed.
-        ValueError: If it is no such file.
-    """
-    library = _library()
-    try:
-        with library.safe_open(str(path), framework='pt') as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}
-            meta = (file.metadata() or {}).get(_META, '{}')
-    except library.SafetensorError as error:
-        raise UserValueError(
-            f'{path} is damaged, incomplete or not a safetensors file.'
-        ) from error
-    return dict(state_dict=weights, meta=json.loads(meta))
-
-
-def safetensors_bytes(weights: dict[str, Tensor], meta: dict) -> bytes:
-    """Serialise weights as a safetensors file.
-
-    Args:
-        weights (dict[str, Tensor]): Names and tensors.
-        meta (dict): What :func:`read_safetensors` gives back; JSON's types.
-
-    Returns:
-        bytes: The content of the file.
-
-    Raises:
-        UserError: If the package safetensors is not installed.
-    """
-    return _library().torch.save(
-        {name: value.contiguous() for name, value in weights.items()},
-        metadata={_META: json.dumps(meta), 'format': 'pt'},
-    )

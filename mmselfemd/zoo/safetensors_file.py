@@ -1,0 +1,69 @@
+"""Backbones in safetensors files: tensors, and our ``meta`` as JSON."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+from torch import Tensor
+
+from mmselfemd.errors import UserError, UserValueError
+
+__all__ = ['read_safetensors', 'safetensors_bytes']
+
+#: The entry of a safetensors file's metadata that holds our ``meta``.
+_META = 'mmselfemd_meta'
+
+
+def _library() -> ModuleType:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise UserError(
+            'Files that end with .safetensors need the package safetensors: '
+            'pip install safetensors'
+        ) from error
+    return safetensors
+
+
+def read_safetensors(path: str | Path) -> dict:
+    """Read a safetensors file.
+
+    Args:
+        path (str or Path): The file.
+
+    Returns:
+        dict: ``state_dict`` and, where this package wrote it, ``meta``.
+
+    Raises:
+        UserError: If the package safetensors is not installed.
+        ValueError: If it is no such file.
+    """
+    library = _library()
+    try:
+        with library.safe_open(str(path), framework='pt') as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}
+            meta = (file.metadata() or {}).get(_META, '{}')
+    except library.SafetensorError as error:
+        raise UserValueError(
+            f'{path} is damaged, incomplete or not a safetensors file.'
+        ) from error
+    return dict(state_dict=weights, meta=json.loads(meta))
+
+
+def safetensors_bytes(weights: dict[str, Tensor], meta: dict) -> bytes:
+    """Serialise weights as a safetensors file.
+
+    Args:
+        weights (dict[str, Tensor]): Names and tensors.
+        meta (dict): What :func:`read_safetensors` gives back; JSON's types.
+
+    Returns:
+        bytes: The content of the file.
+
+    Raises:
+        UserError: If the package safetensors is not installed.
+    """
+    return _library().torch.save(
+        {name: value.contiguous() for name, value in weights.items()},
+        metadata={_META: json.dumps(meta), 'format': 'pt'},
+    )

@@ -32,7 +32,7 @@ def infer_architecture(weights: dict[str, Tensor], source: str) -> dict:
         source (str): Where they came from, for the error.
 
     Returns:
-        dict: The config of mmdet's backbone, with ``type``.
+        dict: The config of the backbone, with ``type``.
 
     Raises:
         UserValueError: If it is none of the known ones, or not whole.
@@ -96,9 +96,11 @@ def build_backbone(architecture: dict, style: str = 'pytorch') -> nn.Module:
             Defaults to 'pytorch'.
 
     Returns:
-        nn.Module: mmdet's backbone.
+        nn.Module: The backbone, mmdet's or, for MobileNetV2, whose names
+        differ in the two, mmpretrain's.
     """
-    from mmdet.models.backbones import MobileNetV2, ResNet, ResNeXt
+    from mmdet.models.backbones import ResNet, ResNeXt
+    from mmpretrain.models.backbones import MobileNetV2
 
     config = dict(architecture)
     kind = config.pop('type')

@@ -69,7 +69,8 @@ def extract_backbone(
 
     - ``mmdet``: the backbone's own names (``conv1.weight``);
       ``init_cfg=dict(type='Pretrained', checkpoint=out)`` on the detector's
-      backbone loads it, without this package.
+      backbone loads it, without this package. (A MobileNetV2 fits
+      ``mmpretrain.MobileNetV2``, which our detectors have.)
     - ``mmpretrain``: the same names after ``backbone.``.
     - ``torchvision`` and ``timm``: a bare state dict, for
       ``load_state_dict``; it has no place for the pixels.

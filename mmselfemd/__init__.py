@@ -5,6 +5,8 @@ answer to the scope ``mmselfemd``, ``_base_ = 'mmselfemd::...'`` resolves, and
 ``mmselfemd://NAME`` names a published backbone.
 """
 
+from typing import Any
+
 from mmengine.config.utils import MODULE2PACKAGE
 
 from . import zoo  # noqa: F401  registers mmselfemd:// and safe loaders
@@ -15,4 +17,13 @@ from .version import __version__
 # in an editable install, and then as a module, whose folder always is.
 MODULE2PACKAGE.setdefault('mmselfemd', 'mmselfemd.version')
 
-__all__ = ['__version__']
+__all__ = ['__version__', 'extract_features']
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs more than the registries when it is asked for."""
+    if name == 'extract_features':
+        from .zoo.features import extract_features
+
+        return extract_features
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

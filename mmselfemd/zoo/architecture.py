@@ -45,8 +45,8 @@ def infer_architecture(weights: dict[str, Tensor], source: str) -> dict:
         found = Counter(name.split('.')[0] for name in weights)
         raise UserValueError(
             f'{source}: no known backbone. Found '
-            f'{", ".join(f"{top}.* ({n})" for top, n in found.items())}. '
-            f'Known are {_KNOWN}.'
+            f'{", ".join(f"{top}.* ({n})" for top, n in found.most_common(8))}'
+            f'. Known are {_KNOWN}.'
         )
     _check_shapes(architecture, weights, source)
     return architecture

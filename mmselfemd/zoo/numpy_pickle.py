@@ -14,21 +14,39 @@ from .loading import UnsafeCheckpointError
 __all__ = ['read_numpy_pickle']
 
 
+# What arrays are pickled with, over the protocols of pickle. numpy renamed
+# `core` in version 2; files carry either name.
+_HARMLESS = {
+    ('numpy', 'ndarray'): np.ndarray,
+    ('numpy', 'dtype'): np.dtype,
+    ('_codecs', 'encode'): str.encode,
+    ('__builtin__', 'bytes'): bytes,
+    **{
+        (f'numpy.{core}.{module}', name): getattr(
+            getattr(np.core, module), name
+        )
+        for core in ('core', '_core')
+        for module, name in (
+            ('multiarray', '_reconstruct'),
+            ('multiarray', 'scalar'),
+            ('numeric', '_frombuffer'),
+        )
+    },
+}
+
+
+class _Refused(Exception):
+    """A pickle asks for a callable that is not in the list."""
+
+
 class _NumpyUnpickler(pickle.Unpickler):
     """Builds numbers, strings, containers and numpy arrays, nothing else."""
 
     def find_class(self, module: str, name: str) -> object:
         """Refuse every callable but those of numpy's arrays."""
-        if (module, name) in (('numpy', 'ndarray'), ('numpy', 'dtype')):
-            return getattr(np, name)
-        if name in ('_reconstruct', 'scalar') and module in (
-            'numpy.core.multiarray',
-            'numpy._core.multiarray',
-        ):
-            return getattr(np.core.multiarray, name)
-        if (module, name) == ('_codecs', 'encode'):  # bytes, in old protocols
-            return str.encode
-        raise pickle.UnpicklingError(f'{module}.{name}')
+        if (module, name) not in _HARMLESS:
+            raise _Refused(f'{module}.{name}')
+        return _HARMLESS[module, name]
 
 
 def read_numpy_pickle(path: str | Path) -> dict:
@@ -49,16 +67,17 @@ def read_numpy_pickle(path: str | Path) -> dict:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError as error:
-        raise UserFileNotFoundError(f'{path}: there is no such file.') from (
-            error
-        )
+        raise UserFileNotFoundError(
+            f'{path}: there is no such file.'
+        ) from error
     try:
         # Caffe2's files were pickled by Python 2.
         loaded = _NumpyUnpickler(io.BytesIO(content), encoding='latin1').load()
-    except pickle.UnpicklingError as error:
+    except _Refused as error:
         raise UnsafeCheckpointError(
-            f'{path} is refused ({error}): only arrays, numbers, strings and '
-            'containers are read from a pickle; the rest could run code.'
+            f'{path} is refused: it holds {error}. Only arrays, numbers, '
+            'strings and containers are read from a pickle; the rest could '
+            'run code.'
         ) from None
     except Exception as error:  # whatever stray bytes make of the parser
         raise UserValueError(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.models import ResNet
+from safetensors import safe_open
 
 from mmselfemd.zoo import UnsafeCheckpointError, extract_backbone
 
@@ -104,6 +105,48 @@ def test_tool_writes_the_query_backbone(tmp_path):
     out.write_bytes(b'')
     extract_backbone(tmp_path / 'iter_3.pth', out, force=True)
     assert torch.load(out, weights_only=True).keys() == written.keys()
+
+
+def test_tool_writes_for_other_projects(tmp_path):
+    weights = pretraining_checkpoint(tmp_path / 'iter_3.pth')
+    out = tmp_path / 'backbone.safetensors'
+    done = run(tmp_path / 'iter_3.pth', out, '--to', 'detectron2')
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert 'backbone.layer1.0.bn1.bias -> res2.0.conv1.norm.bias' in lines
+    assert (
+        f'left: {len(weights) + 2} tensors: key ({len(weights)}), neck (1), '
+        'head (1)'
+    ) in lines
+    with safe_open(out, framework='pt') as file:
+        assert len(file.keys()) == len(weights)
+        shortcut = file.get_tensor('res3.0.shortcut.weight')
+    assert torch.equal(shortcut, weights['layer2.0.downsample.0.weight'])
+
+
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_pretrained_of_mmengine_takes_it(tmp_path, suffix):
+    weights = pretraining_checkpoint(tmp_path / 'iter_3.pth')
+    out = tmp_path / f'backbone.{suffix}'
+    extract_backbone(tmp_path / 'iter_3.pth', out)
+    model = ResNet(
+        depth=18,
+        base_channels=8,
+        init_cfg=dict(type='Pretrained', checkpoint=str(out)),
+    )
+    model.init_weights()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, weights[name])
+
+
+def test_network_that_a_project_lacks_is_refused(tmp_path):
+    torch.save(
+        dict(state_dict={'backbone.patch_embed.weight': torch.ones(1)}),
+        tmp_path / 'a.pth',
+    )
+    with pytest.raises(ValueError, match='no known backbone.*patch_embed'):
+        extract_backbone(tmp_path / 'a.pth', tmp_path / 'b.pth', to='timm')
+    assert not (tmp_path / 'b.pth').exists()
 
 
 def test_loads_in_plain_mmdet(tmp_path):

@@ -79,8 +79,10 @@ def _infer_resnet(weights: dict[str, Tensor], source: str) -> dict:
         return dict(
             type='ResNeXt',
             depth=depth,
+            stem_channels=stem,
+            base_channels=stem,
             groups=groups,
-            base_width=width * 64 // stem // groups,
+            base_width=width // groups,
         )
     return dict(
         type='ResNet', depth=depth, stem_channels=stem, base_channels=width

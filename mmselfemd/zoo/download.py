@@ -1,6 +1,9 @@
 """Published weights: fetched by name, checked, kept in torch's cache."""
 
 import hashlib
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
@@ -15,6 +18,9 @@ from mmselfemd.errors import UserError, UserValueError
 from .index import SCHEME, ZOO, file_name, find_model
 
 __all__ = ['DownloadError', 'download_model', 'load_from_zoo', 'sha256_of']
+
+#: Seconds after which a server that sends nothing is given up.
+TIMEOUT = 60
 
 
 class DownloadError(UserError, OSError):
@@ -102,7 +108,8 @@ def _download(source: str, path: Path, sha256: str | None) -> None:
         f'mirror: {ZOO}=PATH_OR_URL.'
     )
     try:
-        torch.hub.download_url_to_file(source, str(path), sha256)
+        with _timeout():
+            torch.hub.download_url_to_file(source, str(path), sha256)
     except RuntimeError as error:  # torch's word for a wrong hash
         raise DownloadError(
             f'{source} was cut off on its way, or is not the file of the '
@@ -119,6 +126,17 @@ def _download(source: str, path: Path, sha256: str | None) -> None:
             f'{source} could not be fetched into {path.parent}: {reason}. '
             f'{advice}'
         ) from error
+
+
+@contextmanager
+def _timeout() -> Iterator[None]:
+    """Let no connection wait for ever: torch sets no limit of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 @CheckpointLoader.register_scheme(SCHEME, force=True)

@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -41,12 +42,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if content is None:
             self.send_error(404)
             return
-        self.send_response(200)
-        self.send_header('Content-Length', str(len(content)))
-        self.end_headers()
-        cut = name in self.server.cut
-        with contextlib.suppress(ConnectionError):
-            self.wfile.write(content[: len(content) // 2] if cut else content)
+        sent = content
+        if name in self.server.cut:
+            sent = content[: len(content) // 2]
+        with contextlib.suppress(ConnectionError):  # who gave up is gone
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(content)))
+            self.end_headers()
+            self.server.go_on.wait()
+            self.wfile.write(sent)
 
     def log_message(self, *args) -> None:
         pass
@@ -59,6 +63,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.delenv('MMSELFEMD_ZOO', raising=False)
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
         server.files, server.asked, server.cut = {}, [], {'cut.pth'}
+        server.go_on = threading.Event()
+        server.go_on.set()
         server.address = f'http://127.0.0.1:{server.server_address[1]}'
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -128,6 +134,18 @@ def test_no_server(server, root, monkeypatch):
     monkeypatch.setenv('MMSELFEMD_ZOO', f'http://127.0.0.1:{port}')
     with pytest.raises(DownloadError, match=f'{port}/model.pth could not be'):
         load_from_zoo('mmselfemd://model', root=root)
+
+
+def test_a_server_that_sends_nothing_is_given_up(
+    server, root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmselfemd.zoo.download.TIMEOUT', 0.1)
+    server.go_on.clear()
+    with pytest.raises(DownloadError, match='could not be fetched.*timed out'):
+        download_model('model', tmp_path / 'dest', root)
+    server.go_on.set()
+    assert socket.getdefaulttimeout() is None
+    assert not (tmp_path / 'dest' / 'model.pth').exists()
 
 
 def test_interrupted_by_the_user(server, root, tmp_path, monkeypatch):

@@ -127,7 +127,14 @@ def test_requirements_are_ranges_that_leave_torch_to_the_user(wheel):
     assert not always['mmengine'].contains('0.10.3')
     assert 'mmcv' not in always
     extras = set(metadata.get_all('Provides-Extra'))
-    assert extras == {'mmcv', 'tests', 'analysis', 'lmdb', 'all'}
+    assert extras == {
+        'mmcv',
+        'tests',
+        'analysis',
+        'lmdb',
+        'safetensors',
+        'all',
+    }
     assert metadata['Requires-Python'] == '>=3.10'
 
 

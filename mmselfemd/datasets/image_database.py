@@ -2,10 +2,10 @@
 
 import json
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import quote
 
 from mmengine.fileio import LmdbBackend
 from rich.progress import track
@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset
 from mmselfemd.errors import (
     UserError,
     UserFileExistsError,
-    UserFileNotFoundError,
     UserValueError,
 )
 
+from .image_keys import listed_images, num_distinct
 from .path_list import PathList
 from .shrinking import shrink
 from .transforms.encoded_image import (
@@ -25,13 +25,11 @@ from .transforms.encoded_image import (
     decode_image,
     jpeg_size,
 )
-from .unlabelled_dataset import UnlabelledDataset
 
 LIST_NAME, BROKEN_NAME = 'images.txt', 'broken.txt'
 _SETTINGS_NAME = 'settings.json'
 _PARTIAL = '.partial'  # of a file that is being written
 _FIRST_MAP_SIZE = 1 << 30  # bytes; doubled when it is full
-_LONGEST_KEY = 511  # LMDB's limit
 _BATCH = 16  # images written at once, and lost by a kill
 
 
@@ -56,9 +54,9 @@ def images_to_lmdb(
     Args:
         sources (Sequence[str]): Folders of images.
         out (str | os.PathLike): Folder of the database.
-        max_size (int, optional): Images with a longer side than this, in
-            pixels, are shrunk to it and stored as JPEG of quality 95, upright
-            and without metadata. Defaults to None: the files as they are.
+        max_size (int, optional): Images with a shorter side above this,
+            in pixels, are shrunk to it and stored as JPEG of quality 95,
+            upright and without metadata. Defaults to None: the files as they are.
         list_file (str, optional): Take those images alone, one path a line,
             relative to the source, of which there is one then. Defaults to
             None.
@@ -76,7 +74,7 @@ def images_to_lmdb(
         raise UserValueError(f'--max-size {max_size}: expected at least 1')
     lmdb = _lmdb()
     out = Path(out)
-    paths, keys = _list_images(sources, list_file)
+    paths, keys = listed_images(sources, list_file)
     _check_settings(out, sources, max_size, list_file)
     (out / LIST_NAME).unlink(missing_ok=True)
     with lmdb.open(os.fspath(out), map_size=_FIRST_MAP_SIZE) as database:
@@ -88,10 +86,11 @@ def images_to_lmdb(
             for key in broken:
                 transaction.delete(key.encode())
         num_stored = database.stat()['entries']
-    if num_stored != len(keys) - len(broken):
+    expected = num_distinct(keys) - len(broken)
+    if num_stored != expected:
         raise UserError(
             f"'{out}' holds {num_stored} images, but there should be "
-            f'{len(keys) - len(broken)}: were some taken away from '
+            f'{expected}: were some taken away from '
             f'{", ".join(sources)} meanwhile? Remove it and start again'
         )
     reasons = (f'{key}\t{reason}' for key, reason in broken.items())
@@ -164,47 +163,6 @@ def _lmdb() -> ModuleType:
     return lmdb
 
 
-def _list_images(
-    sources: Sequence[str], list_file: str | None
-) -> tuple[PathList, PathList]:
-    """Paths and keys."""
-    roots = [os.path.join(os.path.abspath(each), '') for each in sources]
-    for root in roots:
-        if not os.path.isdir(root):
-            raise UserFileNotFoundError(f"There is no folder '{root}'")
-    names = [Path(root).name if len(roots) > 1 else '' for root in roots]
-    if len(set(names)) < len(names):
-        raise UserValueError(
-            f'Several sources are called alike: {", ".join(names)}. '
-            'Their names go before those of their images; rename one'
-        )
-    if list_file is not None and len(roots) > 1:
-        raise UserValueError('A list file goes with one source, not more')
-    paths = UnlabelledDataset(
-        data_prefix=roots, ann_file=list_file or ''
-    ).data_list
-
-    def key_of(path: str) -> str:
-        for root, name in zip(roots, names, strict=True):
-            if path.startswith(root):
-                return _key(os.path.join(name, path[len(root) :]))
-        return _key(path)
-
-    return paths, PathList(map(key_of, paths))
-
-
-def _key(path: str) -> str:
-    """A path in ASCII, as mmengine's backend has to have it."""
-    if not (path.isascii() and path.isprintable() and path == path.strip()):
-        path = quote(path.encode('utf-8', 'surrogateescape'))
-    if len(path) > _LONGEST_KEY:
-        raise UserValueError(
-            f'{path}: more than {_LONGEST_KEY} bytes, which LMDB does not '
-            'take as a key. Give a folder further down as the source'
-        )
-    return path
-
-
 def _check_settings(
     out: Path,
     sources: Sequence[str],
@@ -235,15 +193,18 @@ def _check_settings(
         _write_lines(path, [json.dumps(settings, indent=2)])
 
 
-def _absent(database, keys: PathList) -> list[int]:
+def _absent(database, keys: PathList) -> Sequence[int]:
     """Numbers of the keys that are not in the database."""
     with database.begin() as transaction:
         cursor = transaction.cursor()
-        return [
-            number
-            for number, key in enumerate(keys)
-            if not cursor.set_key(key.encode())
-        ]
+        return array(
+            'q',
+            (
+                number
+                for number, key in enumerate(keys)
+                if not cursor.set_key(key.encode())
+            ),
+        )
 
 
 def _store(database, files: _Files, num_workers: int) -> dict[str, str]:

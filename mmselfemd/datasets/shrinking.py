@@ -8,7 +8,7 @@ JPEG_QUALITY = 95
 
 
 def shrink(content: bytes, max_size: int) -> bytes:
-    """An image file whose longer side is at most so many pixels.
+    """An image file whose shorter side is at most so many pixels.
 
     Args:
         content (bytes): An image file.
@@ -24,13 +24,12 @@ def shrink(content: bytes, max_size: int) -> bytes:
     if size is None:
         image = decode_image(content)
         size = image.shape[:2]
-    if max(size) <= max_size:
+    if min(size) <= max_size:
         return content
     if image is None:
-        reduction = next(r for r in REDUCTIONS if max(size) >= r * max_size)
+        reduction = next(r for r in REDUCTIONS if min(size) >= r * max_size)
         image = decode_image(content, reduction)
-    scale = max_size / max(size)
-    height, width = (max(round(side * scale), 1) for side in size)
+    height, width = (round(side * max_size / min(size)) for side in size)
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(
         '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

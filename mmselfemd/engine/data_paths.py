@@ -17,8 +17,9 @@ def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
 
     Looked at are ``data_root``, ``ann_file`` and ``data_prefix`` of every
     dataset below ``{split}_dataloader``, joined as mmengine's
-    ``BaseDataset`` does, and ``ann_file`` of ``{split}_evaluator``. Data
-    behind another backend than the local disk are left to it.
+    ``BaseDataset`` does, the database of mmengine's ``LmdbBackend``, and
+    ``ann_file`` of ``{split}_evaluator``. Other data behind another backend
+    than the local disk are left to it.
 
     Args:
         cfg (Config): The config, with the command line's settings.
@@ -105,7 +106,7 @@ def _check_paths(node: Mapping, where: str) -> None:
         return
     if root:
         _check_path(root, f'{where}.data_root')
-    for name in ('ann_file', 'data_prefix'):
+    for name in ('ann_file', 'data_prefix', 'db_path'):
         for setting, path in _named(node.get(name), f'{where}.{name}'):
             if isinstance(path, str) and path:
                 _check_path(os.path.join(root, path), setting)

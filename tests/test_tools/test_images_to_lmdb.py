@@ -11,11 +11,13 @@ import cv2
 import lmdb
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from mmselfemd.datasets import UnlabelledDataset, image_database
 from mmselfemd.datasets.image_database import images_to_lmdb
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.transforms.encoded_image import decode_image
+from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.errors import UserError
 
 TOOL = (
@@ -88,23 +90,28 @@ def test_the_tool_stores_each_file_as_it_is(
 
 
 def test_a_list_and_several_sources(image_folder, tmp_path):
-    (tmp_path / 'list.txt').write_text('more/7.jpg\n2.jpg\n')
+    (tmp_path / 'list.txt').write_text('more/7.jpg\n2.jpg\n2.jpg\n')
     out = tmp_path / 'listed'
     done = images_to_lmdb(
         [str(image_folder)], out, list_file=str(tmp_path / 'list.txt')
     )
-    assert done == (2, 0) and listed(out) == ['more/7.jpg', '2.jpg']
+    assert done == (2, 0)
+    assert listed(out) == ['more/7.jpg', '2.jpg', '2.jpg']
     assert len(entries(out)) == 2
     other = tmp_path / 'other'
     other.mkdir()
     # mmengine's backend takes keys in ASCII alone.
-    (other / 'Bär 1.jpg').write_bytes((image_folder / '0.jpg').read_bytes())
+    for number, name in enumerate(['B%C3%A4r.jpg', 'Bär.jpg', 'a 1.jpg']):
+        content = (image_folder / f'{number}.jpg').read_bytes()
+        (other / name).write_bytes(content)
     out = tmp_path / 'both'
-    assert images_to_lmdb([f'{image_folder}/more', str(other)], out) == (3, 0)
+    assert images_to_lmdb([f'{image_folder}/more', str(other)], out) == (5, 0)
     assert listed(out) == [
         'more/6.jpg',
         'more/7.jpg',
-        'other/B%C3%A4r%201.jpg',
+        'other/B%25C3%25A4r.jpg',
+        'other/B%C3%A4r.jpg',
+        'other/a 1.jpg',
     ]
     dataset = UnlabelledDataset(
         ann_file=str(out / 'images.txt'),
@@ -115,7 +122,9 @@ def test_a_list_and_several_sources(image_folder, tmp_path):
             )
         ],
     )
-    assert dataset[2]['img'].shape == (120, 160, 3)
+    for number in range(3):
+        image = cv2.imread(str(image_folder / f'{number}.jpg'))
+        assert np.array_equal(dataset[2 + number]['img'], image)
 
 
 @pytest.mark.parametrize('when', ['between', 'inside', 'check'])
@@ -186,24 +195,23 @@ def photograph(height, width):
 
 
 @pytest.mark.parametrize('ending', ['.jpg', '.png'])
-@pytest.mark.parametrize('size', [(600, 900), (1700, 400), (101, 1)])
+@pytest.mark.parametrize('size', [(600, 900), (1700, 400), (101, 102)])
 def test_large_images_are_shrunk(size, ending):
     image = photograph(*size)
     content = cv2.imencode(ending, image)[1].tobytes()
     small = decode_image(shrink(content, 100))
-    scale = 100 / max(size)
-    expected = tuple(max(round(side * scale), 1) for side in size)
-    assert small.shape[:2] == expected and max(expected) == 100
+    expected = tuple(round(side * 100 / min(size)) for side in size)
+    assert small.shape[:2] == expected and min(expected) == 100
     area = cv2.resize(image, expected[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(np.float64(small) - area).mean() < 2
-    assert shrink(content, max(size)) is content
+    assert shrink(content, min(size)) is content
 
 
 def test_max_size_in_the_database(image_folder, tmp_path):
     big = cv2.imencode('.png', photograph(300, 400))[1].tobytes()
     (image_folder / 'big.png').write_bytes(big)
     out = tmp_path / 'images.lmdb'
-    assert images_to_lmdb([str(image_folder)], out, max_size=160) == (9, 0)
+    assert images_to_lmdb([str(image_folder)], out, max_size=120) == (9, 0)
     stored = entries(out)
     assert decode_image(stored[b'big.png']).shape == (120, 160, 3)
     assert stored[b'0.jpg'] == (image_folder / '0.jpg').read_bytes()
@@ -211,7 +219,7 @@ def test_max_size_in_the_database(image_folder, tmp_path):
     with pytest.raises(UserError, match='other options'):
         images_to_lmdb([str(image_folder)], out, max_size=100)
     settings = json.loads((out / 'settings.json').read_text())
-    assert settings['max_size'] == 160
+    assert settings['max_size'] == 120
 
 
 def test_mistakes_are_named(image_folder, tmp_path, monkeypatch):
@@ -236,3 +244,17 @@ def test_mistakes_are_named(image_folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'lmdb', None)
     with pytest.raises(UserError, match='pip install lmdb'):
         images_to_lmdb([images], tmp_path / 'b')
+
+
+def test_a_missing_database_is_named_before_a_run(tmp_path):
+    load = dict(
+        type='LoadImage',
+        backend_args=dict(backend='lmdb', db_path=str(tmp_path / 'nowhere')),
+    )
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[load]))))
+    setting = r'train_dataloader\S*pipeline\.0\.backend_args\.db_path='
+    with pytest.raises(UserError, match=f'nowhere.*{setting}'):
+        check_data_paths(cfg, ['train'])
+    load['backend_args']['db_path'] = str(tmp_path)
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(pipeline=[load]))))
+    check_data_paths(cfg, ['train'])

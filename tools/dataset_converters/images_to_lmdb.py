@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--max-size',
         type=int,
-        help='shrink images with a longer side than this, in pixels, and '
+        help='shrink images with a shorter side above this, in pixels, and '
         'store them as JPEG of quality 95',
     )
     parser.add_argument(

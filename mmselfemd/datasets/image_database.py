@@ -56,7 +56,8 @@ def images_to_lmdb(
         out (str | os.PathLike): Folder of the database.
         max_size (int, optional): Images with a shorter side above this,
             in pixels, are shrunk to it and stored as JPEG of quality 95,
-            upright and without metadata. Defaults to None: the files as they are.
+            upright and without metadata. Defaults to None: the files as they
+            are.
         list_file (str, optional): Take those images alone, one path a line,
             relative to the source, of which there is one then. Defaults to
             None.

@@ -78,6 +78,15 @@ def import_backbone(
         ValueError: If the file holds no whole backbone of a known
             architecture, or nothing tells its pixels.
     """
+    if project not in PROJECTS:
+        raise UserValueError(
+            f'project={project!r}: expected one of {", ".join(PROJECTS)}.'
+        )
+    if convention is not None and convention not in CONVENTIONS:
+        raise UserValueError(
+            f'convention={convention!r}: expected one of '
+            f'{", ".join(CONVENTIONS)}.'
+        )
     out, source = Path(out), str(source)
     if out.exists() and not force:
         raise UserFileExistsError(

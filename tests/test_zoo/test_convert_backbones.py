@@ -334,6 +334,18 @@ def test_file_of_another_project_is_named(tmp_path, resnet18):
         import_backbone(tmp_path / 'a.pth', tmp_path / 'b.pth', 'moco')
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('caffe',), r"project='caffe': expected one of torchvision"),
+        (('timm', 'bgr'), r"convention='bgr': expected one of torchvision"),
+    ],
+)
+def test_unknown_words_are_named(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        import_backbone('x', tmp_path / 'b.pth', *arguments)
+
+
 def test_mobilenet_has_no_names_in_detectron2(tmp_path):
     torch.save(
         torchvision.models.mobilenet_v2().state_dict(), tmp_path / 'a.pth'

@@ -38,8 +38,8 @@ def extract_features(
 
     Args:
         images (Iterable[str or Path or np.ndarray]): Paths of image files, or
-            images as RGB of shape (H, W, 3) and type uint8. They may differ
-            in size.
+            images as RGB of shape (H, W, 3) and type uint8, which may differ
+            in size; or a batch of such, one array of shape (N, H, W, 3).
         checkpoint (str or Path): A file that ``extract_backbone.py`` or
             ``import_backbone.py`` wrote, a checkpoint of a pre-training or of
             a detector, ``mmselfemd://NAME``, or ``torchvision://NAME``.

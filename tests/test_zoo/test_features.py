@@ -149,6 +149,16 @@ def test_images_are_read_when_their_maps_are_asked_for(tmp_path, small):
     assert next(maps)['C5'].shape == (128, 2, 2)
 
 
+def test_an_array_of_images_is_a_batch(tmp_path, small):
+    path = pretraining(tmp_path / 'a.pth', small)
+    batch = np.stack([images()[1], images()[1][:, ::-1]])
+    found = list(extract_features(batch, path))
+    assert len(found) == 2
+    for maps, image in zip(found, batch, strict=True):
+        (alone,) = extract_features([image], path)
+        assert_equal(maps, list(alone.values()))
+
+
 def test_without_recorded_pixels_nothing_is_guessed(tmp_path, small):
     torch.save(small.state_dict(), tmp_path / 'bare.pth')
     with pytest.raises(ValueError, match=r'bare\.pth does not say which'):

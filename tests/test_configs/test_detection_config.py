@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import (
@@ -32,48 +31,6 @@ def cfg(root):
 def model(cfg):
     init_default_scope('mmdet')
     return MODELS.build(cfg.model)
-
-
-@pytest.fixture
-def coco(tmp_path):
-    """Six small images, each with a bright box, in COCO's layout."""
-    generator = np.random.default_rng(0)
-    (tmp_path / 'annotations').mkdir()
-    for split in ('train2017', 'val2017'):
-        (tmp_path / split).mkdir()
-        images, annotations = [], []
-        for index in range(1, 7):
-            image = generator.integers(0, 99, (64, 96, 3), dtype=np.uint8)
-            image[10:50, 20:70] = 255
-            name = f'{index}.jpg'
-            cv2.imwrite(str(tmp_path / split / name), image)
-            images.append(dict(id=index, file_name=name, width=96, height=64))
-            annotations.append(
-                dict(
-                    id=index,
-                    image_id=index,
-                    category_id=1,
-                    iscrowd=0,
-                    bbox=[20, 10, 50, 40],
-                    area=2000,
-                )
-            )
-        path = tmp_path / 'annotations' / f'instances_{split}.json'
-        path.write_text(
-            json.dumps(
-                dict(
-                    images=images,
-                    annotations=annotations,
-                    categories=[
-                        dict(id=number, name=name)
-                        for number, name in enumerate(
-                            CocoDataset.METAINFO['classes'], 1
-                        )
-                    ],
-                )
-            )
-        )
-    return tmp_path
 
 
 def test_every_parameter_is_trained(model):

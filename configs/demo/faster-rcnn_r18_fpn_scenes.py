@@ -95,6 +95,7 @@ param_scheduler = [
     ),
 ]
 optim_wrapper = dict(optimizer=dict(lr=0.04))
+auto_scale_lr = dict(base_batch_size=8)  # what the rate is meant for
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=max_iters, max_keep_ckpts=1),

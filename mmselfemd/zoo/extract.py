@@ -14,7 +14,7 @@ from mmselfemd.errors import UserFileExistsError, UserValueError
 
 from .architecture import infer_architecture
 from .key_rules import PROJECTS
-from .loading import state_dict_of
+from .loading import check_finite, state_dict_of
 from .pixels import read_convention
 from .safetensors_file import safetensors_bytes
 from .saving import atomic_write
@@ -208,15 +208,5 @@ def _query_backbone(
             f'{_PREFIX!r}, found '
             f'{", ".join(f"{top}.* ({n})" for top, n in found.items())}.'
         )
-    broken = [
-        name
-        for name, value in backbone.items()
-        if value.is_floating_point() and not value.isfinite().all()
-    ]
-    if broken:
-        raise UserValueError(
-            f'{source}: {len(broken)} of {len(backbone)} backbone tensors '
-            f'hold NaN or infinity, {broken[0]} first. The training has '
-            'diverged; take an earlier checkpoint.'
-        )
+    check_finite(backbone, source)
     return backbone

@@ -12,7 +12,7 @@ from mmselfemd.errors import UserFileExistsError, UserValueError
 
 from .architecture import infer_architecture, tensors_of
 from .key_rules import PROJECTS
-from .loading import state_dict_of
+from .loading import check_finite, state_dict_of
 from .numpy_pickle import read_numpy_pickle
 from .pixels import CONVENTIONS, read_convention
 from .saving import atomic_write
@@ -113,6 +113,7 @@ def import_backbone(
         **_convention(loaded, project, convention, source),
     )
     backbone = {new: weights[old].clone() for old, new in mapped.items()}
+    check_finite(backbone, source)
     with atomic_write(out) as file:
         torch.save(dict(state_dict=backbone, meta=meta), file)
     return ImportedBackbone(

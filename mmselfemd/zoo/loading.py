@@ -26,7 +26,12 @@ from mmselfemd.errors import (
 
 from .safetensors_file import read_safetensors
 
-__all__ = ['UnsafeCheckpointError', 'weights_only', 'state_dict_of']
+__all__ = [
+    'UnsafeCheckpointError',
+    'check_finite',
+    'state_dict_of',
+    'weights_only',
+]
 
 _torch_load = torch.load
 
@@ -161,6 +166,29 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
             'bare or under `state_dict`.'
         )
     return tensors
+
+
+def check_finite(weights: dict[str, torch.Tensor], source: str) -> None:
+    """Raise if weights hold NaN or infinity.
+
+    Args:
+        weights (dict[str, torch.Tensor]): Names and tensors.
+        source (str): Where they came from, for the error.
+
+    Raises:
+        ValueError: If a value is not finite.
+    """
+    broken = [
+        name
+        for name, value in weights.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        raise UserValueError(
+            f'{source}: {len(broken)} of {len(weights)} backbone tensors '
+            f'hold NaN or infinity, {broken[0]} first. The training has '
+            'diverged; take an earlier checkpoint.'
+        )
 
 
 for _prefixes, _loader in (

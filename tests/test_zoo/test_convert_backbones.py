@@ -316,6 +316,10 @@ def test_pickle_that_runs_code_is_refused(tmp_path):
             r'\(2, 2, 2, 0\)',
         ),
         (lambda w: w.pop('conv1.weight'), r'no known backbone.*layer1'),
+        (
+            lambda w: w.update({'bn1.bias': torch.full((64,), torch.nan)}),
+            r'hold NaN or infinity, bn1\.bias first',
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(tmp_path, resnet18, change, message):

@@ -1,9 +1,9 @@
 """Memory of the list of images, and of the workers that read them.
 
-First the list: bytes a path, the peak while it is made, and by how much each
-worker's own memory grows when it reads all of it; ours beside mmengine's and
-a plain list. Then the workers of a config's data set over an epoch. Linux
-alone tells what a process shares. See docs/input.md.
+The workers of a config's data set over an epoch. Then the list: bytes a path,
+the peak while it is made, and by how much each worker's own memory grows when
+it reads all of it; ours beside mmengine's and a plain list. Linux alone tells
+what a process shares. See docs/input.md.
 """
 
 import argparse
@@ -167,17 +167,19 @@ def measure(args: argparse.Namespace) -> dict:
         )
     check_data_paths(cfg, ['train'])
     torch.set_num_threads(1)
+    # The epoch first: workers inherit what the lists would leave behind.
+    epoch = epoch_memory(cfg, args.images, args.workers)
     return dict(
         settings={name: str(value) for name, value in vars(args).items()},
+        mib_of_a_worker=epoch,
         bytes_a_path=list_costs(args.paths, args.workers),
-        mib_of_a_worker=epoch_memory(cfg, args.images, args.workers),
     )
 
 
 def show(results: dict) -> None:
     """Print tables."""
     console = Console()
-    for key in ('bytes_a_path', 'mib_of_a_worker'):
+    for key in ('mib_of_a_worker', 'bytes_a_path'):
         rows = results[key]
         table = Table(
             key.replace('_', ' '),

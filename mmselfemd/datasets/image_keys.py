@@ -27,7 +27,7 @@ def listed_images(
     Returns:
         tuple[PathList, PathList]: Paths and keys. An image's key is its path
         below its source; of several sources, the source's own name goes
-        before it. Letters beyond ASCII are quoted as in a URL.
+        before it. Letters beyond ASCII, and %, are quoted as in a URL.
 
     Raises:
         UserError: If a source is missing or empty, or several have the same

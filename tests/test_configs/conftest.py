@@ -1,6 +1,7 @@
 """Small data sets in the layouts that the detection configs expect."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -102,3 +103,9 @@ def voc_annotation(
         f'<annotation><size><width>{width}</width><height>{height}</height>'
         f'<depth>3</depth></size>{lines}</annotation>'
     )
+
+
+@pytest.fixture(scope='session')
+def voc_xml() -> Callable[..., str]:
+    """What writes an annotation: see :func:`voc_annotation`."""
+    return voc_annotation

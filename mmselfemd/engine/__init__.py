@@ -21,7 +21,6 @@ from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 
 __all__ = [
     'ChannelsLastHook',
-    'ChannelsLastHook',
     'CollapseMonitorHook',
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',

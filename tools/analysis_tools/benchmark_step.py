@@ -3,14 +3,15 @@
 Whole steps in turn: of a config's model, of BYOL of the same backbone and
 widths by this package, and of mmpretrain's BYOL; these two on the same two
 views. Normalised images go straight into the model, without a data
-preprocessor. Compare the ratios; the times themselves depend on the machine
-and on what else it does. See docs/step.md.
+preprocessor. Compare the ratios; the times themselves depend on the machine.
+On a CPU it is the time that this process had the CPU, all threads summed, so
+that others on the machine do not count: set OMP_NUM_THREADS=1 to have it equal
+the time of a step on an idle machine. See docs/step.md.
 """
 
 import argparse
 import json
 import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -28,7 +29,7 @@ from step_contestants import (
     our_byol_step,
 )
 from step_memory import step_memory
-from step_parts import Stopwatch, dense_head_alone, emd_alone
+from step_parts import Stopwatch, dense_head_alone, emd_alone, now
 from torch import Tensor
 
 import mmselfemd  # noqa: F401  registers everything
@@ -82,15 +83,6 @@ def make_views(cfg: Config, batch_size: int) -> list[Tensor]:
     ]
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Time of a call, with all that it leaves to the device."""
-    start = time.perf_counter()
-    function()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 def in_turns(
     contestants: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, list[float]]:
@@ -102,7 +94,9 @@ def in_turns(
     order = list(contestants)
     for turn in track(range(repeats + 1), description='rounds'):
         for name in order if turn % 2 else reversed(order):
-            elapsed = seconds(contestants[name])
+            start = now()
+            contestants[name]()
+            elapsed = now() - start
             if turn:
                 times[name].append(elapsed)
     return times

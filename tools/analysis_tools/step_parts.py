@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from time import perf_counter
+from time import perf_counter, process_time
 from unittest.mock import patch
 
 import torch
@@ -17,6 +17,14 @@ from mmselfemd.models import EMDHead, SelfEMD, SPCNeck
 from mmselfemd.models.pointwise_mlp import PointwiseMLP
 
 Method = tuple[object, str]  # an object, and a method's name
+
+
+def now() -> float:
+    """Seconds: a GPU's when its work is done, else of this process's CPU."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        return perf_counter()
+    return process_time()
 
 
 class Stopwatch:
@@ -76,10 +84,10 @@ class Stopwatch:
 
     @contextmanager
     def _part(self, name: str) -> Iterator[None]:
-        start = _now()
+        start = now()
         self._inside.append(0.0)
         yield
-        elapsed = _now() - start
+        elapsed = now() - start
         self.seconds[name] += elapsed - self._inside.pop()
         self._inside[-1] += elapsed
 
@@ -198,10 +206,3 @@ def _detached(args: tuple) -> tuple:
     return tree_map_only(
         Tensor, lambda t: t.detach().requires_grad_(t.requires_grad), args
     )
-
-
-def _now() -> float:
-    """Seconds, when the device has done all that it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return perf_counter()

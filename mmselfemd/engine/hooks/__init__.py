@@ -14,7 +14,6 @@ from .transport_monitor_hook import TransportMonitorHook
 
 __all__ = [
     'ChannelsLastHook',
-    'ChannelsLastHook',
     'CollapseMonitorHook',
     'InitialValidationHook',
     'MatchingPictureHook',

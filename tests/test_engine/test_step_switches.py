@@ -1,0 +1,177 @@
+"""The switches of docs/step.md, each through a real run."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import AmpOptimWrapper
+
+from mmselfemd.engine import launch
+from mmselfemd.engine.frozen_backbone import build_untrained
+from mmselfemd.registry import HOOKS
+
+CONFIG = (
+    Path(__file__).resolve().parents[2]
+    / 'configs/small/selfemd_r18_voc256_20e.py'
+)
+SWITCHES = {
+    'channels_last': {
+        'default_hooks.channels_last': dict(type='ChannelsLastHook'),
+    },
+    'fused': {'optim_wrapper.optimizer.fused': True},
+    'with_cp': {'model.backbone.with_cp': True},
+    'compile': {'compile': dict(backend='eager')},
+}
+
+
+@HOOKS.register_module(force=True)
+class KeepStates(Hook):
+    """Keeps the loss of each iteration, and the weights around each."""
+
+    def before_train(self, runner):
+        KeepStates.losses = []
+        KeepStates.states = [copy.deepcopy(runner.model.state_dict())]
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ):
+        KeepStates.losses.append(outputs['loss'].item())
+        KeepStates.states.append(copy.deepcopy(runner.model.state_dict()))
+
+
+def train(work_dir, image_folder, batch_size=8, **options):
+    """One epoch of 8 images; losses, states and the model."""
+    model = launch.train(
+        str(CONFIG),
+        work_dir=str(work_dir),
+        cfg_options={
+            'train_dataloader.batch_size': batch_size,
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
+            'train_dataloader.dataset.data_root': str(image_folder),
+            'train_dataloader.dataset.data_prefix': '',
+            'train_dataloader.dataset.ann_file': '',
+            'val_dataloader': None,
+            'val_cfg': None,
+            'val_evaluator': None,
+            'train_cfg.max_epochs': 1,
+            'param_scheduler': [],
+            'custom_hooks': [dict(type='KeepStates')],
+        }
+        | options,
+    )
+    return KeepStates.losses, KeepStates.states, model
+
+
+def distance(state, other):
+    """Length of the difference of all trained weights, in float64."""
+    return torch.stack(
+        [
+            (state[name].double() - other[name].double()).norm()
+            for name in state
+            if name.endswith(('.weight', '.bias')) and 'key.' not in name
+        ]
+    ).norm()
+
+
+@pytest.mark.parametrize(
+    'switch',
+    [
+        # Half a minute to trace.
+        pytest.param(each, marks=[pytest.mark.slow] * (each == 'compile'))
+        for each in SWITCHES
+    ],
+)
+def test_the_step_is_the_same(switch, image_folder, tmp_path):
+    losses, (start, end), _ = train(tmp_path / 'plain', image_folder)
+    found, (again, changed), _ = train(
+        tmp_path / 'switched', image_folder, **SWITCHES[switch]
+    )
+    assert distance(again, start) == 0
+    assert found == pytest.approx(losses, rel=1e-5)
+    assert distance(end, start) > 0
+    assert distance(changed, end) < 1e-3 * distance(end, start)
+
+
+def test_accumulation_steps_once_in_several_batches(image_folder, tmp_path):
+    losses, states, _ = train(
+        tmp_path,
+        image_folder,
+        batch_size=2,
+        **{'optim_wrapper.accumulative_counts': 4},
+    )
+    assert len(losses) == 4
+    moved = [
+        distance(after, before) > 0
+        for before, after in zip(states, states[1:], strict=False)
+    ]
+    assert moved == [False, False, False, True]
+
+
+def test_a_checkpoint_goes_on_without_channels_last(image_folder, tmp_path):
+    _, _, model = train(tmp_path, image_folder, **SWITCHES['channels_last'])
+    spatial = [
+        p for p in model.parameters() if p.dim() == 4 and p[0, 0].numel() > 1
+    ]
+    assert spatial and all(
+        p.is_contiguous(memory_format=torch.channels_last) for p in spatial
+    )
+    resumed = launch.train(
+        str(tmp_path / CONFIG.name),
+        work_dir=str(tmp_path),
+        resume='auto',
+        cfg_options={
+            'train_cfg.max_epochs': 2,
+            'default_hooks.channels_last': None,
+        },
+    )
+    assert distance(KeepStates.states[0], model.state_dict()) == 0
+    assert all(p.is_contiguous() for p in resumed.parameters())
+
+
+def gradients_and_counts(with_cp):
+    cfg = launch.load_config(
+        str(CONFIG), cfg_options={'model.backbone.with_cp': with_cp}
+    )
+    model = build_untrained(cfg).double().train()
+    model.reset_key()
+    model.has_momentum_hook = True
+    generator = torch.Generator().manual_seed(0)
+    views = [
+        torch.randn(4, 3, size, size, dtype=torch.double, generator=generator)
+        for size in (112, 112, 56)
+    ]
+    model.parse_losses(model.loss(views, []))[0].backward()
+    gradients = {
+        name: parameter.grad
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+    counts = {
+        name: int(value)
+        for name, value in model.named_buffers()
+        if name.endswith('num_batches_tracked')
+    }
+    return gradients, counts
+
+
+def test_checkpointing_keeps_gradients_and_counts_norms_twice():
+    gradients, counts = gradients_and_counts(with_cp=False)
+    recomputed, counted = gradients_and_counts(with_cp=True)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(
+            recomputed[name], gradient, rtol=1e-7, atol=1e-10
+        )
+    # As docs/step.md says: the query's blocks see their maps once more.
+    for name, count in counts.items():
+        in_block = name.startswith('backbone.layer')
+        assert counted[name] == (2 if in_block else 1) * count, name
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this host has a GPU')
+def test_mixed_precision_is_refused_without_a_gpu():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1)
+    with pytest.raises(AssertionError, match='only available training on gpu'):
+        AmpOptimWrapper(optimizer=optimizer)

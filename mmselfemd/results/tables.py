@@ -75,7 +75,12 @@ def reasons_for_no_row(
     for run in runs:
         if run.work_dir in used:
             continue
-        if not _is_finished(run):
+        is_detector_of_a_row = any(
+            run.detector == row.detector
+            for table in tables
+            for row in table.paper.rows
+        )
+        if is_detector_of_a_row and not _is_finished(run):
             reasons[run.work_dir] = (
                 f'not finished: evaluated at iteration {run.iterations} of '
                 f'{run.max_iters}'

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import SyncBatchNorm
 
 from mmselfemd.engine import FiniteOptimWrapper, launch
+from mmselfemd.results import read_run
 
 NAME = 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
 
@@ -258,6 +259,12 @@ def test_trains_saves_evaluates_and_draws(root, coco, tmp_path, monkeypatch):
     last = json.loads(log.read_text().splitlines()[-1])
     assert last['coco/bbox_mAP'] == pytest.approx(
         metrics['coco/bbox_mAP'], abs=1e-6
+    )
+    # And what results_table.py reads of it.
+    run = read_run('run')
+    assert (run.pretraining, run.iterations, run.max_iters) == ('random', 3, 3)
+    assert run.figures['AP50'] == pytest.approx(
+        100 * metrics['coco/bbox_mAP_50'], abs=1e-3
     )
     means = trained.roi_head.bbox_head.shared_convs[0].bn.running_mean
     assert torch.isfinite(means).all() and means.abs().sum() > 0

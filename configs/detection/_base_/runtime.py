@@ -10,6 +10,8 @@ pretrained = 'mmselfemd://selfemd_r50_coco_800e'
 
 # Not in `custom_hooks`: a child that sets that list would drop ours.
 default_hooks = dict(
+    # Else mmengine puts every evaluation at step 0 of the curves.
+    logger=dict(log_metric_by_epoch=False),
     # Precise BN runs where validation follows, so it has the same interval.
     checkpoint=dict(
         _delete_=True,

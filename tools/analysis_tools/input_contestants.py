@@ -75,8 +75,7 @@ def images_through(
 def contestants(data: str) -> tuple[list[str], dict[str, Callable]]:
     """Paths of the images, and what makes the views of one, by its number."""
     ours, on_host = (
-        our_config(name, data)
-        for name in ('coco_views', 'coco_views_on_host')
+        our_config(name, data) for name in ('coco_views', 'coco_views_on_host')
     )
     images = ours.train_dataloader.dataset
     datasets = {

@@ -7,6 +7,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmselfemd.engine.backbone_style import check_style
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.pixel_convention import check_pixel_convention
 from mmselfemd.engine.resume import find_checkpoint_to_resume
@@ -34,7 +35,7 @@ class PretrainedBackboneHook(Hook):
 
     Where the file says which pixels it was trained on (see
     :mod:`mmselfemd.engine.pixel_convention`), the detector has to be given
-    the same.
+    the same; likewise where its bottlenecks have their strides.
 
     ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
     path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a
@@ -97,6 +98,7 @@ class PretrainedBackboneHook(Hook):
             init_cfg.update(prefix=_PREFIX)
         self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
         check_pixel_convention(checkpoint, model.data_preprocessor, pretrained)
+        check_style(checkpoint, model.backbone, pretrained)
         for part in parts.values():
             part.init_cfg = dict(init_cfg)
         self._report(runner, pretrained)

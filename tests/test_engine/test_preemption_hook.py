@@ -106,6 +106,14 @@ class Forks(Hook):
 
 
 def test_processes_forked_during_training_end_by_the_signal(tmp_path):
+    class Fails(Hook):
+        def after_train_iter(self, *args, **kwargs):
+            raise RuntimeError
+
+    # One that failed before listens still.
+    failed = runner(tmp_path, Fails(), iterations=1)
+    with pytest.raises(RuntimeError):
+        failed.train()
     forks = Forks()
     runner(tmp_path, forks, iterations=1).train()
     assert forks.exitcode == -signal.SIGTERM

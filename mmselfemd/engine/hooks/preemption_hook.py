@@ -34,8 +34,12 @@ def _forget_in_child() -> None:
     # A forked process has no step to end. With our handler it would outlive
     # the SIGTERM by which its pool ends it (that of mmdet's VOCMetric, say),
     # and the pool would wait for ever.
+    # Not the former handler: that may be ours too, of a run that has failed.
     for hook in _LISTENING:
-        hook._restore_handlers()
+        for number in hook.signals:
+            handler = signal.getsignal(number)
+            if isinstance(getattr(handler, '__self__', None), PreemptionHook):
+                signal.signal(number, signal.SIG_DFL)
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
@@ -124,13 +128,10 @@ class PreemptionHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
         self._has_ended.value = True
-        self._restore_handlers()
         _LISTENING.discard(self)
-        self._former.clear()
-
-    def _restore_handlers(self) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        self._former.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number

@@ -159,7 +159,9 @@ register_backend('written_down', WrittenDownBackend, force=True)
 class CurveHook(Hook):
     """Writes down the loss and the images of each step, and the end."""
 
-    priority = 'LOWEST'
+    # Before the checkpoint: a kill between the two would lose the record of a
+    # step that is not made again.
+    priority = 'BELOW_NORMAL'
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs) -> None:
         inputs = data_batch['inputs']

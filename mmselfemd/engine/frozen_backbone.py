@@ -10,7 +10,7 @@ from mmpretrain.models import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from mmselfemd.errors import UserValueError
-from mmselfemd.zoo.loading import state_dict_of
+from mmselfemd.zoo.loading import check_finite, state_dict_of
 
 from .resume import check_fits
 
@@ -88,12 +88,7 @@ def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
         },
         strict=False,
     )
-    for name, value in backbone.state_dict().items():
-        if not value.isfinite().all():
-            raise UserValueError(
-                f'{checkpoint}: {_PREFIX}{name} holds NaN or infinity. The '
-                'training has diverged; take an earlier checkpoint.'
-            )
+    check_finite(backbone.state_dict(), checkpoint)
     return backbone
 
 

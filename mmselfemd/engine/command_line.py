@@ -37,13 +37,12 @@ class CfgOptionsAction(DictAction):
         super().__call__(parser, namespace, values, option_string)
 
 
-def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every tool has: those of mmdet's tools."""
-    parser.add_argument(
-        '--work-dir',
-        help='directory of logs and checkpoints; '
-        'by default ./work_dirs/<config name>',
-    )
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which every tool with a config has.
+
+    Args:
+        parser (argparse.ArgumentParser): Where it goes.
+    """
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -53,6 +52,16 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         'train_dataloader.batch_size=2 model.backbone.depth=18; '
         'a list is written "key=[a,b]", without spaces',
     )
+
+
+def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every tool has: those of mmdet's tools."""
+    parser.add_argument(
+        '--work-dir',
+        help='directory of logs and checkpoints; '
+        'by default ./work_dirs/<config name>',
+    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],

@@ -22,7 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.hooks.head_monitor_hook import HeadMonitorHook
 from mmselfemd.engine.launch import load_config
@@ -43,13 +43,7 @@ def parse_args() -> argparse.Namespace:
         '--repeats', type=int, default=5, help='(default: %(default)s)'
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -33,7 +33,7 @@ from step_parts import Stopwatch, dense_head_alone, emd_alone, now
 from torch import Tensor
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.visualization.view_pipeline import cut_views_of, view_pipeline
@@ -62,13 +62,7 @@ def parse_args() -> argparse.Namespace:
         help='instead: compute what a step of so many images keeps in memory',
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, switches too',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.frozen_backbone import build_untrained, load_model
 from mmselfemd.engine.launch import load_config
@@ -48,14 +48,7 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='of the images drawn, the views'
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, e.g. '
-        'train_dataloader.batch_size=16',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
@@ -44,13 +44,7 @@ def parse_args() -> argparse.Namespace:
         help='folder of held-out images (default: those of val_dataloader)',
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

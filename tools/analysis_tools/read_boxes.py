@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
 from mmselfemd.evaluation.boxes import (
@@ -72,13 +72,7 @@ def parse_args() -> argparse.Namespace:
         '--seed', type=int, default=0, help='of the draw, order and split'
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.visualization.browsing import browse_views
 
@@ -24,14 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--html', action='store_true', help='write index.html as well'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, e.g. '
-        'train_dataloader.dataset.data_root=DIR',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.visualization.detections import draw_detections
 
@@ -22,13 +22,7 @@ def parse_args() -> argparse.Namespace:
         default=0.3,
         help='boxes of a lower score are not drawn (default: 0.3)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
+from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.visualization.photographs import visualize_matching
 
@@ -43,13 +43,7 @@ def parse_args() -> argparse.Namespace:
         help='pairs of crops of each image (default: 1)',
     )
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptionsAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

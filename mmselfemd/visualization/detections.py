@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import VISUALIZERS, DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmselfemd.engine.device import keep_detector_off_gpu
@@ -56,13 +58,7 @@ def draw_detections(
             f'{cfg.filename} is not the config of a detector: its '
             f"default_scope is {cfg.get('default_scope')!r}, not 'mmdet'"
         )
-    keep_detector_off_gpu(cfg)
-    model = _build_detector(cfg, checkpoint)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        visualizer = VISUALIZERS.build(
-            cfg.visualizer | dict(name=uuid4().hex, vis_backends=[])
-        )
-    visualizer.dataset_meta = model.dataset_meta
+    model, visualizer = _build(cfg, checkpoint)
     paths = list(find_images(images))
     names, start, pictures = unique_names(paths), time.time(), []
     for done, path in enumerate(paths, start=1):
@@ -71,21 +67,11 @@ def draw_detections(
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
             continue
-        # The detector's pipeline begins with the BGR of a file.
-        sample = inference_detector(model, image[..., ::-1].copy())
         picture = Path(out) / f'{names[path]}.png'
-        visualizer.add_datasample(
-            picture.stem,
-            image,
-            sample,
-            draw_gt=False,
-            pred_score_thr=score_threshold,
-            out_file=str(picture),
-        )
-        scores = sample.pred_instances.scores
+        count = _draw(model, visualizer, image, picture, score_threshold)
         left = (time.time() - start) / done * (len(paths) - done)
         print_log(
-            f'{picture}: {int((scores >= score_threshold).sum())} boxes '
+            f'{picture}: {count} boxes '
             f'({done} of {len(paths)}, {left:.0f} s left)'
         )
         pictures.append(picture)
@@ -94,9 +80,37 @@ def draw_detections(
     return pictures
 
 
-def _build_detector(cfg: Config, checkpoint: str) -> nn.Module:
+def _build(cfg: Config, checkpoint: str) -> tuple[nn.Module, Visualizer]:
+    """The detector, and what draws with the colours of its classes."""
+    keep_detector_off_gpu(cfg)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     model = init_detector(cfg, checkpoint, palette='none', device=get_device())
     # mmdet's own loading leaves what does not fit at random values.
     check_fits(model, state_dict_of(loaded, checkpoint), checkpoint)
-    return model
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        visualizer = VISUALIZERS.build(
+            cfg.visualizer | dict(name=uuid4().hex, vis_backends=[])
+        )
+    visualizer.dataset_meta = model.dataset_meta
+    return model, visualizer
+
+
+def _draw(
+    model: nn.Module,
+    visualizer: Visualizer,
+    image: np.ndarray,
+    picture: Path,
+    score_threshold: float,
+) -> int:
+    """Write the picture of an image (RGB); return how many boxes it has."""
+    # The detector's pipeline begins with the BGR of a file.
+    sample = inference_detector(model, image[..., ::-1].copy())
+    visualizer.add_datasample(
+        picture.stem,
+        image,
+        sample,
+        draw_gt=False,
+        pred_score_thr=score_threshold,
+        out_file=str(picture),
+    )
+    return int((sample.pred_instances.scores >= score_threshold).sum())

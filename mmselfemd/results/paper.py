@@ -7,6 +7,7 @@ import yaml
 
 RANDOM = 'random'
 SUPERVISED = 'supervised'
+UNKNOWN = 'unknown'  # weights whose path does not tell what they are from
 
 
 class PaperRow(NamedTuple):

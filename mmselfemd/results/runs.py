@@ -11,7 +11,7 @@ from mmselfemd.errors import UserValueError
 from mmselfemd.visualization.curve_sources import read_curves
 from mmselfemd.zoo.index import SCHEME
 
-from .paper import RANDOM, SUPERVISED
+from .paper import RANDOM, SUPERVISED, UNKNOWN
 
 # For each metric its names in the log, the first that is there. On VOC, AP50
 # is VOC's own metric (Table 5: "the default VOC metric of AP50").
@@ -37,7 +37,7 @@ class DetectionRun(NamedTuple):
         work_dir (Path): Where it is.
         detector (str): Name of its config.
         pretraining (str): Name of the config of pre-training that its
-            backbone is from, ``random`` or ``supervised``.
+            backbone is from, ``random``, ``supervised`` or ``unknown``.
         figures (dict[str, float]): Its last evaluation, in percent.
         iterations (int): When that was.
         max_iters (int): Iterations of the whole run.
@@ -136,7 +136,7 @@ def _origin(pretrained: str | None) -> str:
         return pretrained.removeprefix(SCHEME)
     path = Path(pretrained)
     generic = path.stem in ('backbone', 'latest') or path.stem[-1].isdigit()
-    return path.parent.name if generic else path.stem
+    return (path.parent.name if generic else path.stem) or UNKNOWN
 
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:

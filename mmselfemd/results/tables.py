@@ -8,7 +8,7 @@ from mmengine.hub import get_config
 
 from mmselfemd.zoo.index import read_model_index
 
-from .paper import PaperTable, read_paper_tables
+from .paper import UNKNOWN, PaperTable, read_paper_tables
 from .runs import DetectionRun, decisive_settings
 
 
@@ -89,6 +89,10 @@ def reasons_for_no_row(
             reasons[run.work_dir] = (
                 f'no row of {run.detector} from {run.pretraining}'
             )
+            if run.pretraining == UNKNOWN:
+                reasons[run.work_dir] += (
+                    '; say what its backbone is from, as PRETRAINING=WORK_DIR'
+                )
     return reasons
 
 

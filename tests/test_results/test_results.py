@@ -101,6 +101,7 @@ def test_every_row_has_configs():
         ('work_dirs/byol_r50_coco_800e/backbone.pth', 'byol_r50_coco_800e'),
         ('zoo/byol_r50_coco_800e.safetensors', 'byol_r50_coco_800e'),
         ('work_dirs/mine/epoch_800.pth', 'mine'),
+        ('backbone.pth', 'unknown'),
     ],
 )
 def test_where_a_backbone_is_from(tmp_path, pretrained, origin):
@@ -162,6 +163,12 @@ def test_what_is_no_row_is_said(tmp_path):
     run = read_run(make_run(tmp_path / 'a', pretrained='my/own/thing.pth'))
     (reason,) = reasons_for_no_row([run], fill_tables([run])).values()
     assert reason == f'no row of {FASTER} from thing'
+
+
+def test_how_to_say_where_a_backbone_is_from(tmp_path):
+    run = read_run(make_run(tmp_path / 'a', pretrained='backbone.pth'))
+    (reason,) = reasons_for_no_row([run], fill_tables([run])).values()
+    assert 'from unknown' in reason and 'PRETRAINING=WORK_DIR' in reason
 
 
 def test_other_settings_are_noted_below(tmp_path):

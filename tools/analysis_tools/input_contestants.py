@@ -41,10 +41,14 @@ def random_box(image: np.ndarray) -> tuple[int, int, int, int]:
     return left, top, width, height
 
 
-def our_config(name: str, data: str) -> Config:
+def our_config(name: str, data: str, shrunk_dir: str | None = None) -> Config:
     """A config of the data with the images of ``data``."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.train_dataloader.dataset.update(data_root=data, data_prefix='')
+    images = cfg.train_dataloader.dataset
+    images.update(data_root=data, data_prefix='')
+    if shrunk_dir:
+        for load in (cfg.train_pipeline[0], images.pipeline[0]):
+            load.update(lazy=True, shrunk_dir=shrunk_dir)
     return cfg
 
 
@@ -72,10 +76,13 @@ def images_through(
     return dataset
 
 
-def contestants(data: str) -> tuple[list[str], dict[str, Callable]]:
+def contestants(
+    data: str, shrunk_dir: str | None = None
+) -> tuple[list[str], dict[str, Callable]]:
     """Paths of the images, and what makes the views of one, by its number."""
     ours, on_host = (
-        our_config(name, data) for name in ('coco_views', 'coco_views_on_host')
+        our_config(name, data, shrunk_dir)
+        for name in ('coco_views', 'coco_views_on_host')
     )
     images = ours.train_dataloader.dataset
     datasets = {

@@ -99,7 +99,9 @@ class CutViews(BaseTransform):
         ]
         reduction = 1
         if isinstance(image, EncodedImage):
-            reduction = _largest_reduction(results['views'])
+            reduction = max(
+                image.reduction, _largest_reduction(results['views'])
+            )
             image = image.decode(reduction)
             if image is None:
                 return None

@@ -40,9 +40,12 @@ class EncodedImage:
         size (tuple[int, int]): Height and width of the upright image.
         report (Callable[[str], None]): Called with the reason if the image
             turns out to be broken.
+        reduction (int): By how much the file is smaller than the image, each
+            way: 1, 2, 4 or 8. Defaults to 1.
 
     Attributes:
-        shape (tuple[int, int, int]): As that of the decoded image.
+        shape (tuple[int, int, int]): As that of the image at full size.
+        reduction (int): The least at which it can be decoded.
     """
 
     def __init__(
@@ -50,17 +53,20 @@ class EncodedImage:
         content: bytes,
         size: tuple[int, int],
         report: Callable[[str], None],
+        reduction: int = 1,
     ) -> None:
         self.content = content
         self.shape = (*size, 3)
         self.report = report
+        self.reduction = reduction
 
     def decode(self, reduction: int = 1) -> np.ndarray | None:
         """Decode at full size or less.
 
         Args:
-            reduction (int): 1, 2, 4 or 8: a pixel of the result stands for
-                so many of the image, each way. Defaults to 1.
+            reduction (int): 1, 2, 4 or 8, but not less than that of the file:
+                a pixel of the result stands for so many of the image, each
+                way. Defaults to 1.
 
         Returns:
             np.ndarray | None: BGR, uint8, upright, sides of the image
@@ -68,7 +74,7 @@ class EncodedImage:
         """
         expected = tuple(-(-side // reduction) for side in self.shape[:2])
         try:
-            image = decode_image(self.content, reduction)
+            image = decode_image(self.content, reduction // self.reduction)
             if image.shape[:2] != expected:
                 raise BrokenImageError(
                     f'its header promises {expected} pixels at 1/{reduction} '

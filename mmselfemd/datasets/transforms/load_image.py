@@ -2,10 +2,13 @@
 
 from functools import partial
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 
 from mmselfemd.datasets.broken_images import BrokenImages
+from mmselfemd.datasets.shrunk_images import ShrunkImages, is_large
+from mmselfemd.errors import UserValueError
 from mmselfemd.registry import TRANSFORMS
 
 from .encoded_image import (
@@ -41,9 +44,17 @@ class LoadImage(BaseTransform):
         max_broken_share (float): The run stops when more than this share of
             the images is broken; 1 never stops it. Each worker counts for
             itself, from 100 images on. Defaults to 0.1.
+        shrunk_dir (str, optional): Folder in which large images are kept at
+            less than their size, and read from then on, see
+            :class:`ShrunkImages`; with ``lazy`` only. Boxes of views are
+            still in pixels of the image itself. Defaults to None: each image
+            is read as it is.
+        shrunk_size (int): Pixels that the shorter side of a shrunk image
+            keeps. Defaults to 1024.
 
     Raises:
-        UserValueError: If ``max_broken_share`` is not in [0, 1].
+        UserValueError: If ``max_broken_share`` is not in [0, 1],
+            ``shrunk_size`` not positive, or ``shrunk_dir`` without ``lazy``.
     """
 
     def __init__(
@@ -52,9 +63,20 @@ class LoadImage(BaseTransform):
         backend_args: dict | None = None,
         lazy: bool = False,
         max_broken_share: float = 0.1,
+        shrunk_dir: str | None = None,
+        shrunk_size: int = 1024,
     ) -> None:
+        if shrunk_dir is not None and not lazy:
+            raise UserValueError(
+                f'LoadImage: shrunk_dir={shrunk_dir!r} needs lazy=True'
+            )
         self.backend_args = backend_args
         self.lazy = lazy
+        self.shrunk = (
+            None
+            if shrunk_dir is None
+            else ShrunkImages(shrunk_dir, shrunk_size)
+        )
         self.broken = BrokenImages(max_warnings, max_broken_share)
 
     def transform(self, results: dict) -> dict | None:
@@ -72,19 +94,55 @@ class LoadImage(BaseTransform):
         self.broken.num_read += 1
         path = results['img_path']
         try:
-            content = get(path, backend_args=self.backend_args)
-            if content is None:  # what LmdbBackend gives
-                raise BrokenImageError('there is no such key')
-            size = jpeg_size(content)
-            if self.lazy and size:
-                image = EncodedImage(
-                    content, size, partial(self.broken.add, path)
-                )
-            else:
-                image = decode_image(content)
+            image = self._load(path)
         except (OSError, BrokenImageError) as error:
             self.broken.add(path, str(error).strip())
             return None
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
+
+    def _load(self, path: str) -> np.ndarray | EncodedImage:
+        content, reduction = (
+            self.shrunk.read(path, partial(self.read, path))
+            if self.shrunk
+            else (self.read(path), 1)
+        )
+        size = jpeg_size(content)
+        if not (self.lazy and size):
+            return decode_image(content)
+        height, width = (reduction * side for side in size)
+        report = partial(self.broken.add, path)
+        return EncodedImage(content, (height, width), report, reduction)
+
+    def read(self, path: str) -> bytes:
+        """Read a file, of whatever kind.
+
+        Args:
+            path (str): Its path, or its key.
+
+        Returns:
+            bytes: The file.
+
+        Raises:
+            OSError: If it cannot be read.
+            BrokenImageError: If the database has no such key.
+        """
+        content = get(path, backend_args=self.backend_args)
+        if content is None:  # what LmdbBackend gives
+            raise BrokenImageError('there is no such key')
+        return content
+
+    def is_large(self, path: str) -> bool:
+        """Whether ``shrunk_dir`` would make a difference for an image.
+
+        Args:
+            path (str): Its path, or its key.
+
+        Returns:
+            bool: False also if it cannot be read.
+        """
+        try:
+            return is_large(self.read(path))
+        except (OSError, BrokenImageError):
+            return False

@@ -1,0 +1,216 @@
+"""Large images, kept at a half, a quarter or an eighth of their size."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import cv2
+import numpy as np
+from mmengine.logging import print_log
+from PIL import Image
+
+from mmselfemd.errors import UserValueError
+
+from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
+
+# Not that of an image: these files must not be found by who looks for images.
+SUFFIX = '.shrunk'
+QUALITY = 95
+_END = b'\xff\xd9'  # of a JPEG
+_MIN_FREE = 0.05  # of the disk: others write there too, checkpoints perhaps
+
+
+class ShrunkImages:
+    """A folder that keeps large images at less than their size.
+
+    A JPEG has to be read to its end at whatever scale it is decoded, and
+    other kinds have no scale at all: 12 megapixels cost ten times as much as
+    a photograph of COCO, epoch after epoch. Here they cost that once.
+
+    An image is reduced by 2, 4 or 8 each way, as far as its shorter side
+    keeps ``min_size`` pixels, and kept as a JPEG of quality 95, upright. The
+    first time it is read from these bytes too: its views are the same
+    whether or not it was there, and whether or not it could be written. A
+    file that changes is shrunk again. Processes share the folder.
+
+    Where the folder cannot be written, or less than a twentieth of its disk
+    is free, the log says so once, and no more is kept.
+
+    Args:
+        folder (str | os.PathLike): Made if it is missing.
+        min_size (int): Pixels that the shorter side keeps; images with less
+            than twice as many are left alone. Defaults to 1024.
+
+    Raises:
+        UserValueError: If ``min_size`` is not positive.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike, min_size: int = 1024
+    ) -> None:
+        if min_size < 1:
+            raise UserValueError(
+                f'LoadImage: shrunk_size={min_size} must be at least 1'
+            )
+        self.folder = Path(folder)
+        self.min_size = min_size
+        self._keeps = True
+
+    def read(
+        self, path: str, get_content: Callable[[], bytes]
+    ) -> tuple[bytes, int]:
+        """The file of an image, shrunk if it is large.
+
+        Args:
+            path (str): Path or key of the image.
+            get_content (Callable[[], bytes]): Reads the file itself.
+
+        Returns:
+            tuple[bytes, int]: The file, and by how much it is reduced: 1 as
+            it is, 2, 4 or 8 a JPEG.
+
+        Raises:
+            BrokenImageError: If it is large and does not decode.
+        """
+        kept = self._kept_file(path)
+        if found := _read_kept(kept):
+            return found
+        content = get_content()
+        shrunk, reduction = reduce_image(content, self.min_size)
+        if reduction > 1:
+            self._keep(kept, shrunk, reduction)
+        return shrunk, reduction
+
+    def _kept_file(self, path: str) -> Path:
+        state = [path, str(self.min_size)]
+        with contextlib.suppress(OSError):  # a key of a database
+            status = os.stat(path)
+            state += [str(status.st_size), str(status.st_mtime_ns)]
+        name = hashlib.sha256(
+            '\n'.join(state).encode(errors='surrogateescape')
+        ).hexdigest()[:32]
+        return self.folder / name[:2] / f'{name[2:]}{SUFFIX}'
+
+    def _keep(self, file: Path, content: bytes, reduction: int) -> None:
+        """Write the whole file or none, unless there is no room."""
+        if not self._keeps:
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            disk = shutil.disk_usage(file.parent)
+            if disk.free < _MIN_FREE * disk.total:
+                raise OSError('less than a twentieth of the disk is free')
+            partial = file.with_name(f'{file.name}.{uuid4().hex}')
+            try:
+                partial.write_bytes(content + bytes([reduction]))
+                partial.replace(file)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            self._keeps = False
+            print_log(
+                f'Large images are shrunk but not kept in {self.folder}: '
+                f'{error}. This process keeps no more; the run goes on, '
+                'slower.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def reduce_image(content: bytes, min_size: int) -> tuple[bytes, int]:
+    """Make a large image small, by a whole number each way.
+
+    Args:
+        content (bytes): An image file.
+        min_size (int): Pixels that the shorter side keeps.
+
+    Returns:
+        tuple[bytes, int]: The file and 1 if it is small; else a JPEG, and by
+        how much it is reduced: 2, 4 or 8. A last row or column of the image
+        that would be a part of a pixel is left out.
+
+    Raises:
+        BrokenImageError: If it is large and does not decode.
+    """
+    size = jpeg_size(content)
+    is_jpeg = size is not None
+    reduction = reduction_for(size if is_jpeg else _size(content), min_size)
+    if reduction == 1:
+        return content, 1
+    image = decode_image(content, reduction if is_jpeg else 1)
+    if is_jpeg:
+        height, width = (side // reduction for side in size)
+        image = image[:height, :width]
+    else:
+        image = _average(image, reduction)
+    _, encoded = cv2.imencode(
+        '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )
+    return encoded.tobytes(), reduction
+
+
+def reduction_for(size: tuple[int, int], min_size: int) -> int:
+    """How far an image may shrink.
+
+    Args:
+        size (tuple[int, int]): Height and width.
+        min_size (int): Pixels that the shorter side keeps.
+
+    Returns:
+        int: 1, 2, 4 or 8.
+    """
+    return next((r for r in REDUCTIONS if min(size) >= r * min_size), 1)
+
+
+def is_large(content: bytes, min_size: int = 1024) -> bool:
+    """Whether :class:`ShrunkImages` would shrink a file.
+
+    Args:
+        content (bytes): An image file.
+        min_size (int): See there. Defaults to 1024.
+
+    Returns:
+        bool: True if so.
+
+    Raises:
+        BrokenImageError: See :func:`jpeg_size`.
+    """
+    size = jpeg_size(content) or _size(content)
+    return reduction_for(size, min_size) > 1
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    """Sides of an image that is no JPEG, from its header; 0 if unknown."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(BytesIO(content)) as image:
+                return image.size
+    except Image.DecompressionBombError:
+        return 1 << 14, 1 << 14  # Pillow says no more: it is large
+    except (OSError, SyntaxError, ValueError):
+        return 0, 0  # OpenCV may know better
+
+
+def _average(image: np.ndarray, reduction: int) -> np.ndarray:
+    height, width = (side // reduction for side in image.shape[:2])
+    whole = image[: height * reduction, : width * reduction]
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _read_kept(file: Path) -> tuple[bytes, int] | None:
+    """What is kept, if it is whole: behind the JPEG's end the reduction."""
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    if content[-3:-1] != _END or content[-1] not in REDUCTIONS:
+        return None
+    return content[:-1], content[-1]

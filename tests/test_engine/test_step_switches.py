@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import AmpOptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from mmselfemd.engine import ChannelsLastHook, launch
 from mmselfemd.engine.frozen_backbone import build_untrained
@@ -60,6 +60,7 @@ def train(work_dir, image_folder, batch_size=8, **options):
             'train_cfg.max_epochs': 1,
             'param_scheduler': [],
             'custom_hooks': [dict(type='KeepStates')],
+            'default_hooks.channels_last': None,  # it is on by default
         }
         | options,
     )
@@ -112,25 +113,85 @@ def test_accumulation_steps_once_in_several_batches(image_folder, tmp_path):
     assert moved == [False, False, False, True]
 
 
-def test_a_checkpoint_goes_on_without_channels_last(image_folder, tmp_path):
-    _, _, model = train(tmp_path, image_folder, **SWITCHES['channels_last'])
-    spatial = [
-        p for p in model.parameters() if p.dim() == 4 and p[0, 0].numel() > 1
+def spatial(tensors):
+    """Those whose layout can be told."""
+    found = [t for t in tensors if t.dim() == 4 and t[0, 0].numel() > 1]
+    assert found
+    return found
+
+
+def has_channels_last(tensors):
+    return [
+        tensor.is_contiguous(memory_format=torch.channels_last)
+        for tensor in spatial(tensors)
     ]
-    assert spatial and all(
-        p.is_contiguous(memory_format=torch.channels_last) for p in spatial
+
+
+def test_channels_last_is_on_by_default_and_not_in_the_files(
+    image_folder, tmp_path
+):
+    assert launch.load_config(str(CONFIG)).default_hooks.channels_last
+    _, _, model = train(tmp_path, image_folder, **SWITCHES['channels_last'])
+    assert all(has_channels_last(model.parameters()))
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
+    momenta = [
+        state['momentum_buffer']
+        for state in saved['optimizer']['state'].values()
+    ]
+    assert not any(has_channels_last(saved['state_dict'].values()))
+    assert not any(has_channels_last(momenta))
+
+
+@pytest.mark.parametrize('is_on', [False, True])
+def test_a_checkpoint_goes_on_with_and_without_channels_last(
+    is_on, image_folder, tmp_path
+):
+    _, _, model = train(
+        tmp_path,
+        image_folder,
+        **{} if is_on else SWITCHES['channels_last'],
     )
+    layouts = []
+
+    @HOOKS.register_module(force=True)
+    class KeepMomenta(Hook):
+        priority = 'LOWEST'
+
+        def before_train(self, runner):
+            states = runner.optim_wrapper.optimizer.state.values()
+            layouts.extend(
+                has_channels_last(state['momentum_buffer'] for state in states)
+            )
+
+    hook = SWITCHES['channels_last']['default_hooks.channels_last']
     resumed = launch.train(
         str(tmp_path / CONFIG.name),
         work_dir=str(tmp_path),
         resume='auto',
         cfg_options={
             'train_cfg.max_epochs': 2,
-            'default_hooks.channels_last': None,
+            'custom_hooks': [
+                dict(type='KeepStates'),
+                dict(type='KeepMomenta'),
+            ],
+            'default_hooks.channels_last': hook if is_on else None,
         },
     )
     assert distance(KeepStates.states[0], model.state_dict()) == 0
-    assert all(p.is_contiguous() for p in resumed.parameters())
+    assert set(layouts) == {is_on}
+    assert set(has_channels_last(resumed.parameters())) == {is_on}
+
+
+def test_channels_last_acts_on_the_named_devices_alone():
+    model = torch.nn.Conv2d(2, 2, 3)
+    runner = SimpleNamespace(
+        model=model,
+        optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)),
+    )
+    ChannelsLastHook(devices=['cuda']).before_train(runner)
+    assert model.weight.is_contiguous()
+    ChannelsLastHook().before_train(runner)
+    assert not model.weight.is_contiguous()
 
 
 def gradients_and_counts(with_cp=False, channels_last=False):
@@ -139,7 +200,10 @@ def gradients_and_counts(with_cp=False, channels_last=False):
     )
     model = build_untrained(cfg).double().train()
     if channels_last:
-        ChannelsLastHook().before_train(SimpleNamespace(model=model))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        ChannelsLastHook().before_train(
+            SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimizer))
+        )
     model.reset_key()
     model.has_momentum_hook = True
     generator = torch.Generator().manual_seed(0)

@@ -193,12 +193,14 @@ def _finish(
 ) -> Step:
     """Do what the runner would do before the first step."""
     model = model.to(get_device()).train()
-    for hook in _hooks_of(cfg):
-        hook.before_train(SimpleNamespace(model=model))
     wrapper['optimizer']['lr'] = 0.0
     wrapper['accumulative_counts'] = 1
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         optim_wrapper = build_optim_wrapper(model, wrapper)
+    for hook in _hooks_of(cfg):
+        hook.before_train(
+            SimpleNamespace(model=model, optim_wrapper=optim_wrapper)
+        )
     if options := cfg.get('compile'):
         options = options if isinstance(options, dict) else {}
         model.forward = torch.compile(model.forward, **options)

@@ -17,7 +17,7 @@ from mmselfemd.random_state import kept_random_state
 from .page import Picture, files_of
 from .pairs import read_rgb
 from .saving import save_figure
-from .view_pipeline import view_pipeline
+from .view_pipeline import backend_args_of, view_pipeline
 from .views import draw_views
 
 
@@ -43,7 +43,7 @@ def browse_views(
     """
     if num < 1:
         raise UserValueError(f'--num: expected at least 1, got {num}')
-    view_pipeline(cfg)  # raises for a detector's config
+    backend_args = backend_args_of(view_pipeline(cfg))
     check_data_paths(cfg, ['train'])
     pictures, start = [], time.time()
     with DefaultScope.overwrite_default_scope('mmselfemd'):
@@ -54,8 +54,9 @@ def browse_views(
             with kept_random_state(seed + index):
                 item = dataset[index]
             crops = _crops_of(item, preprocessor)
+            image = read_rgb(item['data_samples'].img_path, backend_args)
             pictures.append(
-                _draw(item, crops, Path(out), f'{done:03d}', index)
+                _draw(image, item, crops, Path(out), f'{done:03d}', index)
             )
             left = (time.time() - start) / done * (len(order) - done)
             print_log(
@@ -82,16 +83,17 @@ def _crops_of(item: dict, preprocessor: nn.Module) -> list[np.ndarray]:
 
 
 def _draw(
+    image: np.ndarray,
     item: dict,
     crops: list[np.ndarray],
     out: Path,
     number: str,
     index: int,
 ) -> Picture:
-    """Draw one item of the data set and its views, RGB uint8."""
+    """Draw an image of the data set and its views, RGB uint8."""
     sample = item['data_samples']
     figure = draw_views(
-        read_rgb(sample.img_path),
+        image,
         sample.views,
         crops,
         f'Image {index}: {Path(sample.img_path).name}',

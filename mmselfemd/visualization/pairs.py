@@ -205,11 +205,13 @@ def _in_view(place: np.ndarray, view: Mapping) -> tuple[float, float] | None:
     return float(x) - 0.5, float(y) - 0.5
 
 
-def read_rgb(path: str) -> np.ndarray:
+def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray:
     """Read an image.
 
     Args:
-        path (str): Its path.
+        path (str): Its path, or its key.
+        backend_args (dict, optional): The file backend, see
+            :func:`mmengine.fileio.get`. Defaults to None: the local disk.
 
     Returns:
         np.ndarray: The image, RGB, (H, W, 3), uint8.
@@ -218,7 +220,7 @@ def read_rgb(path: str) -> np.ndarray:
         OSError: If it cannot be read.
         ValueError: If it does not decode.
     """
-    content = get(str(path))
+    content = get(str(path), backend_args=backend_args)
     try:
         image = mmcv.imfrombytes(content) if content else None
     except cv2.error as error:  # too many pixels, for instance

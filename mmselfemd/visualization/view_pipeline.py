@@ -69,5 +69,17 @@ def cut_views_of(pipeline: list[dict]) -> dict:
     return next(step for step in pipeline if _cuts_views(step))
 
 
+def backend_args_of(pipeline: list[dict]) -> dict | None:
+    """Where a pipeline reads its images from.
+
+    Args:
+        pipeline (list[dict]): As from :func:`view_pipeline`.
+
+    Returns:
+        dict | None: The file backend, for :func:`read_rgb`.
+    """
+    return pipeline[0].get('backend_args')
+
+
 def _cuts_views(step: Any) -> bool:
     return type_name(step) == 'CutViews'

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmselfemd.datasets.image_database import images_to_lmdb
 from mmselfemd.engine.hooks import MatchingPictureHook
 from mmselfemd.engine.hooks import matching_picture_hook as module
 
@@ -124,6 +125,17 @@ def test_training_is_bit_equal_with_and_without(cfg, image_folder):
     drawn = pictures(runner)
     assert drawn.keys() == names
     assert all(min(picture.shape[:2]) > 300 for picture in drawn.values())
+
+
+def test_images_of_a_database(cfg, image_folder, tmp_path, shown):
+    images_to_lmdb([str(image_folder)], tmp_path / 'db')
+    backend_args = dict(backend='lmdb', db_path=str(tmp_path / 'db'))
+    cfg.train_dataloader.dataset.update(
+        data_root='', ann_file=str(tmp_path / 'db' / 'images.txt')
+    )
+    cfg.train_dataloader.dataset.pipeline[0].backend_args = backend_args
+    train(cfg, picture_hook('', dataset=cfg.train_dataloader.dataset))
+    assert len(shown) == 2
 
 
 def test_flow_of_iteration_0_is_that_of_the_first_weights(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmselfemd.errors import UserError
 
@@ -34,6 +36,9 @@ def benchmark():
 def test_writes_times_and_ratios(
     benchmark, tmp_path, image_folder, monkeypatch, capsys
 ):
+    for path in list(image_folder.glob('*.jpg')):  # one is a small share
+        for copy in range(4):
+            shutil.copy(path, path.with_stem(f'{path.stem}_{copy}'))
     (image_folder / '1.jpg').write_bytes(b'broken')  # passed over
     out = tmp_path / 'new' / 'times.json'
     command = [str(TOOL), '--data', str(image_folder), '--images', '4']
@@ -104,3 +109,14 @@ def test_each_time_is_that_of_its_own_work(benchmark):
     assert len(times['short']) == 3
     ratio = benchmark.median_ratio(times['long'], times['short'])
     assert 5 < ratio < 20
+
+
+def test_large_images_are_kept_shrunk_where_asked(benchmark, tmp_path):
+    Image.new('RGB', (2100, 2048)).save(tmp_path / 'large.png')
+    shrunk = tmp_path / 'shrunk'
+    _, makers = benchmark.contestants(str(tmp_path), str(shrunk))
+    for name in ('floor', 'mmpretrain'):
+        makers[name](0)
+        assert not shrunk.exists()
+    makers['mmselfemd'](0)
+    assert len([path for path in shrunk.rglob('*') if path.is_file()]) == 1

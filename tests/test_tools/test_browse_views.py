@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from mmselfemd.datasets.image_database import images_to_lmdb
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,6 +43,27 @@ def test_images_and_views_are_drawn(tmp_path, image_folder):
             assert image.width > 600
         assert path.name in done.stdout
         assert path.name in (out / 'index.html').read_text()
+
+
+def test_images_of_a_database_are_drawn(tmp_path, image_folder):
+    images_to_lmdb([str(image_folder)], tmp_path / 'db')
+    config = tmp_path / 'database.py'
+    config.write_text(f"""
+_base_ = {str(ROOT / 'configs/demo/selfemd_r18_scenes.py')!r}
+backend_args = dict(backend='lmdb', db_path={str(tmp_path / 'db')!r})
+load = dict(type='LoadImage', lazy=True, backend_args=backend_args)
+train_dataloader = dict(
+    dataset=dict(
+        data_root='',
+        data_prefix='',
+        ann_file={str(tmp_path / 'db' / 'images.txt')!r},
+        pipeline=[load, *_base_.train_pipeline[1:]],
+    )
+)
+""")
+    done = run(tmp_path, config, '--num', 2, '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / 'out').glob('*.png'))) == 2
 
 
 def test_a_detectors_config_is_refused_in_one_line(tmp_path):

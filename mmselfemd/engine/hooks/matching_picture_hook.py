@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.dataset import default_collate
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -26,6 +27,7 @@ from mmselfemd.visualization import (
     read_rgb,
 )
 from mmselfemd.visualization.view_pipeline import (
+    backend_args_of,
     view_pipeline,
     without_colour_changes,
 )
@@ -115,7 +117,10 @@ class MatchingPictureHook(Hook):
         num_cells = round(flows.shape[-1] ** 0.5)
         self._chosen = most_overlapping(views, num_cells, self.num_pairs)
         samples = self._batch['data_samples']
-        self._images = [read_rgb(samples[i].img_path) for i in self._chosen]
+        backend_args = backend_args_of(self._dataset_config(runner).pipeline)
+        self._images = [
+            read_rgb(samples[i].img_path, backend_args) for i in self._chosen
+        ]
         if runner.iter == 0:
             self._first_flows = flows[self._chosen]
         elif self._loaded.get('views') == self._fingerprint():
@@ -163,13 +168,16 @@ class MatchingPictureHook(Hook):
 
     def _build_batch(self, runner: Runner) -> dict:
         """The same images and views each time."""
-        cfg = dict(self.dataset)
-        if 'pipeline' not in cfg:
-            cfg['pipeline'] = without_colour_changes(view_pipeline(runner.cfg))
         with DefaultScope.overwrite_default_scope('mmselfemd'):
-            dataset = DATASETS.build(cfg)
+            dataset = DATASETS.build(self._dataset_config(runner))
         count = min(self.num_images, len(dataset))
         return default_collate([dataset[index] for index in range(count)])
+
+    def _dataset_config(self, runner: Runner) -> ConfigDict:
+        cfg = ConfigDict(self.dataset)
+        if 'pipeline' not in cfg:
+            cfg.pipeline = without_colour_changes(view_pipeline(runner.cfg))
+        return cfg
 
     def _fingerprint(self) -> int:
         """A number that changes with the pixels of the views."""

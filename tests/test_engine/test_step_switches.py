@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from mmselfemd.engine import ChannelsLastHook, launch
@@ -192,6 +193,26 @@ def test_channels_last_acts_on_the_named_devices_alone():
     assert model.weight.is_contiguous()
     ChannelsLastHook().before_train(runner)
     assert not model.weight.is_contiguous()
+
+
+@pytest.mark.parametrize(
+    'channels, stride, kernel, is_safe',
+    [(8, 2, 1, False), (16, 2, 1, True), (8, 1, 1, True), (8, 2, 3, True)],
+)
+def test_channels_stay_first_where_onednn_would_corrupt_memory(
+    channels, stride, kernel, is_safe, logged
+):
+    shortcut = torch.nn.Conv2d(channels, 16, kernel, stride)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, channels, 3), shortcut)
+    runner = SimpleNamespace(
+        model=model,
+        optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)),
+        logger=MMLogger.get_instance('channels'),
+    )
+    runner.logger.setLevel('INFO')
+    ChannelsLastHook().before_train(runner)
+    assert set(has_channels_last(model.parameters())) == {is_safe}
+    assert bool(logged) == (not is_safe)
 
 
 def gradients_and_counts(with_cp=False, channels_last=False):

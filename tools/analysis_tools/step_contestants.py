@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.models import BaseSelfSupervisor
@@ -199,7 +199,11 @@ def _finish(
         optim_wrapper = build_optim_wrapper(model, wrapper)
     for hook in _hooks_of(cfg):
         hook.before_train(
-            SimpleNamespace(model=model, optim_wrapper=optim_wrapper)
+            SimpleNamespace(
+                model=model,
+                optim_wrapper=optim_wrapper,
+                logger=MMLogger.get_current_instance(),
+            )
         )
     if options := cfg.get('compile'):
         options = options if isinstance(options, dict) else {}

@@ -7,11 +7,16 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.utils import apply_to
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmselfemd.engine.model import optimizers_of, unwrap_model
 from mmselfemd.registry import HOOKS
+
+# https://github.com/uxlfoundation/oneDNN/issues/6035, open in November 2026:
+# strided 1 x 1 convolutions of fewer input channels than a block, which is 16
+# with AVX-512 and 8 with AVX2.
+_SAFE_CHANNELS = 16
 
 
 @HOOKS.register_module()
@@ -23,7 +28,8 @@ class ChannelsLastHook(Hook):
     maps without a transposition, but how much that gives was not measured
     (docs/step.md). Only the strides change: the loss is the same up to
     rounding, and checkpoints hold the plain layout, with and without the
-    hook. mmengine has no switch for it. On a GPU too:
+    hook. mmengine has no switch for it. Where oneDNN is not safe with it, for
+    a network of a few channels, it does nothing and says so. On a GPU too:
 
     .. code-block:: python
 
@@ -49,6 +55,13 @@ class ChannelsLastHook(Hook):
         model = unwrap_model(runner.model)
         if next(model.parameters()).device.type not in self.devices:
             return
+        if unsafe := _unsafe_on_cpu(model):
+            runner.logger.info(
+                'Channels stay first in memory: oneDNN writes beyond its '
+                f'memory in the backward pass of {unsafe}, of fewer than '
+                f'{_SAFE_CHANNELS} channels (its issue 6035).'
+            )
+            return
         model.to(memory_format=torch.channels_last)
         # DDP looks at the strides of sides of 1 too, and warns of gradients
         # of 1 x 1 kernels, whose two layouts are the same.
@@ -67,6 +80,20 @@ class ChannelsLastHook(Hook):
             checkpoint[name] = apply_to(
                 checkpoint[name], torch.is_tensor, Tensor.contiguous
             )
+
+
+def _unsafe_on_cpu(model: nn.Module) -> str | None:
+    """Name of a convolution that would corrupt the process's memory."""
+    for name, module in model.named_modules():
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.weight.device.type == 'cpu'
+            and module.kernel_size == (1, 1)
+            and module.stride != (1, 1)
+            and module.in_channels // module.groups < _SAFE_CHANNELS
+        ):
+            return name
+    return None
 
 
 def _turn_state(optimizer: Optimizer) -> None:

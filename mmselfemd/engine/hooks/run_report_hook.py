@@ -111,6 +111,8 @@ def _advise_on_large_images(runner: Runner) -> None:
     load = next(iter(getattr(pipeline, 'transforms', ())), None)
     if not isinstance(load, LoadImage) or not load.lazy or load.shrunk:
         return
+    if load.backend_args:  # a database must not be open when workers fork
+        return
     numbers = range(0, len(dataset), max(len(dataset) // NUM_LOOKED_AT, 1))
     paths = [dataset.get_data_info(number)['img_path'] for number in numbers]
     large = sum(load.is_large(path) for path in paths)

@@ -10,14 +10,14 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmselfemd.errors import UserFileExistsError, UserValueError
+from mmselfemd.errors import UserValueError
 
 from .architecture import infer_architecture
 from .key_rules import PROJECTS
 from .loading import check_finite, state_dict_of
 from .pixels import read_convention
 from .safetensors_file import safetensors_bytes
-from .saving import atomic_write
+from .saving import atomic_write, check_replaceable
 
 __all__ = ['FORMATS', 'ExtractedBackbone', 'extract_backbone']
 
@@ -101,34 +101,25 @@ def extract_backbone(
         raise UserValueError(
             f'to={to!r}: expected one of {", ".join(FORMATS)}.'
         )
-    out = Path(out)
-    if out.exists() and not force:
-        raise UserFileExistsError(
-            f'{out} exists. Name another file, or replace it with --force.'
-        )
-
+    out, source = Path(out), str(checkpoint)
+    check_replaceable(out, force)
     loaded = CheckpointLoader.load_checkpoint(
-        str(checkpoint), map_location='cpu', logger='silent'
+        source, map_location='cpu', logger='silent'
     )
     recorded = loaded.get('meta')
-    weights = state_dict_of(loaded, str(checkpoint))
-    alone = isinstance(recorded, dict) and 'pixel_convention' in recorded
-    prefix = '' if alone and not _is_prefixed(weights) else _PREFIX
-    backbone = _query_backbone(weights, prefix, str(checkpoint))
+    weights = state_dict_of(loaded, source)
+    prefix = _prefix_of(weights, recorded)
+    backbone = _query_backbone(weights, prefix, source)
     convention = read_convention(recorded)
-    meta = dict(source=Path(checkpoint).name, format=to, **convention)
-    renamed = _rename(backbone, to, convention.get('style'), str(checkpoint))
+    meta = dict(source=Path(source).name, format=to, **convention)
+    renamed = _rename(backbone, to, convention.get('style'), source)
     content = _serialised(renamed, meta, to, out.suffix == '.safetensors')
     with atomic_write(out) as file:
         file.write(content)
     return ExtractedBackbone(
         path=out,
         tensors=len(backbone),
-        parameters=sum(
-            value.numel()
-            for name, value in backbone.items()
-            if not name.endswith('num_batches_tracked')
-        ),
+        parameters=_num_parameters(backbone),
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         pixels=convention.get('pixel_convention', {}),
@@ -187,8 +178,19 @@ def _serialised(
     return file.getvalue()
 
 
-def _is_prefixed(weights: dict[str, Tensor]) -> bool:
-    return any(name.startswith(_PREFIX) for name in weights)
+def _prefix_of(weights: dict[str, Tensor], meta: object) -> str:
+    """What the backbone's names start with: nothing if it is all there is."""
+    is_ours = isinstance(meta, dict) and 'pixel_convention' in meta
+    is_prefixed = any(name.startswith(_PREFIX) for name in weights)
+    return '' if is_ours and not is_prefixed else _PREFIX
+
+
+def _num_parameters(backbone: dict[str, Tensor]) -> int:
+    return sum(
+        value.numel()
+        for name, value in backbone.items()
+        if not name.endswith('num_batches_tracked')
+    )
 
 
 def _query_backbone(

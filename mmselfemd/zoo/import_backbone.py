@@ -1,6 +1,7 @@
 """From the weights of another project to a backbone that our configs load."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,14 +9,14 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from mmselfemd.errors import UserFileExistsError, UserValueError
+from mmselfemd.errors import UserValueError
 
 from .architecture import infer_architecture, tensors_of
 from .key_rules import PROJECTS
 from .loading import check_finite, state_dict_of
 from .numpy_pickle import read_numpy_pickle
 from .pixels import CONVENTIONS, read_convention
-from .saving import atomic_write
+from .saving import atomic_write, check_replaceable
 
 __all__ = ['ImportedBackbone', 'import_backbone']
 
@@ -78,29 +79,14 @@ def import_backbone(
         ValueError: If the file holds no whole backbone of a known
             architecture, or nothing tells its pixels.
     """
-    if project not in PROJECTS:
-        raise UserValueError(
-            f'project={project!r}: expected one of {", ".join(PROJECTS)}.'
-        )
-    if convention is not None and convention not in CONVENTIONS:
-        raise UserValueError(
-            f'convention={convention!r}: expected one of '
-            f'{", ".join(CONVENTIONS)}.'
-        )
+    _check_choice('project', project, PROJECTS)
+    if convention is not None:
+        _check_choice('convention', convention, CONVENTIONS)
     out, source = Path(out), str(source)
-    if out.exists() and not force:
-        raise UserFileExistsError(
-            f'{out} exists. Name another file, or replace it with --force.'
-        )
+    check_replaceable(out, force)
     loaded = _load(source)
     weights = _weights_of(loaded, source)
-    names = PROJECTS[project].ours(weights)
-    if not names:
-        raise UserValueError(
-            f'{source} is no file of {project}: none of its '
-            f'{len(weights)} names, {next(iter(weights))} first, starts with '
-            f'{" or ".join(PROJECTS[project].prefixes)}.'
-        )
+    names = _our_names(weights, project, source)
     ours = {new: weights[old] for old, new in names.items()}
     architecture = infer_architecture(ours, source)
     _check_known(architecture, project, source)
@@ -124,6 +110,27 @@ def import_backbone(
         missing=[name for name in wanted if name not in backbone],
         meta=meta,
     )
+
+
+def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise UserValueError(
+            f'{name}={value!r}: expected one of {", ".join(known)}.'
+        )
+
+
+def _our_names(
+    weights: dict[str, Tensor], project: str, source: str
+) -> dict[str, str]:
+    """Their names of what may be a backbone, and ours."""
+    names = PROJECTS[project].ours(weights)
+    if not names:
+        raise UserValueError(
+            f'{source} is no file of {project}: none of its '
+            f'{len(weights)} names, {next(iter(weights))} first, starts with '
+            f'{" or ".join(PROJECTS[project].prefixes)}.'
+        )
+    return names
 
 
 def _check_known(architecture: dict, project: str, source: str) -> None:

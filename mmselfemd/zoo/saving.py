@@ -20,13 +20,14 @@ import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
 
-from mmselfemd.errors import UserError
+from mmselfemd.errors import UserError, UserFileExistsError
 
 __all__ = [
     'INCOMPLETE',
     'AtomicLocalBackend',
     'NotWrittenError',
     'atomic_write',
+    'check_replaceable',
     'to_plain',
 ]
 
@@ -117,6 +118,22 @@ def _plain_mapping(mapping: Mapping, path: str) -> dict:
 
 class NotWrittenError(UserError, OSError):
     """A file could not be written."""
+
+
+def check_replaceable(path: Path, force: bool) -> None:
+    """Refuse to write over a file unasked.
+
+    Args:
+        path (Path): The file to write.
+        force (bool): Whether it may be replaced.
+
+    Raises:
+        FileExistsError: If it exists and may not be.
+    """
+    if path.exists() and not force:
+        raise UserFileExistsError(
+            f'{path} exists. Name another file, or replace it with --force.'
+        )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from mmselfemd.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools/analysis_tools/measure_memory.py'
 CONFIG = ROOT / 'configs/selfemd/selfemd_r50_coco_800e.py'
-NUM_PATHS = 100_000
+NUM_PATHS = 300_000
 
 pytestmark = pytest.mark.skipif(
     not os.path.exists('/proc/self/smaps_rollup'),

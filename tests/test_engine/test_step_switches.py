@@ -12,6 +12,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from mmselfemd.engine import ChannelsLastHook, launch
 from mmselfemd.engine.frozen_backbone import build_untrained
+from mmselfemd.engine.hooks import channels_last_hook as module
 from mmselfemd.registry import HOOKS
 
 CONFIG = (
@@ -183,12 +184,18 @@ def test_a_checkpoint_goes_on_with_and_without_channels_last(
     assert set(has_channels_last(resumed.parameters())) == {is_on}
 
 
-def test_channels_last_acts_on_the_named_devices_alone():
-    model = torch.nn.Conv2d(2, 2, 3)
-    runner = SimpleNamespace(
+def runner_of(model):
+    """What the hook asks a runner for."""
+    return SimpleNamespace(
         model=model,
         optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)),
+        logger=MMLogger.get_instance('channels'),
     )
+
+
+def test_channels_last_acts_on_the_named_devices_alone():
+    model = torch.nn.Conv2d(2, 2, 3)
+    runner = runner_of(model)
     ChannelsLastHook(devices=['cuda']).before_train(runner)
     assert model.weight.is_contiguous()
     ChannelsLastHook().before_train(runner)
@@ -204,15 +211,22 @@ def test_channels_stay_first_where_onednn_would_corrupt_memory(
 ):
     shortcut = torch.nn.Conv2d(channels, 16, kernel, stride)
     model = torch.nn.Sequential(torch.nn.Conv2d(3, channels, 3), shortcut)
-    runner = SimpleNamespace(
-        model=model,
-        optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)),
-        logger=MMLogger.get_instance('channels'),
-    )
+    runner = runner_of(model)
     runner.logger.setLevel('INFO')
     ChannelsLastHook().before_train(runner)
     assert set(has_channels_last(model.parameters())) == {is_safe}
     assert bool(logged) == (not is_safe)
+
+
+def test_channels_stay_first_in_several_processes_on_a_cpu(
+    monkeypatch, logged
+):
+    monkeypatch.setattr(module, 'is_model_wrapper', lambda _: True)
+    runner = runner_of(torch.nn.Conv2d(2, 2, 3))
+    runner.logger.setLevel('INFO')
+    ChannelsLastHook().before_train(runner)
+    assert runner.model.weight.is_contiguous()
+    assert 'bit-equal' in logged[0]
 
 
 def gradients_and_counts(with_cp=False, channels_last=False):
@@ -221,10 +235,7 @@ def gradients_and_counts(with_cp=False, channels_last=False):
     )
     model = build_untrained(cfg).double().train()
     if channels_last:
-        optimizer = torch.optim.SGD(model.parameters(), 0.1)
-        ChannelsLastHook().before_train(
-            SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimizer))
-        )
+        ChannelsLastHook().before_train(runner_of(model))
     model.reset_key()
     model.has_momentum_hook = True
     generator = torch.Generator().manual_seed(0)

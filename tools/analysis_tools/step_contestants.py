@@ -197,14 +197,13 @@ def _finish(
     wrapper['accumulative_counts'] = 1
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         optim_wrapper = build_optim_wrapper(model, wrapper)
+    runner = SimpleNamespace(
+        model=model,
+        optim_wrapper=optim_wrapper,
+        logger=MMLogger.get_current_instance(),
+    )
     for hook in _hooks_of(cfg):
-        hook.before_train(
-            SimpleNamespace(
-                model=model,
-                optim_wrapper=optim_wrapper,
-                logger=MMLogger.get_current_instance(),
-            )
-        )
+        hook.before_train(runner)
     if options := cfg.get('compile'):
         options = options if isinstance(options, dict) else {}
         model.forward = torch.compile(model.forward, **options)

@@ -1,10 +1,12 @@
 """Keeps the network's maps with the channels last in memory."""
 
+import gc
 import warnings
 from collections.abc import Sequence
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.utils import apply_to
 from torch import Tensor, nn
@@ -18,6 +20,13 @@ from mmselfemd.registry import HOOKS
 # with AVX-512 and 8 with AVX2.
 _SAFE_CHANNELS = 16
 
+# DDP compares the strides of sides of 1 too, and warns of gradients of 1 x 1
+# kernels, whose two layouts are the same.
+_NO_MISMATCH = (
+    r'Grad strides do not match bucket view strides[\s\S]*'
+    r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]'
+)
+
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
@@ -28,8 +37,9 @@ class ChannelsLastHook(Hook):
     maps without a transposition, but how much that gives was not measured
     (docs/step.md). Only the strides change: the loss is the same up to
     rounding, and checkpoints hold the plain layout, with and without the
-    hook. mmengine has no switch for it. Where oneDNN is not safe with it, for
-    a network of a few channels, it does nothing and says so. On a GPU too:
+    hook. mmengine has no switch for it. It does nothing, and says so, on a CPU
+    in several processes, and for a network with which oneDNN is not safe. On
+    a GPU too:
 
     .. code-block:: python
 
@@ -53,21 +63,18 @@ class ChannelsLastHook(Hook):
             runner (Runner): The runner of the training process.
         """
         model = unwrap_model(runner.model)
-        if next(model.parameters()).device.type not in self.devices:
+        device = next(model.parameters()).device.type
+        if device not in self.devices:
             return
-        if unsafe := _unsafe_on_cpu(model):
-            runner.logger.info(
-                'Channels stay first in memory: oneDNN writes beyond its '
-                f'memory in the backward pass of {unsafe}, of fewer than '
-                f'{_SAFE_CHANNELS} channels (its issue 6035).'
-            )
+        is_wrapped = is_model_wrapper(runner.model)
+        if device == 'cpu' and (reason := _reason_against(model, is_wrapped)):
+            runner.logger.info(f'Channels stay first in memory: {reason}.')
             return
         model.to(memory_format=torch.channels_last)
-        # DDP looks at the strides of sides of 1 too, and warns of gradients
-        # of 1 x 1 kernels, whose two layouts are the same.
-        warnings.filterwarnings('ignore', 'Grad strides do not match bucket')
         for optimizer in optimizers_of(runner.optim_wrapper):
             _turn_state(optimizer)
+        if is_wrapped:
+            _wrap_anew(runner, model)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Save the plain layout, which every reader expects.
@@ -82,18 +89,42 @@ class ChannelsLastHook(Hook):
             )
 
 
-def _unsafe_on_cpu(model: nn.Module) -> str | None:
-    """Name of a convolution that would corrupt the process's memory."""
+def _reason_against(model: nn.Module, is_wrapped: bool) -> str | None:
+    """Why a model on a CPU is better left alone."""
+    if is_wrapped:
+        return (
+            'in several processes on a CPU, a resumed run would not be '
+            'bit-equal with it'
+        )
     for name, module in model.named_modules():
         if (
             isinstance(module, nn.Conv2d)
-            and module.weight.device.type == 'cpu'
             and module.kernel_size == (1, 1)
             and module.stride != (1, 1)
             and module.in_channels // module.groups < _SAFE_CHANNELS
         ):
-            return name
+            return (
+                'oneDNN would write beyond its memory in the backward pass '
+                f'of {name}, of fewer than {_SAFE_CHANNELS} channels (its '
+                'issue 6035)'
+            )
     return None
+
+
+def _wrap_anew(runner: Runner, model: nn.Module) -> None:
+    """Let DDP see the strides that the weights have now.
+
+    It lays out its buckets by those that it finds when it wraps the model:
+    the gradients of its first step would come out with the places of their
+    kernels mixed up.
+    """
+    warnings.filterwarnings('ignore', _NO_MISMATCH)
+    runner.model = None  # takes the old one's hooks off the weights
+    gc.collect()
+    runner.model = runner.wrap_model(
+        runner.cfg.get('model_wrapper_cfg'), model
+    )
+    runner._maybe_compile('train_step')  # as the runner did with the old one
 
 
 def _turn_state(optimizer: Optimizer) -> None:

@@ -4,7 +4,9 @@ import os
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
+from mmengine.hooks import LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
@@ -144,6 +146,12 @@ def test(
     runner = build_runner(cfg)
     if out is not None:
         runner.test_evaluator.metrics.append(_build_dump(cfg, out))
+    if not is_main_process():
+        # mmengine's writes the metrics into the same file in every process,
+        # and now and then one cuts through the other.
+        runner._hooks = [
+            hook for hook in runner.hooks if not isinstance(hook, LoggerHook)
+        ]
     metrics = runner.test()
     leave_process_group()
     return metrics

@@ -11,6 +11,7 @@ from .hooks import (
     PretrainedBackboneHook,
     RunReportHook,
     SafeCheckpointHook,
+    ShrunkImagesHook,
     TransportMonitorHook,
 )
 from .loops import (
@@ -34,5 +35,6 @@ __all__ = [
     'ReproducibleIterBasedTrainLoop',
     'RunReportHook',
     'SafeCheckpointHook',
+    'ShrunkImagesHook',
     'TransportMonitorHook',
 ]

@@ -14,8 +14,8 @@ from mmselfemd.datasets import CutViews, LoadImage
 from mmselfemd.datasets.shrunk_images import (
     SUFFIX,
     ShrunkImages,
-    is_large,
     reduction_for,
+    shrunk_pixels,
 )
 from mmselfemd.datasets.transforms.encoded_image import decode_image
 from mmselfemd.errors import UserValueError
@@ -183,14 +183,12 @@ def test_a_folder_that_cannot_be_written_is_said_once(path, tmp_path, logged):
     assert_same(views_of(path, **shrunk), kept)
 
 
-def test_a_twentieth_of_the_disk_stays_free(
-    path, tmp_path, logged, monkeypatch
-):
+def test_a_tenth_of_the_disk_stays_free(path, tmp_path, logged, monkeypatch):
     usage = namedtuple('usage', 'total used free')
-    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(100, 96, 4))
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(100, 91, 9))
     views_of(path, shrunk_dir=str(tmp_path / 'shrunk'), **SHRUNK)
     assert not kept_in(tmp_path / 'shrunk')
-    assert 'less than a twentieth' in logged[0]
+    assert 'less than a tenth' in logged[0]
     assert not list((tmp_path / 'shrunk').rglob('*.*'))
 
 
@@ -205,10 +203,10 @@ def test_a_broken_large_image_is_skipped(tmp_path, logged):
 
 
 def test_what_counts_as_large():
-    assert is_large(encoded('PNG', (2048, 2048)))
-    assert not is_large(encoded('PNG', (2047, 2500)))
-    assert is_large(encoded('JPEG', (2048, 2048)))
-    assert not is_large(b'no image')
+    assert shrunk_pixels(encoded('PNG', (2048, 2048))) == 1024 * 1024
+    assert shrunk_pixels(encoded('PNG', (2047, 2500))) == 0
+    assert shrunk_pixels(encoded('JPEG', (2048, 2050))) == 1024 * 1025
+    assert shrunk_pixels(b'no image') == 0
 
 
 @pytest.mark.parametrize(

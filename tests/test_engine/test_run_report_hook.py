@@ -5,16 +5,11 @@ import shutil
 import sys
 from collections import namedtuple
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from mmcv.transforms import Compose
-from PIL import Image
 
-from mmselfemd.datasets import LoadImage
 from mmselfemd.engine import RunReportHook
-from mmselfemd.engine.hooks.run_report_hook import _advise_on_large_images
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toy_long_run import make_runner
@@ -145,47 +140,3 @@ def test_rate_of_another_batch(tmp_path, logged):
 def test_numbers_of_steps_are_positive():
     with pytest.raises(ValueError, match='must be at least 1'):
         RunReportHook(num_steps=0)
-
-
-class Photographs:
-    """What the hook asks a data set for."""
-
-    def __init__(self, paths, **load):
-        self.paths = paths
-        self.pipeline = Compose([LoadImage(**load)])
-
-    def __len__(self):
-        return len(self.paths)
-
-    def get_data_info(self, index):
-        return dict(img_path=self.paths[index])
-
-
-@pytest.mark.parametrize(
-    'num_large, load, is_advised',
-    [
-        (9, dict(lazy=True), True),
-        (8, dict(lazy=True), False),
-        (16, dict(lazy=False), False),
-        (16, dict(lazy=True, shrunk_dir='shrunk'), False),
-    ],
-)
-def test_who_has_large_images_is_advised(
-    tmp_path, logged, monkeypatch, num_large, load, is_advised
-):
-    for name, size in dict(large=2048, small=64).items():
-        Image.new('L', (size, size)).save(tmp_path / f'{name}.png')
-    paths = [str(tmp_path / 'large.png')] * num_large
-    paths += [str(tmp_path / 'small.png')] * (16 - num_large)
-    runner = make_runner(tmp_path)
-    loader = SimpleNamespace(
-        dataset=SimpleNamespace(dataset=Photographs(paths, **load))
-    )
-    monkeypatch.setattr(
-        type(runner), 'train_dataloader', property(lambda _: loader)
-    )
-    _advise_on_large_images(runner)
-    lines = [line for line in logged if line.startswith('Large images: ')]
-    assert len(lines) == is_advised
-    if is_advised:
-        assert '9 of 16' in lines[0] and 'shrunk_dir=FOLDER' in lines[0]

@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 
 from mmselfemd.datasets.broken_images import BrokenImages
-from mmselfemd.datasets.shrunk_images import ShrunkImages, is_large
+from mmselfemd.datasets.shrunk_images import ShrunkImages
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import TRANSFORMS
 
@@ -48,7 +48,8 @@ class LoadImage(BaseTransform):
             less than their size, and read from then on, see
             :class:`ShrunkImages`; with ``lazy`` only. Boxes of views are
             still in pixels of the image itself. Defaults to None: each image
-            is read as it is.
+            is read as it is, unless :class:`ShrunkImagesHook` finds that many
+            are large.
         shrunk_size (int): Pixels that the shorter side of a shrunk image
             keeps. Defaults to 1024.
 
@@ -66,18 +67,29 @@ class LoadImage(BaseTransform):
         shrunk_dir: str | None = None,
         shrunk_size: int = 1024,
     ) -> None:
-        if shrunk_dir is not None and not lazy:
-            raise UserValueError(
-                f'LoadImage: shrunk_dir={shrunk_dir!r} needs lazy=True'
-            )
         self.backend_args = backend_args
         self.lazy = lazy
-        self.shrunk = (
-            None
-            if shrunk_dir is None
-            else ShrunkImages(shrunk_dir, shrunk_size)
-        )
+        self.shrunk: ShrunkImages | None = None
+        if shrunk_dir is not None:
+            self.keep_shrunk(shrunk_dir, shrunk_size)
         self.broken = BrokenImages(max_warnings, max_broken_share)
+
+    def keep_shrunk(self, folder: str, min_size: int = 1024) -> None:
+        """Read large images at less than their size from now on.
+
+        Args:
+            folder (str): See ``shrunk_dir`` above.
+            min_size (int): See ``shrunk_size``. Defaults to 1024.
+
+        Raises:
+            UserValueError: If ``min_size`` is not positive, or the images are
+                not decoded lazily.
+        """
+        if not self.lazy:
+            raise UserValueError(
+                f'LoadImage: shrunk_dir={folder!r} needs lazy=True'
+            )
+        self.shrunk = ShrunkImages(folder, min_size)
 
     def transform(self, results: dict) -> dict | None:
         """Decode ``results['img_path']``.
@@ -132,17 +144,3 @@ class LoadImage(BaseTransform):
         if content is None:  # what LmdbBackend gives
             raise BrokenImageError('there is no such key')
         return content
-
-    def is_large(self, path: str) -> bool:
-        """Whether ``shrunk_dir`` would make a difference for an image.
-
-        Args:
-            path (str): Its path, or its key.
-
-        Returns:
-            bool: False also if it cannot be read.
-        """
-        try:
-            return is_large(self.read(path))
-        except (OSError, BrokenImageError):
-            return False

@@ -10,6 +10,7 @@ from .preemption_hook import PreemptionHook
 from .pretrained_backbone_hook import PretrainedBackboneHook
 from .run_report_hook import RunReportHook
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .shrunk_images_hook import ShrunkImagesHook
 from .transport_monitor_hook import TransportMonitorHook
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     'PretrainedBackboneHook',
     'RunReportHook',
     'SafeCheckpointHook',
+    'ShrunkImagesHook',
     'TransportMonitorHook',
 ]

@@ -13,22 +13,17 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import apply_to
 from torch import Tensor
 
-from mmselfemd.datasets import LoadImage
 from mmselfemd.engine.model import optimizers_of, unwrap_model
 from mmselfemd.registry import HOOKS
 
 GIGABYTE = 1e9
-
-#: How many images are looked at for their size.
-NUM_LOOKED_AT = 16
 
 
 @HOOKS.register_module()
 class RunReportHook(Hook):
     """Logs, one line each, what a long run will take.
 
-    Before the first step: the images found, advice where most of them are so
-    large that reading them is slow, the batch of an optimiser's step,
+    Before the first step: the images found, the batch of an optimiser's step,
     the steps and the learning rate, with a warning where the rate is meant
     for another batch. After the first steps: the hours that the remaining
     ones take at their rate (of training alone; validation comes on top), and
@@ -67,7 +62,6 @@ class RunReportHook(Hook):
         self._first_iter = runner.iter
         loader = runner.train_dataloader
         runner.logger.info(f'Images: {len(loader.dataset)}.')
-        _advise_on_large_images(runner)
         runner.logger.info(f'Batch: {_describe_batch(runner)}.')
         runner.logger.info(f'Steps: {_describe_steps(runner)}.')
         runner.logger.info(f'Learning rate: {_learning_rate(runner):g}.')
@@ -100,29 +94,6 @@ class RunReportHook(Hook):
                 '(validation not counted).'
             )
             _report_disk(runner)
-
-
-def _advise_on_large_images(runner: Runner) -> None:
-    """Look at some images, where large ones can be kept shrunk."""
-    dataset = runner.train_dataloader.dataset
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    pipeline = getattr(dataset, 'pipeline', None)
-    load = next(iter(getattr(pipeline, 'transforms', ())), None)
-    if not isinstance(load, LoadImage) or not load.lazy or load.shrunk:
-        return
-    if load.backend_args:  # a database must not be open when workers fork
-        return
-    numbers = range(0, len(dataset), max(len(dataset) // NUM_LOOKED_AT, 1))
-    paths = [dataset.get_data_info(number)['img_path'] for number in numbers]
-    large = sum(load.is_large(path) for path in paths)
-    if large > len(paths) / 2:
-        runner.logger.info(
-            f'Large images: {large} of {len(paths)} looked at. Reading one '
-            'may take ten times as long as one of COCO; to keep them shrunk '
-            'after the first time: --cfg-options '
-            'train_dataloader.dataset.pipeline.0.shrunk_dir=FOLDER'
-        )
 
 
 def _accumulation(runner: Runner) -> int:

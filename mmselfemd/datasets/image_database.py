@@ -11,6 +11,7 @@ from mmengine.fileio import LmdbBackend
 from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
+from mmselfemd.atomic_file import INCOMPLETE, atomic_write
 from mmselfemd.errors import (
     UserError,
     UserFileExistsError,
@@ -28,7 +29,6 @@ from .transforms.encoded_image import (
 
 LIST_NAME, BROKEN_NAME = 'images.txt', 'broken.txt'
 _SETTINGS_NAME = 'settings.json'
-_PARTIAL = '.partial'  # of a file that is being written
 _FIRST_MAP_SIZE = 1 << 30  # bytes; doubled when it is full
 _BATCH = 16  # images written at once, and lost by a kill
 
@@ -184,7 +184,7 @@ def _check_settings(
                 f'(see {path}). Remove it, or choose another folder'
             )
     elif out.is_dir() and any(
-        path.suffix != _PARTIAL for path in out.iterdir()
+        path.suffix != INCOMPLETE for path in out.iterdir()
     ):
         raise UserFileExistsError(
             f"'{out}' holds other files. Choose another folder"
@@ -259,10 +259,7 @@ def _line(error: Exception) -> str:
 
 
 def _write_lines(path: Path, lines: Sequence[str] | Iterator[str]) -> None:
-    """The whole file or none."""
-    partial = path.with_suffix(_PARTIAL)
-    with open(partial, 'w') as file:
-        file.writelines(f'{line}\n' for line in lines)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with atomic_write(path) as file:
+        file.writelines(
+            f'{line}\n'.encode(errors='surrogateescape') for line in lines
+        )

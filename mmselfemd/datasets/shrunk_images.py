@@ -5,26 +5,19 @@ import hashlib
 import logging
 import os
 import shutil
-import warnings
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 
-import cv2
-import numpy as np
 from mmengine.logging import print_log
-from PIL import Image
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
-from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
+from .shrinking import reduce_image
+from .transforms.encoded_image import REDUCTIONS
 
 # Not that of an image: these files must not be found by who looks for images.
 SUFFIX = '.shrunk'
-QUALITY = 95
-#: Of a file of this quality; 0.25 to 0.5 were measured.
-BYTES_PER_PIXEL = 0.5
 _END = b'\xff\xd9'  # of a JPEG
 _MIN_FREE = 0.1  # of the disk: others write there too, checkpoints perhaps
 
@@ -109,12 +102,8 @@ class ShrunkImages:
             disk = shutil.disk_usage(file.parent)
             if disk.free < _MIN_FREE * disk.total:
                 raise OSError('less than a tenth of the disk is free')
-            partial = file.with_name(f'{file.name}.{uuid4().hex}')
-            try:
-                partial.write_bytes(content + bytes([reduction]))
-                partial.replace(file)
-            finally:
-                partial.unlink(missing_ok=True)
+            with atomic_write(file, durable=False) as kept:
+                kept.write(content + bytes([reduction]))
         except OSError as error:
             self._keeps = False
             print_log(
@@ -124,88 +113,6 @@ class ShrunkImages:
                 logger='current',
                 level=logging.WARNING,
             )
-
-
-def reduce_image(content: bytes, min_size: int) -> tuple[bytes, int]:
-    """Make a large image small, by a whole number each way.
-
-    Args:
-        content (bytes): An image file.
-        min_size (int): Pixels that the shorter side keeps.
-
-    Returns:
-        tuple[bytes, int]: The file and 1 if it is small; else a JPEG, and by
-        how much it is reduced: 2, 4 or 8. A last row or column of the image
-        that would be a part of a pixel is left out.
-
-    Raises:
-        BrokenImageError: If it is large and does not decode.
-    """
-    size = jpeg_size(content)
-    is_jpeg = size is not None
-    reduction = reduction_for(size if is_jpeg else _size(content), min_size)
-    if reduction == 1:
-        return content, 1
-    image = decode_image(content, reduction if is_jpeg else 1)
-    if is_jpeg:
-        height, width = (side // reduction for side in size)
-        image = image[:height, :width]
-    else:
-        image = _average(image, reduction)
-    _, encoded = cv2.imencode(
-        '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
-    return encoded.tobytes(), reduction
-
-
-def reduction_for(size: tuple[int, int], min_size: int) -> int:
-    """How far an image may shrink.
-
-    Args:
-        size (tuple[int, int]): Height and width.
-        min_size (int): Pixels that the shorter side keeps.
-
-    Returns:
-        int: 1, 2, 4 or 8.
-    """
-    return next((r for r in REDUCTIONS if min(size) >= r * min_size), 1)
-
-
-def shrunk_pixels(content: bytes, min_size: int = 1024) -> int:
-    """How large an image would be once :class:`ShrunkImages` has shrunk it.
-
-    Args:
-        content (bytes): An image file.
-        min_size (int): See there. Defaults to 1024.
-
-    Returns:
-        int: Pixels; 0 if it would be left alone.
-
-    Raises:
-        BrokenImageError: See :func:`jpeg_size`.
-    """
-    height, width = jpeg_size(content) or _size(content)
-    reduction = reduction_for((height, width), min_size)
-    return height * width // reduction**2 if reduction > 1 else 0
-
-
-def _size(content: bytes) -> tuple[int, int]:
-    """Sides of an image that is no JPEG, from its header; 0 if unknown."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content)) as image:
-                return image.size
-    except Image.DecompressionBombError:
-        return 1 << 14, 1 << 14  # Pillow says no more: it is large
-    except (OSError, SyntaxError, ValueError):
-        return 0, 0  # OpenCV may know better
-
-
-def _average(image: np.ndarray, reduction: int) -> np.ndarray:
-    height, width = (side // reduction for side in image.shape[:2])
-    whole = image[: height * reduction, : width * reduction]
-    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _read_kept(file: Path) -> tuple[bytes, int] | None:

@@ -149,7 +149,7 @@ def test(
     if not is_main_process():
         # mmengine's writes the metrics into the same file in every process,
         # and now and then one cuts through the other.
-        runner._hooks = [
+        runner.hooks[:] = [
             hook for hook in runner.hooks if not isinstance(hook, LoggerHook)
         ]
     metrics = runner.test()

@@ -8,6 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mmselfemd.atomic_file import atomic_write
+
 
 def check_image(name: str, image: np.ndarray) -> None:
     """Raise unless an array is an RGB picture.
@@ -77,14 +79,9 @@ def save_figure(
         raise ValueError(f'path must end in .png, but got {path}')
     if not isinstance(figure, Figure):
         check_image('figure', figure)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
+    with atomic_write(path, durable=False) as file:
         if isinstance(figure, Figure):
-            figure.savefig(partial, format='png', dpi=dpi)
+            figure.savefig(file, format='png', dpi=dpi)
         else:
-            Image.fromarray(figure).save(partial, format='PNG')
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+            Image.fromarray(figure).save(file, format='PNG')
     return path

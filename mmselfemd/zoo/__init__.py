@@ -8,14 +8,13 @@ from .download import DownloadError, download_model
 from .extract import extract_backbone
 from .index import WeightsNotPublishedError, read_model_index
 from .loading import UnsafeCheckpointError, state_dict_of
-from .saving import AtomicLocalBackend, atomic_write, to_plain
+from .saving import AtomicLocalBackend, to_plain
 
 __all__ = [
     'AtomicLocalBackend',
     'DownloadError',
     'UnsafeCheckpointError',
     'WeightsNotPublishedError',
-    'atomic_write',
     'download_model',
     'extract_backbone',
     'read_model_index',

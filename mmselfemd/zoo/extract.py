@@ -10,6 +10,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
 from .architecture import infer_architecture
@@ -17,7 +18,7 @@ from .key_rules import PROJECTS
 from .loading import check_finite, state_dict_of
 from .pixels import read_convention
 from .safetensors_file import safetensors_bytes
-from .saving import atomic_write, check_replaceable
+from .saving import check_replaceable
 
 __all__ = ['FORMATS', 'ExtractedBackbone', 'extract_backbone']
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
 from .architecture import infer_architecture, tensors_of
@@ -16,7 +17,7 @@ from .key_rules import PROJECTS
 from .loading import check_finite, state_dict_of
 from .numpy_pickle import read_numpy_pickle
 from .pixels import CONVENTIONS, read_convention
-from .saving import atomic_write, check_replaceable
+from .saving import check_replaceable
 
 __all__ = ['ImportedBackbone', 'import_backbone']
 

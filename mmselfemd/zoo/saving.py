@@ -1,4 +1,4 @@
-"""Writing checkpoints that are plain inside and whole on disk.
+"""Writing checkpoints that are plain inside, and whole on disk.
 
 Plain: :func:`to_plain` leaves tensors, numbers, strings and containers, so
 ``torch.load(weights_only=True)`` reads the file with nothing allow-listed,
@@ -10,29 +10,23 @@ import logging
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import HistoryBuffer, print_log
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserError, UserFileExistsError
 
 __all__ = [
-    'INCOMPLETE',
     'AtomicLocalBackend',
     'NotWrittenError',
-    'atomic_write',
     'check_replaceable',
     'to_plain',
 ]
-
-#: How a file that is still being written is named: its name and this.
-INCOMPLETE = '.incomplete'
 
 _DROPPED = object()
 _PLAIN = (torch.Tensor, torch.Size, torch.device, torch.dtype)
@@ -134,40 +128,6 @@ def check_replaceable(path: Path, force: bool) -> None:
         raise UserFileExistsError(
             f'{path} exists. Name another file, or replace it with --force.'
         )
-
-
-@contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Open a file that takes its name when it is complete.
-
-    The bytes go to a file beside it, of the same name and ``.incomplete``,
-    are flushed to the disk, and the file is renamed. A process killed on the
-    way leaves what was under the name before.
-
-    Args:
-        path (str or os.PathLike): The file's final path. Its folder is made
-            if need be.
-
-    Yields:
-        BinaryIO: The open file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    incomplete = path.with_name(path.name + INCOMPLETE)
-    try:
-        with open(incomplete, 'wb') as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(incomplete, path)
-    finally:
-        incomplete.unlink(missing_ok=True)
-    if os.name == 'posix':  # the rename itself must survive a power cut
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class AtomicLocalBackend(LocalBackend):

@@ -11,12 +11,7 @@ import torch
 from PIL import Image
 
 from mmselfemd.datasets import CutViews, LoadImage
-from mmselfemd.datasets.shrunk_images import (
-    SUFFIX,
-    ShrunkImages,
-    reduction_for,
-    shrunk_pixels,
-)
+from mmselfemd.datasets.shrunk_images import SUFFIX, ShrunkImages
 from mmselfemd.datasets.transforms.encoded_image import decode_image
 from mmselfemd.errors import UserValueError
 
@@ -143,14 +138,6 @@ def test_a_small_image_is_left_alone(tmp_path):
     assert not (tmp_path / 'shrunk').exists()
 
 
-@pytest.mark.parametrize(
-    'size, reduction',
-    [((127, 999), 1), ((128, 128), 2), ((900, 256), 4), ((9000, 9000), 8)],
-)
-def test_the_shorter_side_keeps_its_pixels(size, reduction):
-    assert reduction_for(size, 64) == reduction
-
-
 def test_a_changed_file_is_shrunk_again(path, tmp_path):
     shrunk = SHRUNK | dict(shrunk_dir=str(tmp_path / 'shrunk'))
     before = views_of(path, **shrunk)
@@ -200,13 +187,6 @@ def test_a_broken_large_image_is_skipped(tmp_path, logged):
     assert load(dict(img_path=str(file))) is None
     assert load.broken.num_broken == 1 and 'cut_off.jpg' in logged[0]
     assert not (tmp_path / 'shrunk').exists()
-
-
-def test_what_counts_as_large():
-    assert shrunk_pixels(encoded('PNG', (2048, 2048))) == 1024 * 1024
-    assert shrunk_pixels(encoded('PNG', (2047, 2500))) == 0
-    assert shrunk_pixels(encoded('JPEG', (2048, 2050))) == 1024 * 1025
-    assert shrunk_pixels(b'no image') == 0
 
 
 @pytest.mark.parametrize(

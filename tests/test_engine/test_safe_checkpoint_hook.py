@@ -20,11 +20,12 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import mmselfemd.engine  # noqa: F401  registers the hooks
+from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import NonFiniteCheckpointError
 from mmselfemd.engine.hooks import SafeCheckpointHook
 from mmselfemd.errors import UserError
 from mmselfemd.zoo import UnsafeCheckpointError
-from mmselfemd.zoo.saving import INCOMPLETE, NotWrittenError
+from mmselfemd.zoo.saving import NotWrittenError
 
 
 class Points(Dataset):
@@ -339,7 +340,6 @@ def test_bare_state_dict_loads_but_does_not_resume(tmp_path):
 def interrupt_second_save(monkeypatch, folder: Path, when: str) -> None:
     """Make the save of iteration 4 raise at one moment of it."""
     real_replace, real_save = os.replace, torch.save
-    incomplete = folder / f'iter_4.pth{INCOMPLETE}'
 
     def save(checkpoint, file):
         real_save(checkpoint, file)
@@ -347,11 +347,11 @@ def interrupt_second_save(monkeypatch, folder: Path, when: str) -> None:
             raise KeyboardInterrupt
 
     def fsync(file):
-        if when == 'bytes' and incomplete.exists():
+        if when == 'bytes' and list(folder.glob(f'iter_4.pth.*{INCOMPLETE}')):
             raise KeyboardInterrupt
 
     def replace(source, target):
-        if when == 'rename' and Path(source) == incomplete:
+        if when == 'rename' and Path(target).name == 'iter_4.pth':
             raise KeyboardInterrupt
         real_replace(source, target)
 
@@ -392,7 +392,7 @@ def test_full_disk_keeps_the_earlier_one(tmp_path, monkeypatch, name):
 
     def fsync(file):
         real_fsync(file)
-        if list(tmp_path.glob(name + INCOMPLETE)):
+        if list(tmp_path.glob(f'{name}.*{INCOMPLETE}')):
             saved.append(name)
             if name == 'iter_4.pth' or len(saved) == 2:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

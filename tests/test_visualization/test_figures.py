@@ -180,7 +180,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, view, monkeypatch):
     before = path.read_bytes()
 
     def fail(self, file, **kwargs):
-        file.write_bytes(b'half')
+        file.write(b'half')
         raise OSError('disk full')
 
     monkeypatch.setattr(Figure, 'savefig', fail)

@@ -1,7 +1,6 @@
-"""Plain values and whole files."""
+"""Plain values."""
 
 import enum
-import os
 from collections import OrderedDict, defaultdict, namedtuple
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from torch import nn
 
-from mmselfemd.zoo.saving import INCOMPLETE, atomic_write, to_plain
+from mmselfemd.zoo.saving import to_plain
 
 Pair = namedtuple('Pair', 'a b')
 
@@ -88,41 +87,3 @@ def test_input_is_left_alone():
     to_plain(value)
     assert value == dict(a=[np.int64(1)], b=len)
     assert type(value['a'][0]) is np.int64
-
-
-def test_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / 'new' / 'file'
-    with atomic_write(path) as file:
-        file.write(b'old')
-    with pytest.raises(KeyboardInterrupt), atomic_write(path) as file:
-        file.write(b'ne')
-        raise KeyboardInterrupt
-    assert path.read_bytes() == b'old'
-    assert os.listdir(path.parent) == ['file']
-
-
-def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
-    order = []
-    path = tmp_path / 'file'
-    incomplete = tmp_path / f'file{INCOMPLETE}'
-    fsync, replace = os.fsync, os.replace
-
-    def record_fsync(file):
-        on_file = incomplete.exists()
-        order.append(('fsync', incomplete.read_bytes() if on_file else None))
-        fsync(file)
-
-    def record_replace(source, target):
-        order.append(('replace', Path(source), Path(target)))
-        replace(source, target)
-
-    monkeypatch.setattr(os, 'fsync', record_fsync)
-    monkeypatch.setattr(os, 'replace', record_replace)
-    with atomic_write(path) as file:
-        file.write(b'whole')
-        assert not path.exists()
-    assert order == [
-        ('fsync', b'whole'),
-        ('replace', incomplete, path),
-        ('fsync', None),
-    ]

@@ -11,12 +11,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 
+from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import check_fits, find_checkpoint_to_resume
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
-from mmselfemd.zoo.saving import INCOMPLETE, AtomicLocalBackend, to_plain
+from mmselfemd.zoo.saving import AtomicLocalBackend, to_plain
 
 
 @HOOKS.register_module()

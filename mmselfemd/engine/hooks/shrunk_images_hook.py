@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmselfemd.datasets import LoadImage
-from mmselfemd.datasets.shrunk_images import BYTES_PER_PIXEL, shrunk_pixels
+from mmselfemd.datasets.shrinking import BYTES_PER_PIXEL, shrunk_pixels
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.registry import HOOKS
 

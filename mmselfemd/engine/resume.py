@@ -10,6 +10,23 @@ from torch import Tensor, nn
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 
+def checkpoint_folder(
+    work_dir: str | Path, out_dir: str | Path | None
+) -> Path:
+    """Where mmengine's ``CheckpointHook`` puts the checkpoints of a run.
+
+    Args:
+        work_dir (str or Path): The run's ``work_dir``.
+        out_dir (str or Path, optional): The hook's ``out_dir``.
+
+    Returns:
+        Path: ``work_dir``, or a folder of its name in ``out_dir``.
+    """
+    if out_dir is None or str(out_dir) == str(work_dir):
+        return Path(work_dir)
+    return Path(out_dir) / Path(work_dir).name
+
+
 def find_checkpoint_to_resume(
     work_dir: str | Path,
     folder: str | Path | None = None,

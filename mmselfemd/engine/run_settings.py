@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmselfemd.errors import UserError
 
 from .cfg_options import suggest
-from .resume import find_checkpoint_to_resume
+from .resume import checkpoint_folder, find_checkpoint_to_resume
 
 
 def set_amp(cfg: Config) -> None:
@@ -68,8 +68,8 @@ def set_resume(cfg: Config, resume: str) -> None:
 
     Args:
         cfg (Config): The config; changed.
-        resume (str): ``'auto'``, for the last checkpoint of ``work_dir`` if
-            there is one, or the path of a checkpoint.
+        resume (str): ``'auto'``, for the run's last checkpoint if there is
+            one, or the path of a checkpoint.
 
     Raises:
         UserError: If there is no such file.
@@ -78,12 +78,14 @@ def set_resume(cfg: Config, resume: str) -> None:
         check_checkpoint(resume)
         cfg.resume, cfg.load_from = True, resume
         return
-    latest = find_checkpoint_to_resume(cfg.work_dir)
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    folder = checkpoint_folder(cfg.work_dir, hook.get('out_dir'))
+    latest = find_checkpoint_to_resume(cfg.work_dir, folder)
     if latest is None:
         # Unlike in mmdet's tool, `load_from` still counts then: a job that
         # always says --resume begins with the weights that its config names.
         print_log(
-            f"--resume: no checkpoint in '{cfg.work_dir}' yet; starting from "
+            f"--resume: no checkpoint in '{folder}' yet; starting from "
             'the beginning.',
             logger='current',
         )

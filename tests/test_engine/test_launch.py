@@ -121,6 +121,25 @@ def test_resume_auto(tmp_path):
     assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
 
 
+def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):
+    """Where `last_checkpoint` was not written any more."""
+    cfg = Config(
+        dict(
+            work_dir=str(tmp_path / 'run'),
+            default_hooks=dict(
+                checkpoint=dict(out_dir=str(tmp_path / 'disk'))
+            ),
+        )
+    )
+    set_resume(cfg, 'auto')
+    assert not cfg.resume
+    saved = tmp_path / 'disk' / 'run' / 'iter_2.pth'
+    saved.parent.mkdir(parents=True)
+    torch.save({}, saved)
+    set_resume(cfg, 'auto')
+    assert cfg.resume and cfg.load_from == str(saved)
+
+
 def test_data_paths(tmp_path):
     (tmp_path / 'images').mkdir()
     (tmp_path / 'boxes.json').touch()

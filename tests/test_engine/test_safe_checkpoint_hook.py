@@ -664,6 +664,19 @@ def test_lost_checkpoint_is_an_error(tmp_path):
         make_runner(tmp_path, 4, resume=True).train()
 
 
+def test_checkpoints_on_another_disk(tmp_path):
+    """Found there too when `last_checkpoint` was not written any more."""
+    work_dir, disk = tmp_path / 'run', tmp_path / 'disk'
+    make_runner(work_dir, 4, out_dir=str(disk)).train()
+    assert names(disk / 'run') == {'iter_2.pth', 'iter_4.pth'}
+    (work_dir / 'last_checkpoint').unlink()
+    recorder = Recorder()
+    make_runner(
+        work_dir, 6, resume=True, custom_hooks=[recorder], out_dir=str(disk)
+    ).train()
+    assert [step[0] for step in recorder.steps] == [4, 5]
+
+
 @pytest.mark.parametrize(
     'arguments',
     [

@@ -14,7 +14,11 @@ from mmengine.runner import BaseLoop, Runner
 from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
-from mmselfemd.engine.resume import check_fits, find_checkpoint_to_resume
+from mmselfemd.engine.resume import (
+    check_fits,
+    checkpoint_folder,
+    find_checkpoint_to_resume,
+)
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.saving import AtomicLocalBackend, to_plain
@@ -84,12 +88,12 @@ class SafeCheckpointHook(CheckpointHook):
         """
         if not runner._resume or runner._load_from is not None:
             return
-        work_dir = Path(runner.work_dir)
-        folder = work_dir  # `before_train`, which sets `out_dir`, comes later
-        if self.out_dir is not None and self.out_dir != runner.work_dir:
-            folder = Path(self.out_dir) / work_dir.name
+        work_dir = runner.work_dir
+        # mmengine's `before_train`, which changes `out_dir`, comes later.
         runner._load_from = find_checkpoint_to_resume(
-            work_dir, folder, (self.filename_tmpl,)
+            work_dir,
+            checkpoint_folder(work_dir, self.out_dir),
+            (self.filename_tmpl,),
         )
         runner.logger.info(
             f'Resuming from {runner._load_from}.'

@@ -16,7 +16,7 @@ default_hooks = dict(
     ),
     preemption=dict(type='PreemptionHook', interval=10),
     run_report=dict(type='RunReportHook'),
-    # Where many images are of 2048 pixels or more (docs/input.md).
+    # Where many images are large, reads them at less (docs/input.md).
     shrunk_images=dict(type='ShrunkImagesHook'),
     # On a CPU alone; on a GPU its gain was not measured (docs/step.md).
     channels_last=dict(type='ChannelsLastHook', devices=['cpu']),

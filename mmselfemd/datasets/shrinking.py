@@ -1,6 +1,5 @@
 """Large photographs, made small once instead of in every epoch."""
 
-import warnings
 from io import BytesIO
 
 import cv2
@@ -84,12 +83,12 @@ def reduction_for(size: tuple[int, int], min_size: int) -> int:
     return next((r for r in REDUCTIONS if min(size) >= r * min_size), 1)
 
 
-def shrunk_pixels(content: bytes, min_size: int = 1024) -> int:
+def shrunk_pixels(content: bytes, min_size: int) -> int:
     """How large an image would be once :func:`reduce_image` has shrunk it.
 
     Args:
         content (bytes): An image file.
-        min_size (int): Pixels that the shorter side keeps. Defaults to 1024.
+        min_size (int): Pixels that the shorter side keeps.
 
     Returns:
         int: Pixels; 0 if it would be left alone.
@@ -104,15 +103,14 @@ def shrunk_pixels(content: bytes, min_size: int = 1024) -> int:
 
 def _size(content: bytes) -> tuple[int, int]:
     """Sides of an image that is no JPEG, from its header; 0 if unknown."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content)) as image:
-                return image.size
-    except Image.DecompressionBombError:
-        return 1 << 14, 1 << 14  # Pillow says no more: it is large
+        with Image.open(BytesIO(content)) as image:
+            return image.size
     except (OSError, SyntaxError, ValueError):
         return 0, 0  # OpenCV may know better
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _average(image: np.ndarray, reduction: int) -> np.ndarray:

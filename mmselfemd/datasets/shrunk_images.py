@@ -19,7 +19,10 @@ from .transforms.encoded_image import REDUCTIONS
 # Not that of an image: these files must not be found by who looks for images.
 SUFFIX = '.shrunk'
 _END = b'\xff\xd9'  # of a JPEG
-_MIN_FREE = 0.1  # of the disk: others write there too, checkpoints perhaps
+
+# What is left to others who write to the disk, to checkpoints perhaps: a
+# tenth of it, but no more than so many bytes.
+_SPARED_SHARE, _SPARED_BYTES = 0.1, 50e9
 
 
 class ShrunkImages:
@@ -35,8 +38,8 @@ class ShrunkImages:
     whether or not it was there, and whether or not it could be written. A
     file that changes is shrunk again. Processes share the folder.
 
-    Where the folder cannot be written, or less than a tenth of its disk is
-    free, the log says so once, and no more is kept.
+    Where the folder cannot be written, or has no room (:func:`room_in`), each
+    process says so once and keeps no more.
 
     Args:
         folder (str | os.PathLike): Made if it is missing.
@@ -99,9 +102,8 @@ class ShrunkImages:
             return
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            disk = shutil.disk_usage(file.parent)
-            if disk.free < _MIN_FREE * disk.total:
-                raise OSError('less than a tenth of the disk is free')
+            if room_in(file.parent) < len(content):
+                raise OSError('what is free on its disk is left to others')
             with atomic_write(file, durable=False) as kept:
                 kept.write(content + bytes([reduction]))
         except OSError as error:
@@ -113,6 +115,28 @@ class ShrunkImages:
                 logger='current',
                 level=logging.WARNING,
             )
+
+
+def room_in(folder: str | os.PathLike) -> int:
+    """Bytes that shrunk images may still take.
+
+    Args:
+        folder (str | os.PathLike): Need not exist yet.
+
+    Returns:
+        int: What is free on its disk, less a tenth of it or 50 GB, whichever
+        is less; a quota is not seen. 0 if the folder cannot be made or
+        written.
+    """
+    folder = Path(folder)
+    existing = next(
+        each for each in (folder, *folder.absolute().parents) if each.exists()
+    )
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return 0
+    disk = shutil.disk_usage(existing)
+    spared = min(_SPARED_SHARE * disk.total, _SPARED_BYTES)
+    return max(int(disk.free - spared), 0)
 
 
 def _read_kept(file: Path) -> tuple[bytes, int] | None:

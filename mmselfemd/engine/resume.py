@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
+#: mmengine's names, by iteration and by epoch.
+CHECKPOINT_TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')
+
 
 def checkpoint_folder(
     work_dir: str | Path, out_dir: str | Path | None
@@ -30,7 +33,7 @@ def checkpoint_folder(
 def find_checkpoint_to_resume(
     work_dir: str | Path,
     folder: str | Path | None = None,
-    filename_tmpls: tuple[str, ...] = ('iter_{}.pth', 'epoch_{}.pth'),
+    filename_tmpls: tuple[str, ...] = CHECKPOINT_TEMPLATES,
 ) -> str | None:
     """Find the newest whole checkpoint of a run.
 
@@ -48,7 +51,7 @@ def find_checkpoint_to_resume(
         folder (str or Path, optional): The folder of the checkpoints.
             Defaults to None, which means ``work_dir``.
         filename_tmpls (tuple[str]): How checkpoints are named.
-            Defaults to ('iter_{}.pth', 'epoch_{}.pth').
+            Defaults to :data:`CHECKPOINT_TEMPLATES`.
 
     Returns:
         str or None: Its path. None if the run has not saved any yet.

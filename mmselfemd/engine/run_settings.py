@@ -10,7 +10,11 @@ from mmengine.logging import print_log
 from mmselfemd.errors import UserError
 
 from .cfg_options import suggest
-from .resume import checkpoint_folder, find_checkpoint_to_resume
+from .resume import (
+    CHECKPOINT_TEMPLATES,
+    checkpoint_folder,
+    find_checkpoint_to_resume,
+)
 
 
 def set_amp(cfg: Config) -> None:
@@ -79,8 +83,12 @@ def set_resume(cfg: Config, resume: str) -> None:
         cfg.resume, cfg.load_from = True, resume
         return
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    folder = checkpoint_folder(cfg.work_dir, hook.get('out_dir'))
-    latest = find_checkpoint_to_resume(cfg.work_dir, folder)
+    work_dir = os.path.abspath(cfg.work_dir)  # as mmengine compares it
+    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
+    template = hook.get('filename_tmpl')
+    latest = find_checkpoint_to_resume(
+        work_dir, folder, (template,) if template else CHECKPOINT_TEMPLATES
+    )
     if latest is None:
         # Unlike in mmdet's tool, `load_from` still counts then: a job that
         # always says --resume begins with the weights that its config names.

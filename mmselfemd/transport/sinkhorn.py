@@ -142,7 +142,7 @@ def _until_converged(
     """Iterate each problem until its residual is at most ``tol``.
 
     One that has converged stays where it is, so that it comes out the same
-    alone and in a batch.
+    alone and in a batch, up to rounding.
     """
     state = problem.start()
     active = torch.ones_like(target[:, 0], dtype=torch.bool)

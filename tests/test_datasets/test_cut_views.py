@@ -100,3 +100,18 @@ def test_a_view_by_torch_is_packed_without_a_copy():
 def test_an_unknown_backend_is_named():
     with pytest.raises(ValueError, match="'torch', but got 'cv2'"):
         cut(backend='cv2')
+
+
+def test_no_crop_of_the_least_side_is_enlarged():
+    shape = dict(scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3))
+    views = [dict(size=size, photometric=[]) for size in (40, 20)]
+    transform = CutViews(views, **shape)
+    assert transform.least_side == 164  # 40 / sqrt(0.08 * 3 / 4) = 163.3
+    image = gradient_image(164, 164)
+    np.random.seed(0)
+    sides = [
+        min(view['box'][2:])
+        for _ in range(2000)
+        for view in transform(dict(img=image))['views'][:1]
+    ]
+    assert 40 <= min(sides) <= 42

@@ -34,10 +34,24 @@ def test_the_shorter_side_keeps_its_pixels(size, reduction):
 
 
 def test_what_counts_as_large():
-    assert shrunk_pixels(encoded('PNG', (2048, 2048))) == 1024 * 1024
-    assert shrunk_pixels(encoded('PNG', (2047, 2500))) == 0
-    assert shrunk_pixels(encoded('JPEG', (2048, 2050))) == 1024 * 1025
-    assert shrunk_pixels(b'no image') == 0
+    for kind in ('PNG', 'JPEG'):
+        assert shrunk_pixels(encoded(kind, (128, 130)), 64) == 64 * 65
+        assert shrunk_pixels(encoded(kind, (127, 500)), 64) == 0
+    assert shrunk_pixels(b'no image', 64) == 0
+
+
+def test_more_pixels_than_pillow_opens():
+    """Still the shorter side counts."""
+    file = BytesIO()
+    Image.new('1', (30_000, 2_000)).save(file, 'PNG')
+    limit = 30_000 * 2_000 // 3  # Pillow raises at twice its limit
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limit
+    try:
+        assert shrunk_pixels(file.getvalue(), 1024) == 0
+        assert shrunk_pixels(file.getvalue(), 500) == 7_500 * 500
+        assert Image.MAX_IMAGE_PIXELS == limit
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG'])

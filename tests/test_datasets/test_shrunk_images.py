@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mmselfemd.datasets import CutViews, LoadImage
-from mmselfemd.datasets.shrunk_images import SUFFIX, ShrunkImages
+from mmselfemd.datasets.shrunk_images import SUFFIX, ShrunkImages, room_in
 from mmselfemd.datasets.transforms.encoded_image import decode_image
 from mmselfemd.errors import UserValueError
 
@@ -175,8 +175,23 @@ def test_a_tenth_of_the_disk_stays_free(path, tmp_path, logged, monkeypatch):
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage(100, 91, 9))
     views_of(path, shrunk_dir=str(tmp_path / 'shrunk'), **SHRUNK)
     assert not kept_in(tmp_path / 'shrunk')
-    assert 'less than a tenth' in logged[0]
+    assert 'is left to others' in logged[0]
     assert not list((tmp_path / 'shrunk').rglob('*.*'))
+
+
+def test_room_is_left_to_others(tmp_path, monkeypatch):
+    usage = namedtuple('usage', 'total used free')
+
+    def room(total, free):
+        disk = usage(total, total - free, free)
+        monkeypatch.setattr(shutil, 'disk_usage', lambda _: disk)
+        return room_in(tmp_path / 'not' / 'yet')
+
+    assert room(100 * 10**9, 30 * 10**9) == 20 * 10**9  # less a tenth
+    assert room(10**15, 80 * 10**9) == 30 * 10**9  # less 50 GB
+    assert room(10**15, 40 * 10**9) == 0
+    (tmp_path / 'not').touch()
+    assert room(10**15, 80 * 10**9) == 0
 
 
 def test_a_broken_large_image_is_skipped(tmp_path, logged):

@@ -24,6 +24,12 @@ BY_EPOCH = {'default_hooks.checkpoint.by_epoch': True}
 NO_SEED = {'randomness.seed': None}
 BY_TWO = {'optim_wrapper.accumulative_counts': 2}
 FINITE = {'train_dataloader.sampler.type': 'DefaultSampler'}
+SHRUNK = {
+    'train_dataloader.dataset.pipeline.0.lazy': True,
+    'train_dataloader.dataset.pipeline.0.backend_args': None,
+    'default_hooks.shrunk_images.type': 'ShrunkImagesHook',
+    'default_hooks.shrunk_images.min_size': 8,
+}
 KEEP_ONE = {
     'default_hooks.checkpoint.interval': 10,
     'default_hooks.checkpoint.max_keep_ckpts': 1,
@@ -108,6 +114,10 @@ def plan_pretraining(runs):
     runs.add('from_epoch_2', BY_EPOCH, start='by_epoch/epoch_2.pth')
     runs.add('drawn', NO_SEED)
     runs.add('from_drawn_5', NO_SEED, start='drawn/iter_5.pth')
+    runs.add('shrunk', SHRUNK, WORKERS)
+    runs.add('from_shrunk_9', SHRUNK, start='shrunk/iter_9.pth')
+    runs.add('from_whole_3', SHRUNK, start='straight/iter_3.pth')
+    runs.add('two_shrunk', SHRUNK, WORKERS, world_size=2)
     runs.add('two', world_size=2)
     runs.add('two_from_4', WORKERS, start='two/iter_4.pth', world_size=2)
     runs.add('two_from_6', start='two/iter_6.pth', world_size=2)
@@ -168,6 +178,8 @@ def detection(runs):
         ('straight', 'from_18', 18),
         ('by_epoch', 'from_epoch_2', 14),
         ('drawn', 'from_drawn_5', 5),
+        ('shrunk', 'from_shrunk_9', 9),
+        ('straight', 'from_whole_3', 3),  # it goes on as it began
         ('two', 'two_from_4', 4),
         ('two', 'two_from_6', 6),
     ],
@@ -219,9 +231,21 @@ def views(*work_dirs_and_ranks):
     return found
 
 
-def test_views_do_not_depend_on_the_processes(pretraining):
-    one = views((pretraining['straight'], 0))
-    two = views((pretraining['two'], 0), (pretraining['two'], 1))
+def test_shrunk_images_are_kept_and_seen(pretraining):
+    kept = pretraining['shrunk'] / 'shrunk_images'
+    assert len(list(kept.rglob('*.shrunk'))) == 13
+    shrunk, whole = (
+        views((pretraining[name], 0)) for name in ('shrunk', 'straight')
+    )
+    assert not any(shrunk[key] & whole[key] for key in shrunk.keys() & whole)
+
+
+@pytest.mark.parametrize(
+    'alone, together', [('straight', 'two'), ('shrunk', 'two_shrunk')]
+)
+def test_views_do_not_depend_on_the_processes(pretraining, alone, together):
+    one = views((pretraining[alone], 0))
+    two = views((pretraining[together], 0), (pretraining[together], 1))
     # The image that stands in for the broken one comes twice in an epoch.
     common = one.keys() & two.keys()
     assert len(common) > 30

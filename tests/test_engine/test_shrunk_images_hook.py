@@ -1,46 +1,71 @@
-"""Where many images are large, a run keeps them shrunk by itself."""
+"""Where many images are large, a run keeps them shrunk by itself.
 
+That such a run can be resumed is in `test_reproducible_loops.py`.
+"""
+
+import shutil
+from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
-from mmengine.logging import MMLogger
+from mmengine.dataset import ConcatDataset
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmselfemd.datasets import SeededDataLoader, UnlabelledDataset
 from mmselfemd.datasets.shrunk_images import SUFFIX
 from mmselfemd.engine import ShrunkImagesHook
 from mmselfemd.registry import HOOKS
 
-VIEWS = [dict(size=32, photometric=[])]
+SIDE = 68  # of the smallest image of which a half gives all views 34 pixels
+VIEWS = [dict(size=size, photometric=[]) for size in (17, 8)]
+CROPS = dict(scale=(0.5, 1), ratio=(0.5, 2), backend='torch')
 
 
 def make_runner(folder, num_large, num_small, num_workers=0, **load):
-    """What the hook asks a runner for; 64 pixels count as large."""
+    """What the hook asks a runner for."""
     images = folder / 'images'
     images.mkdir()
     for number in range(num_large + num_small):
-        side = 64 if number < num_large else 63
+        side = SIDE if number < num_large else SIDE - 1
         image = Image.new('RGB', (side, side), (9 * number, 0, 0))
         image.save(images / f'{number:02}.png')
-    loader = dict(
-        batch_size=1,
-        num_workers=num_workers,
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(
-            type='mmselfemd.UnlabelledDataset',
-            data_root=str(images),
-            pipeline=[
-                dict(type='mmselfemd.LoadImage', **(dict(lazy=True) | load)),
-                dict(type='mmselfemd.CutViews', views=VIEWS, backend='torch'),
-            ],
-        ),
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=1,
+            num_workers=num_workers,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(
+                type='mmselfemd.UnlabelledDataset',
+                data_root=str(images),
+                pipeline=[
+                    dict(type='LoadImage', **(dict(lazy=True) | load)),
+                    dict(type='CutViews', views=VIEWS, **CROPS),
+                ],
+            ),
+        )
     )
+    loader = SeededDataLoader(loader)
+    loader.start_at(0, 0)
     return SimpleNamespace(
-        train_dataloader=Runner.build_dataloader(loader),
+        train_dataloader=loader,
+        train_loop=None,
         work_dir=str(folder / 'work_dir'),
         logger=MMLogger.get_current_instance(),
+        message_hub=MessageHub(f'{folder}'),
+        iter=0,
     )
+
+
+@pytest.fixture(autouse=True)
+def _scope(our_scope):
+    """Names of the pipeline are ours."""
+
+
+def load_of(runner):
+    return runner.train_dataloader.dataset.dataset.pipeline.transforms[0]
 
 
 def read_all(runner):
@@ -60,7 +85,7 @@ def test_workers_keep_large_images_in_the_work_directory(
     tmp_path, logged, num_workers
 ):
     runner = make_runner(tmp_path, 2, 14, num_workers)
-    ShrunkImagesHook(min_size=32).before_train(runner)
+    ShrunkImagesHook().before_train(runner)
     (line,) = lines_of(logged)
     folder = tmp_path / 'work_dir' / 'shrunk_images'
     assert '2 of 16' in line and str(folder) in line
@@ -71,24 +96,19 @@ def test_workers_keep_large_images_in_the_work_directory(
 def test_the_disk_it_takes_is_said(tmp_path, logged):
     """3 of 4 of 1024 x 1024 pixels at half a byte; there are 40,000."""
     runner = make_runner(tmp_path, 3, 1)
-    dataset = runner.train_dataloader.dataset
     for number in range(3):
         image = Image.new('L', (2048, 2048))
         image.save(tmp_path / 'images' / f'{number:02}.png')
 
-    class Many:
-        pipeline = dataset.pipeline
-
+    class Many(UnlabelledDataset):
         def __len__(self):
             return 40_000
 
         def get_data_info(self, number):
-            return dataset.get_data_info(number // 10_000)
+            return super().get_data_info(number // 10_000)
 
-    runner.train_dataloader = SimpleNamespace(
-        dataset=SimpleNamespace(dataset=Many())
-    )
-    ShrunkImagesHook().before_train(runner)
+    runner.train_dataloader.dataset.dataset.__class__ = Many
+    ShrunkImagesHook(min_size=1024).before_train(runner)
     (line,) = lines_of(logged)
     assert '12 of 16' in line and 'about 15.7 GB' in line
 
@@ -105,16 +125,67 @@ def test_the_disk_it_takes_is_said(tmp_path, logged):
 )
 def test_it_leaves_the_data_alone(tmp_path, logged, num_large, load):
     runner = make_runner(tmp_path, num_large, 16 - num_large, **load)
-    load = runner.train_dataloader.dataset.pipeline.transforms[0]
-    shrunk = load.shrunk
-    ShrunkImagesHook(min_size=32).before_train(runner)
-    assert load.shrunk is shrunk and not lines_of(logged)
+    shrunk = load_of(runner).shrunk
+    ShrunkImagesHook().before_train(runner)
+    assert load_of(runner).shrunk is shrunk and not lines_of(logged)
     assert shrunk is None or shrunk.folder.name == 'chosen'
+
+
+def test_what_it_does_not_know_it_leaves_alone(tmp_path, logged):
+    """Several data sets, no views, and workers that have started."""
+    runner = make_runner(tmp_path, 2, 0)
+    dataset = runner.train_dataloader.dataset.dataset
+    both = SimpleNamespace(dataset=ConcatDataset([dataset, dataset]))
+    loader, hook = runner.train_dataloader, ShrunkImagesHook()
+    runner.train_dataloader.dataset.dataset = both.dataset
+    hook.before_train(runner)
+    loader.dataset.dataset = dataset
+    views = dataset.pipeline.transforms.pop()
+    hook.before_train(runner)
+    dataset.pipeline.transforms.append(views)
+    runner.train_dataloader = SimpleNamespace(dataset=dataset)
+    hook.before_train(runner)
+    assert not lines_of(logged) and load_of_dataset(dataset) is None
+    runner.train_dataloader = loader
+    hook.before_train(runner)
+    assert lines_of(logged)
+
+
+def load_of_dataset(dataset):
+    return dataset.pipeline.transforms[0].shrunk
+
+
+@pytest.mark.parametrize('began_shrunk', [True, False])
+def test_a_resumed_run_goes_on_as_it_began(tmp_path, logged, began_shrunk):
+    """Whatever the images and the disk are like by now."""
+    runner = make_runner(tmp_path, 2, 0)
+    if began_shrunk:
+        ShrunkImagesHook().before_train(runner)
+        load_of(runner).shrunk = None
+        (tmp_path / 'images/00.png').write_bytes(b'no image')
+        (tmp_path / 'images/01.png').write_bytes(b'no image')
+    runner.iter = 5
+    logged.clear()
+    ShrunkImagesHook().before_train(runner)
+    assert (load_of(runner).shrunk is not None) == began_shrunk
+    assert not lines_of(logged)
+
+
+def test_a_full_disk_is_a_warning(tmp_path, logged, monkeypatch):
+    usage = namedtuple('usage', 'total used free')
+    monkeypatch.setattr(
+        shutil, 'disk_usage', lambda _: usage(10**12, 95 * 10**10, 5 * 10**10)
+    )
+    runner = make_runner(tmp_path, 2, 0)
+    ShrunkImagesHook().before_train(runner)
+    (line,) = lines_of(logged)
+    assert 'has 0.0 GB to spare' in line and 'read as they are' in line
+    assert load_of(runner).shrunk is None
 
 
 def test_another_folder(tmp_path):
     runner = make_runner(tmp_path, 2, 0)
-    ShrunkImagesHook(str(tmp_path / 'other'), 32).before_train(runner)
+    ShrunkImagesHook(str(tmp_path / 'other')).before_train(runner)
     read_all(runner)
     assert len(kept_in(tmp_path / 'other')) == 2
 
@@ -123,12 +194,20 @@ def test_what_cannot_be_read_is_no_reason_to_stop(tmp_path, logged):
     runner = make_runner(tmp_path, 3, 0)
     (tmp_path / 'images/00.png').write_bytes(b'no image')
     (tmp_path / 'images/01.png').unlink()
-    ShrunkImagesHook(min_size=32).before_train(runner)
+    ShrunkImagesHook().before_train(runner)
     (line,) = lines_of(logged)
     assert '1 of 3' in line
 
 
-def test_it_comes_with_every_pre_training(root):
-    cfg = Config.fromfile(root / 'configs/selfemd/selfemd_r50_coco_800e.py')
+@pytest.mark.parametrize(
+    'path',
+    [
+        'selfemd/selfemd_r50_coco_800e.py',
+        'byol/byol_r50_coco_800e.py',
+        'demo/selfemd_r18_scenes.py',
+    ],
+)
+def test_it_comes_with_every_pre_training(root, path):
+    cfg = Config.fromfile(root / 'configs' / path)
     hook = HOOKS.build(cfg.default_hooks.shrunk_images)
     assert isinstance(hook, ShrunkImagesHook)

@@ -112,8 +112,9 @@ def test_two_by_two_has_a_closed_form():
     assert flow[0, 0, 0].item() == pytest.approx(odds / (1 + odds) / 2)
 
 
-def test_batch_is_the_same_as_a_loop_and_tol_stops_early():
-    cost, source, target = problem()
+@pytest.mark.parametrize('n, m', [(5, 7), (49, 49), (20, 83)])
+def test_batch_is_the_same_as_a_loop_and_tol_stops_early(n, m):
+    cost, source, target = problem(3, n, m)
     for tol in (None, 1e-6):
         batch = sinkhorn(cost, source, target, 0.1, 300, tol)
         for b in range(3):
@@ -125,7 +126,8 @@ def test_batch_is_the_same_as_a_loop_and_tol_stops_early():
                 300,
                 tol,
             )
-            assert torch.equal(alone.flow[0], batch.flow[b])
+            # A product may round another way at another place of a batch.
+            assert torch.allclose(alone.flow[0], batch.flow[b], 1e-10, 1e-15)
             assert alone.iterations[0] == batch.iterations[b]
     assert (batch.iterations < 300).all() and (batch.residual <= 1e-6).all()
     assert batch.converged.all()
@@ -148,7 +150,7 @@ def test_float32_agrees_with_float64(gamma, iterations):
 
 
 def test_all_ways_to_iterate_give_the_same():
-    """In place, on scalings (with `tol` or a gradient), and on logarithms."""
+    """With `tol`, with a gradient, and on logarithms."""
     cost, source, target = problem()
     source[0, 2] = target[1, 3] = 0
     expected = sinkhorn(cost, source, target, 0.1, 60)
@@ -167,21 +169,23 @@ def sum_of_potentials(plan):
 
 
 @pytest.mark.parametrize('domain', ['linear', 'log'])
-def test_zero_weights_get_no_flow_and_finite_gradients(domain):
-    cost, source, target = problem(dtype=torch.float32)
+@pytest.mark.parametrize('n, m', [(5, 7), (49, 49)])
+def test_zero_weights_get_no_flow_and_finite_gradients(domain, n, m):
+    cost, source, target = problem(3, n, m, torch.float32)
     source[0, 2] = target[1, 3] = 0
     source[2] = 0
     cost.requires_grad_()
     flow = sinkhorn(cost, source, target, 0.05, domain=domain).flow
     assert (flow[0, 2] == 0).all() and (flow[1, :, 3] == 0).all()
-    assert torch.allclose(flow[2].sum(1), torch.tensor(0.2), atol=1e-5)
+    assert torch.allclose(flow[2].sum(1), torch.tensor(1 / n), atol=1e-5)
     flow.square().sum().backward()
     assert cost.grad.isfinite().all()
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
-def test_a_non_finite_problem_stays_alone(bad):
-    cost, source, target = problem(dtype=torch.float32)
+@pytest.mark.parametrize('n, m', [(5, 7), (49, 49)])
+def test_a_non_finite_problem_stays_alone(bad, n, m):
+    cost, source, target = problem(3, n, m, torch.float32)
     expected = sinkhorn(cost, source, target).flow
     cost[1, 2, 3] = bad
     flow = sinkhorn(cost, source, target).flow

@@ -1,6 +1,7 @@
 """Cut several views from one decoded image."""
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 
 import cv2
 import mmcv
@@ -77,6 +78,16 @@ class CutViews(BaseTransform):
         self.ratio = ratio
         self.flip_prob = flip_prob
         self.backend = backend
+
+    @property
+    def least_side(self) -> int:
+        """Pixels of a square image whose smallest crop is not enlarged.
+
+        Those at which a crop of the least area and the most extreme shape
+        still has, each way, the pixels of the largest view.
+        """
+        narrowest = min(self.ratio[0], 1 / self.ratio[1])
+        return ceil(max(self.sizes) / sqrt(self.scale[0] * narrowest))
 
     def transform(self, results: dict) -> dict | None:
         """Cut the views.

@@ -15,6 +15,7 @@ from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import (
+    CHECKPOINT_TEMPLATES,
     check_fits,
     checkpoint_folder,
     find_checkpoint_to_resume,
@@ -105,17 +106,24 @@ class SafeCheckpointHook(CheckpointHook):
         """Prepare the folder: leftovers of a killed save are removed."""
         super().before_train(runner)
         if is_main_process():
-            for folder in {Path(self.out_dir), Path(runner.work_dir)}:
-                for leftover in folder.glob(f'*{INCOMPLETE}'):
-                    runner.logger.info(
-                        f'Removing {leftover}, left by a killed save.'
-                    )
-                    leftover.unlink()
+            for leftover in self._leftovers(runner.work_dir):
+                runner.logger.info(f'Removing {leftover}: its save was killed')
+                leftover.unlink(missing_ok=True)
         # A run whose folder was copied must not delete the original's best.
         if getattr(self, 'best_ckpt_path', None):
             self.best_ckpt_path = self._here(self.best_ckpt_path)
         for name, path in getattr(self, 'best_ckpt_path_dict', {}).items():
             self.best_ckpt_path_dict[name] = path and self._here(path)
+
+    def _leftovers(self, work_dir: str) -> list[Path]:
+        """Those of checkpoints alone: others may be writing there."""
+        names = {*CHECKPOINT_TEMPLATES, self.filename_tmpl, 'best_{}'}
+        return [
+            path
+            for folder in {Path(self.out_dir), Path(work_dir)}
+            for name in (*names, 'last_checkpoint')
+            for path in folder.glob(f'{name.format("*")}.*{INCOMPLETE}')
+        ]
 
     def _here(self, path: str) -> str:
         return str(Path(self.out_dir) / Path(path).name)

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from mmselfemd.datasets import LoadImage
+from mmselfemd.datasets import CutViews, LoadImage
+from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
 from mmselfemd.datasets.shrinking import BYTES_PER_PIXEL, shrunk_pixels
+from mmselfemd.datasets.shrunk_images import room_in
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.registry import HOOKS
 
@@ -18,30 +21,42 @@ NUM_LOOKED_AT = 16
 # COCO, is enough to make the mean image ten times as slow.
 _MIN_SHARE = 1 / 8
 
+_KEY = 'shrunk_images'
+_OPTIONS = (
+    'default_hooks.shrunk_images.folder is another place, '
+    'default_hooks.shrunk_images=None turns it off'
+)
+
 
 @HOOKS.register_module()
 class ShrunkImagesHook(Hook):
     """Turns ``LoadImage(shrunk_dir=...)`` on for data sets of large images.
 
-    Before training it looks at the headers of 16 images, always the same
-    ones. Where two or more would be shrunk, all such images are, and are kept
-    in a folder: see :class:`mmselfemd.datasets.shrunk_images.ShrunkImages`.
-    Nothing happens to photographs of the size of COCO's, to images of a
-    database, and where the config has a ``shrunk_dir`` itself. To train on
-    the images as they are: ``default_hooks.shrunk_images=None``.
+    Before the first step it reads 16 images, always the same ones. Where an
+    eighth of them would be shrunk, all such images are, and are kept in a
+    folder: see :class:`mmselfemd.datasets.shrunk_images.ShrunkImages`. A
+    resumed run goes on as it began. To train on the images as they are:
+    ``default_hooks.shrunk_images=None``.
+
+    Nothing happens to photographs of the size of COCO's; where the copies do
+    not fit on the disk, which is a warning; to images of a database or a
+    server; to images that are not decoded lazily, or of a data set that is
+    not a single one; in mmengine's own ``IterBasedTrainLoop``, whose workers
+    have started by then; and where the config has a ``shrunk_dir`` itself.
 
     Args:
         folder (str, optional): Where they are kept; runs may share it.
             Defaults to None: ``shrunk_images`` in the work directory.
-        min_size (int): Pixels that the shorter side of a shrunk image keeps.
-            Defaults to 1024.
+        min_size (int, optional): Pixels that the shorter side of a shrunk
+            image keeps. Defaults to None: as many as give the smallest crop
+            the pixels of its view, see :attr:`CutViews.least_side`.
     """
 
-    # Ahead of whatever may start the workers, which get a copy of the data.
+    # Ahead of other hooks that may read the data.
     priority = 'HIGH'
 
     def __init__(
-        self, folder: str | None = None, min_size: int = 1024
+        self, folder: str | None = None, min_size: int | None = None
     ) -> None:
         self.folder = folder
         self.min_size = min_size
@@ -52,40 +67,87 @@ class ShrunkImagesHook(Hook):
         Args:
             runner (Runner): The runner of the training process.
         """
-        dataset = runner.train_dataloader.dataset
-        while hasattr(dataset, 'dataset'):
-            dataset = dataset.dataset
-        pipeline = getattr(dataset, 'pipeline', None)
-        load = next(iter(getattr(pipeline, 'transforms', ())), None)
-        if not isinstance(load, LoadImage) or not load.lazy or load.shrunk:
+        dataset = _dataset_of(runner)
+        if dataset is None:
             return
-        if load.backend_args:  # a database must not be open when workers fork
+        load, *others = dataset.pipeline.transforms
+        min_size = self.min_size or _least_side(others)
+        if min_size is None:
             return
-        pixels = self._look(load, dataset)
+        hub, folder = runner.message_hub, self._folder(runner)
+        if runner.iter == 0:
+            found = [is_main_process() and self._decide(runner, min_size)]
+            broadcast_object_list(found)
+            hub.update_info(_KEY, min_size if found[0] else 0)
+        if min_size := hub.get_info(_KEY, 0):
+            load.keep_shrunk(folder, min_size)
+
+    def _folder(self, runner: Runner) -> str:
+        return self.folder or str(Path(runner.work_dir) / 'shrunk_images')
+
+    def _decide(self, runner: Runner, min_size: int) -> bool:
+        """Whether there are many, and room for their copies."""
+        pixels = _look(_dataset_of(runner), min_size)
         num_large = sum(each > 0 for each in pixels)
         if num_large < max(_MIN_SHARE * len(pixels), 1):
-            return
-        folder = self.folder or str(Path(runner.work_dir) / 'shrunk_images')
-        load.keep_shrunk(folder, self.min_size)
-        gigabytes = (
-            sum(pixels) / len(pixels) * len(dataset) * BYTES_PER_PIXEL / 1e9
-        )
+            return False
+        folder = self._folder(runner)
+        count = len(_dataset_of(runner))
+        needed = sum(pixels) / len(pixels) * count * BYTES_PER_PIXEL
+        room = room_in(folder)
+        found = f'Large images: {num_large} of {len(pixels)} looked at.'
+        if needed > room:
+            runner.logger.warning(
+                f'{found} Reading one may take ten times as long as one of '
+                f'COCO. Smaller copies would take about {needed / 1e9:.1f} '
+                f'GB, and {folder} has {room / 1e9:.1f} GB to spare: the '
+                f'images are read as they are. {_OPTIONS}, and this warning.'
+            )
+            return False
         runner.logger.info(
-            f'Large images: {num_large} of {len(pixels)} looked at. They are '
-            f'read at their size once, and kept smaller in {folder}: about '
-            f'{gigabytes:.1f} GB in all. default_hooks.shrunk_images.folder '
-            'is another place, default_hooks.shrunk_images=None turns it off.'
+            f'{found} They are read at their size once, which makes the '
+            f'first epoch the slowest, and kept smaller in {folder}: about '
+            f'{needed / 1e9:.1f} GB in all, which may go when the run is '
+            f'over. {_OPTIONS}.'
         )
+        return True
 
-    def _look(self, load: LoadImage, dataset: BaseDataset) -> list[int]:
-        """Pixels that some images would have; 0 for those left alone."""
-        count = min(NUM_LOOKED_AT, len(dataset))
-        numbers = [k * len(dataset) // count for k in range(count)]
-        pixels = []
-        for path in (dataset.get_data_info(n)['img_path'] for n in numbers):
-            try:
-                content = load.read(path)
-                pixels.append(shrunk_pixels(content, self.min_size))
-            except (OSError, BrokenImageError):  # the run will say so
-                pixels.append(0)
-        return pixels
+
+def _dataset_of(runner: Runner) -> BaseDataset | None:
+    """The data of a run, if its images can be shrunk from now on."""
+    loader = runner.train_dataloader
+    workers_wait = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    if not workers_wait and not isinstance(loader, SeededDataLoader):
+        return None
+    dataset = loader.dataset
+    while hasattr(dataset, 'dataset'):
+        dataset = dataset.dataset
+    if not isinstance(dataset, BaseDataset) or not len(dataset):
+        return None
+    load = next(iter(dataset.pipeline.transforms), None)
+    if not isinstance(load, LoadImage) or not load.lazy or load.shrunk:
+        return None
+    # A database or a connection must not be open when workers fork.
+    path = dataset.get_data_info(0).get('img_path', '')
+    return None if load.backend_args or '://' in path else dataset
+
+
+def _least_side(transforms: list) -> int | None:
+    return next(
+        (each.least_side for each in transforms if isinstance(each, CutViews)),
+        None,
+    )
+
+
+def _look(dataset: BaseDataset, min_size: int) -> list[int]:
+    """Pixels that some images would have; 0 for those left alone."""
+    load = dataset.pipeline.transforms[0]
+    count = min(NUM_LOOKED_AT, len(dataset))
+    numbers = [k * len(dataset) // count for k in range(count)]
+    pixels = []
+    for path in (dataset.get_data_info(n)['img_path'] for n in numbers):
+        try:
+            pixels.append(shrunk_pixels(load.read(path), min_size))
+        except (OSError, BrokenImageError):  # the run will say so
+            pixels.append(0)
+    return pixels

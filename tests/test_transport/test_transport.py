@@ -7,6 +7,7 @@ import torch
 
 from mmselfemd.transport import (
     cosine_cost,
+    domains,
     emd_similarity,
     mean_marginals,
     normalise_marginals,
@@ -162,6 +163,18 @@ def test_all_ways_to_iterate_give_the_same():
         assert torch.allclose(other.flow, expected.flow, atol=1e-12)
         # Only the sum is unique: a constant may move from f to g.
         assert torch.allclose(*map(sum_of_potentials, (other, expected)))
+
+
+def test_a_gpu_sums_where_a_cpu_multiplies(monkeypatch):
+    cost, source, target = problem()
+    cost.requires_grad_()
+    found = []
+    for devices in (('cpu',), ()):
+        monkeypatch.setattr(domains, '_WITH_PRODUCTS', devices)
+        flow = sinkhorn(cost, source, target, 0.1, 60).flow
+        found += [flow, *torch.autograd.grad(flow.square().sum(), cost)]
+    assert torch.allclose(found[0], found[2], 1e-10, 1e-15)
+    assert torch.allclose(found[1], found[3], 1e-8, 1e-12)
 
 
 def sum_of_potentials(plan):

@@ -81,6 +81,11 @@ class ShrunkImagesHook(Hook):
             hub.update_info(_KEY, min_size if found[0] else 0)
         if min_size := hub.get_info(_KEY, 0):
             load.keep_shrunk(folder, min_size)
+            if runner.iter > 0:
+                runner.logger.info(
+                    f'Large images: read at less, and kept in {folder}, as '
+                    'before.'
+                )
 
     def _folder(self, runner: Runner) -> str:
         return self.folder or str(Path(runner.work_dir) / 'shrunk_images')

@@ -66,8 +66,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--shrunk-dir',
         metavar='DIR',
-        help="give our pipelines LoadImage's shrunk_dir; the round that is "
-        'not counted fills it',
+        help='read large images at less from this folder, as a pre-training '
+        'on many of them does by itself; the round that is not counted fills '
+        'it',
     )
     parser.add_argument('--json', type=Path, metavar='OUT')
     return parser.parse_args()

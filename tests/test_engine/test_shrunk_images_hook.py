@@ -134,25 +134,25 @@ def test_it_leaves_the_data_alone(tmp_path, logged, num_large, load):
 def test_what_it_does_not_know_it_leaves_alone(tmp_path, logged):
     """Several data sets, no views, and workers that have started."""
     runner = make_runner(tmp_path, 2, 0)
-    dataset = runner.train_dataloader.dataset.dataset
-    both = SimpleNamespace(dataset=ConcatDataset([dataset, dataset]))
     loader, hook = runner.train_dataloader, ShrunkImagesHook()
-    runner.train_dataloader.dataset.dataset = both.dataset
+    dataset = loader.dataset.dataset
+    load, views = dataset.pipeline.transforms
+
+    loader.dataset.dataset = ConcatDataset([dataset, dataset])
     hook.before_train(runner)
     loader.dataset.dataset = dataset
-    views = dataset.pipeline.transforms.pop()
+
+    dataset.pipeline.transforms = [load]
     hook.before_train(runner)
-    dataset.pipeline.transforms.append(views)
+    dataset.pipeline.transforms = [load, views]
+
     runner.train_dataloader = SimpleNamespace(dataset=dataset)
     hook.before_train(runner)
-    assert not lines_of(logged) and load_of_dataset(dataset) is None
     runner.train_dataloader = loader
+
+    assert not lines_of(logged) and load.shrunk is None
     hook.before_train(runner)
     assert lines_of(logged)
-
-
-def load_of_dataset(dataset):
-    return dataset.pipeline.transforms[0].shrunk
 
 
 @pytest.mark.parametrize('began_shrunk', [True, False])

@@ -7,6 +7,7 @@ from .geometry import (
     overlap,
     receptive_field_centres,
 )
+from .known_pairs import KnownPairs, KnownPairsHead
 from .matching import (
     MatchingResult,
     match_batch,
@@ -17,6 +18,8 @@ from .matching_metric import MatchingAccuracy
 
 __all__ = [
     'Boxes',
+    'KnownPairs',
+    'KnownPairsHead',
     'MatchingAccuracy',
     'MatchingResult',
     'correspondences',

@@ -1,5 +1,7 @@
 """What can be measured of a backbone, without labels and with some."""
 
+from .backbone_matching import match_batch, match_views, measure_matching
+from .bootstrap import Estimate, bootstrap, paired_differences
 from .boxes import Boxes, cut_boxes, read_boxes
 from .geometry import (
     correspondences,
@@ -10,25 +12,34 @@ from .geometry import (
 from .known_pairs import KnownPairs, KnownPairsHead
 from .matching import (
     MatchingResult,
-    match_batch,
-    match_views,
-    measure_matching,
+    matching_figures,
+    matching_sums,
+    pool_results,
 )
 from .matching_metric import MatchingAccuracy
+from .reading import Reading, reading_figures
 
 __all__ = [
     'Boxes',
     'KnownPairs',
     'KnownPairsHead',
+    'Estimate',
     'MatchingAccuracy',
     'MatchingResult',
+    'Reading',
+    'bootstrap',
     'correspondences',
     'cut_boxes',
     'match_batch',
     'match_views',
+    'matching_figures',
+    'matching_sums',
     'measure_matching',
     'nodes_in_image',
     'overlap',
+    'paired_differences',
+    'pool_results',
     'read_boxes',
+    'reading_figures',
     'receptive_field_centres',
 ]

@@ -193,7 +193,7 @@ def read_boxes(
             ``iter``: nothing is shown.
 
     Returns:
-        Reading: Accuracies with their standard errors.
+        Reading: What was recognised, by image of ``val``.
 
     Raises:
         UserValueError: If an image is in both sets, or they have no category
@@ -213,7 +213,7 @@ def read_boxes(
         for boxes in (train, val)
     ]
     return read_features(
-        *features, train.labels, val.labels, train.images, seed
+        *features, train.labels, val.labels, train.images, val.images, seed
     )
 
 

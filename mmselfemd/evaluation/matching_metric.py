@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from math import isnan
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -9,14 +10,9 @@ from mmengine.logging import print_log
 
 from mmselfemd.registry import METRICS
 
-from .matching import (
-    MatchingResult,
-    match_views,
-    oracle_flow,
-    pool_results,
-    score_matching,
-    true_partners,
-)
+from .backbone_matching import score_maps
+from .bootstrap import Estimate, bootstrap
+from .matching import MatchingResult, matching_figures, matching_sums
 
 
 @METRICS.register_module()
@@ -24,11 +20,13 @@ class MatchingAccuracy(BaseMetric):
     """How well a backbone finds the same place in two views; no labels.
 
     It is measured on the last map of the backbone, without any head, on the
-    first two views of held-out images, see :func:`measure_matching`. It logs
-    ``matching/accuracy``, what a random node would reach
-    (``matching/chance``) and what a network that knew the answer would reach
-    (``matching/best``). ``InitialValidationHook`` adds what the same network
-    reached before training.
+    first two views of held-out images, see :func:`measure_matching`. Under
+    ``matching/`` it logs the fields of :class:`MatchingResult` and ``gain``,
+    the accuracy less that with the second view of another image: the figure
+    to choose a checkpoint by. Behind the names of those that depend on the
+    network stands, with ``_error``, the standard error by a bootstrap over
+    the images. ``InitialValidationHook`` adds what the same network reached
+    before training.
 
     Args:
         gamma (float): Strength of the entropy. Defaults to 0.05.
@@ -60,11 +58,8 @@ class MatchingAccuracy(BaseMetric):
             torch.stack([sample['feature_maps'][i] for sample in data_samples])
             for i in (0, 1)
         )
-        flows = match_views(map1, map2, self.gamma).cpu().numpy()
         views = [sample['views'][:2] for sample in data_samples]
-        partners = true_partners(flows.shape[-1], views)
-        oracle = oracle_flow(partners, self.gamma)
-        self.results += score_matching(flows, partners, oracle)
+        self.results += score_maps(map1, map2, views, self.gamma)
 
     def compute_metrics(self, results: Sequence[tuple]) -> dict[str, float]:
         """Pool the images of all processes.
@@ -73,19 +68,33 @@ class MatchingAccuracy(BaseMetric):
             results (Sequence[tuple]): Fields of a MatchingResult an image.
 
         Returns:
-            dict[str, float]: ``accuracy``, ``chance`` and ``best``.
+            dict[str, float]: ``accuracy``, ``same_position``,
+            ``other_image``, ``gain``, ``chance`` and ``best``, and the
+            ``_error`` of those that depend on the network. NaN where
+            unknown.
         """
         # On their way through mmengine named tuples lose their names.
         results = [MatchingResult(*result) for result in results]
-        if not any(result.num_nodes for result in results):
-            print_log(
-                f'The two views of none of the {len(results)} held-out images '
-                'overlap: matching accuracy is unknown. Take more images.',
-                logger='current',
-                level=logging.WARNING,
-            )
-            return dict.fromkeys(('accuracy', 'chance', 'best'), float('nan'))
-        pooled = pool_results(results)
-        return dict(
-            accuracy=pooled.accuracy, chance=pooled.chance, best=pooled.best
+        estimates = bootstrap(matching_sums(results), matching_figures)
+        _warn_of_unknown(len(results), estimates)
+        return {name: e.value for name, e in estimates.items()} | {
+            f'{name}_error': estimates[name].error
+            for name in ('accuracy', 'other_image', 'gain')
+        }
+
+
+def _warn_of_unknown(num_images: int, estimates: dict[str, Estimate]) -> None:
+    if isnan(estimates['accuracy'].value):
+        message = (
+            f'The two views of none of the {num_images} held-out images '
+            'overlap: matching accuracy is unknown. Take more images.'
         )
+    elif isnan(estimates['gain'].value):
+        message = (
+            'No held-out image had another one in its batch: the gain in '
+            'matching accuracy is unknown. Let val_dataloader.batch_size be '
+            'at least 2.'
+        )
+    else:
+        return
+    print_log(message, logger='current', level=logging.WARNING)

@@ -15,24 +15,53 @@ STRENGTHS = tuple(10.0**power for power in range(-5, 2))
 
 
 class Reading(NamedTuple):
-    """How well labels can be read from features. All shares in [0, 1].
+    """How well labels can be read from features.
 
     Attributes:
-        knn (float): Accuracy of the nearest neighbours.
-        knn_error (float): Its standard error, binomial.
-        knn_balanced (float): Class-balanced accuracy of the same answers.
-        ridge (float): Class-balanced accuracy of the ridge regression: the
-            mean over the classes of the share that is recognised.
-        ridge_error (float): Its standard error, binomial in every class.
+        sums (np.ndarray): In how many of the boxes of each image and class
+            the nearest neighbours are right, in how many the ridge
+            regression is, and how many boxes there are, (I, 3, K). Images,
+            or other groups, in the order of their sorted names.
         ridge_strength (float): The penalty that was chosen.
     """
 
-    knn: float
-    knn_error: float
-    knn_balanced: float
-    ridge: float
-    ridge_error: float
+    sums: np.ndarray
     ridge_strength: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Those of :func:`reading_figures` over all images."""
+        return {
+            name: float(value)
+            for name, value in reading_figures(self.sums.sum(0)).items()
+        }
+
+
+def reading_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Accuracies of sums over images.
+
+    Args:
+        sums (np.ndarray): Sums of ``Reading.sums``, (..., 3, K).
+
+    Returns:
+        dict[str, np.ndarray]: (...) each: ``knn``, accuracy of the nearest
+        neighbours; ``knn_balanced``, class-balanced accuracy of the same
+        answers, which is the mean over the classes that occur of the share
+        that is recognised; ``ridge``, class-balanced accuracy of the ridge
+        regression.
+    """
+    knn, ridge, boxes = np.moveaxis(sums, -2, 0)
+    return dict(
+        knn=knn.sum(-1) / boxes.sum(-1),
+        knn_balanced=_mean_recall(knn, boxes),
+        ridge=_mean_recall(ridge, boxes),
+    )
+
+
+def _mean_recall(hits: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Mean over the classes that occur, on the last axis."""
+    recalls = hits / np.maximum(boxes, 1)
+    return recalls.sum(-1) / (boxes > 0).sum(-1)
 
 
 class Chance(NamedTuple):
@@ -55,6 +84,7 @@ def read_features(
     train_labels: np.ndarray,
     val_labels: np.ndarray,
     train_groups: np.ndarray,
+    val_groups: np.ndarray,
     seed: int = 0,
 ) -> Reading:
     """Read labels from frozen features, in two ways.
@@ -67,10 +97,13 @@ def read_features(
         train_groups (np.ndarray): What belongs together, such as the boxes
             of an image, (N,). The split by which the ridge's strength is
             chosen goes between groups.
+        val_groups (np.ndarray): The same for validation, (M,): what is
+            counted is kept by group.
         seed (int): Of that split. Defaults to 0.
 
     Returns:
-        Reading: Accuracies with their standard errors.
+        Reading: What was recognised. ``bootstrap(reading.sums,
+        reading_figures)`` gives accuracies with their standard errors.
     """
     classes, labels = np.unique(
         np.concatenate([train_labels, val_labels]), return_inverse=True
@@ -78,18 +111,15 @@ def read_features(
     labels = torch.from_numpy(labels)
     known, truth = labels[: len(train)], labels[len(train) :]
     voted = knn_predict(train, known, val, len(classes))
-    knn = (voted == truth).double().mean().item()
     strength = choose_strength(train, known, train_groups, seed)
     (predicted,) = ridge_predict(train, known, val, len(classes), [strength])
-    ridge, ridge_error = balanced_accuracy(predicted, truth)
-    return Reading(
-        knn,
-        (knn * (1 - knn) / len(val)) ** 0.5,
-        balanced_accuracy(voted, truth)[0],
-        ridge,
-        ridge_error,
-        strength,
+    counts = torch.stack(
+        [voted == truth, predicted == truth, torch.ones_like(truth).bool()], 1
     )
+    names, groups = np.unique(val_groups, return_inverse=True)
+    sums = np.zeros((len(names), 3, len(classes)))
+    np.add.at(sums, (groups, slice(None), truth.numpy()), counts.numpy())
+    return Reading(sums, strength)
 
 
 def chance_levels(train_labels: np.ndarray, val_labels: np.ndarray) -> Chance:
@@ -253,13 +283,11 @@ def choose_strength(
         int(labels.max()) + 1,
         strengths,
     )
-    scores = [balanced_accuracy(p, labels[held])[0] for p in predictions]
+    scores = [balanced_accuracy(p, labels[held]) for p in predictions]
     return strengths[int(np.argmax(scores))]
 
 
-def balanced_accuracy(
-    predicted: Tensor, labels: Tensor
-) -> tuple[float, float]:
+def balanced_accuracy(predicted: Tensor, labels: Tensor) -> float:
     """Mean over the classes of the share that is recognised.
 
     Args:
@@ -267,14 +295,10 @@ def balanced_accuracy(
         labels (Tensor): The true ones, (M,).
 
     Returns:
-        tuple[float, float]: The mean over the classes that occur in
-        ``labels``, and its standard error if the share of each class is
-        binomial.
+        float: The mean over the classes that occur in ``labels``.
     """
-    recalls, variances = [], []
-    for label in labels.unique():
-        hits = (predicted == label)[labels == label].double()
-        recall = hits.mean().item()
-        recalls.append(recall)
-        variances.append(recall * (1 - recall) / len(hits))
-    return float(np.mean(recalls)), sum(variances) ** 0.5 / len(recalls)
+    recalls = [
+        (predicted == label)[labels == label].double().mean().item()
+        for label in labels.unique()
+    ]
+    return float(np.mean(recalls))

@@ -54,7 +54,8 @@ def _of_checkpoints(path: Path) -> dict[str, Series]:
         points: dict[str, dict[float, float]] = {}
         for name, figures in results.items():
             for figure, value in figures.items():
-                points.setdefault(figure, {})[_step(name)] = value
+                if isinstance(value, (int, float)):  # no differences
+                    points.setdefault(figure, {})[_step(name)] = value
     except (ValueError, AttributeError) as error:
         raise UserValueError(
             f"'{path}' is not a file of measure_matching.py or read_boxes.py "

@@ -7,12 +7,18 @@ from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from mmselfemd.evaluation import correspondences, match_views, measure_matching
-from mmselfemd.evaluation.matching import (
-    oracle_flow,
+from mmselfemd.evaluation import (
+    MatchingAccuracy,
+    bootstrap,
+    correspondences,
+    match_views,
+    matching_figures,
+    matching_sums,
+    measure_matching,
     pool_results,
-    score_matching,
 )
+from mmselfemd.evaluation.backbone_matching import oracle_flow, score_maps
+from mmselfemd.evaluation.matching import score_matching
 
 WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
 
@@ -83,14 +89,136 @@ def test_a_network_that_knows_places_matches_them():
             DataSample(metainfo=dict(views=[WHOLE, WHOLE])) for _ in range(2)
         ],
     )
-    result = measure_matching(
+    results = measure_matching(
         Pixels(),
         SelfSupDataPreprocessor(mean=[100] * 3, std=[20] * 3),
-        [batch],
+        [batch, batch],
     )
+    assert len(results) == 4
+    result = pool_results(results)
     assert result.accuracy > 0.9 > 0.2 > result.chance
+    assert result.gain > 0.7
 
 
 def test_flow_has_uniform_marginals():
     flow = match_views(torch.randn(2, 8, 7, 7), torch.randn(2, 8, 7, 7))
     assert torch.allclose(flow.sum(2), torch.tensor(1 / 49), atol=1e-6)
+
+
+def crops(num, flips=True, seed=0):
+    """Views whose nodes lie where those of others do, or their mirrors."""
+    generator = np.random.default_rng(seed)
+    return [
+        [
+            dict(
+                box=(*(32 * generator.integers(0, 4, 2)), 224, 224),
+                flip=bool(flips and generator.integers(2)),
+                size=224,
+            )
+            for _ in range(2)
+        ]
+        for _ in range(num)
+    ]
+
+
+def test_features_of_position_alone_gain_nothing():
+    maps = torch.randn(1, 16, 7, 7).expand(6, -1, -1, -1)
+    results = score_maps(maps, maps, crops(6))
+    pooled = pool_results(results)
+    assert pooled.accuracy == pooled.same_position == pooled.other_image
+    assert pooled.gain == 0
+    assert 0 < pooled.same_position < 1
+    # Each node to that of its own number, counted by hand.
+    hits = [
+        correspondences(*pair)[node, node]
+        for pair in crops(6)
+        for node in range(49)
+        if correspondences(*pair)[node].any()
+    ]
+    assert pooled.same_position == pytest.approx(np.mean(hits))
+
+
+def test_features_of_content_gain():
+    """Each place of an image has features that no other has.
+
+    At the border of the overlap nodes have a neighbour for a partner, which
+    they do not resemble.
+    """
+    views = crops(8, flips=False)
+    contents = torch.randn(8, 64, 10, 10)
+    maps = [
+        torch.stack(
+            [
+                content[:, top : top + 7, left : left + 7]
+                for content, pair in zip(contents, views, strict=True)
+                for left, top in [np.array(pair[number]['box'][:2]) // 32]
+            ]
+        )
+        for number in (0, 1)
+    ]
+    pooled = pool_results(score_maps(*maps, views))
+    assert pooled.accuracy > 0.75 > pooled.same_position
+    assert pooled.other_image == pytest.approx(pooled.chance, abs=0.1)
+    assert pooled.gain == pooled.accuracy - pooled.other_image
+
+
+def test_another_image_is_scored_by_the_truth_of_the_own_one():
+    views, maps = crops(3), torch.randn(2, 3, 16, 7, 7)
+    results = score_maps(*maps, views)
+    for index, result in enumerate(results):
+        following = (index + 1) % 3
+        flow = match_views(maps[0, index, None], maps[1, following, None])
+        truth = correspondences(*views[index])
+        (alone,) = score_matching(flow.numpy(), [truth])
+        assert result.other_image == alone.accuracy
+
+
+def test_the_only_image_of_a_batch_has_no_other():
+    views, maps = crops(3), torch.randn(2, 3, 16, 7, 7)
+    first = score_maps(*maps[:, :2], views[:2])
+    (last,) = score_maps(*maps[:, 2:], views[2:])
+    assert np.isnan(last.other_image) and np.isnan(last.gain)
+    assert last.accuracy == score_maps(*maps, views)[2].accuracy
+    pooled = pool_results([*first, last])
+    assert pooled.num_nodes == sum(r.num_nodes for r in [*first, last])
+    assert pooled.other_image == pool_results(first).other_image
+
+
+def test_a_metric_says_what_is_unknown(logged):
+    metric = MatchingAccuracy()
+    (result,) = score_maps(*torch.randn(2, 1, 16, 7, 7), crops(1))
+    figures = metric.compute_metrics([tuple(result)] * 3)
+    assert figures['accuracy'] == pytest.approx(result.accuracy)
+    assert np.isnan(figures['gain']) and np.isnan(figures['gain_error'])
+    (said,) = logged
+    assert 'val_dataloader.batch_size' in said
+    far = [[WHOLE, WHOLE | dict(box=(900, 0, 224, 224))]] * 2
+    figures = metric.compute_metrics(
+        score_maps(*torch.randn(2, 2, 16, 7, 7), far)
+    )
+    assert all(np.isnan(value) for value in figures.values())
+    assert 'overlap' in logged[1]
+
+
+def test_errors_are_the_spread_over_draws_of_images():
+    """Images of which some are hard: nodes of one are not independent."""
+    generator = np.random.default_rng(0)
+    truth = np.eye(9, dtype=bool)
+
+    def measure():
+        ease = generator.beta(1, 1, (100, 1, 1))
+        flows, others = (
+            np.where(generator.random((100, 9, 1)) < share, truth, ~truth)
+            for share in (ease, ease / 2)
+        )
+        results = score_matching(flows, [truth] * 100, others=others)
+        return bootstrap(matching_sums(results), matching_figures)
+
+    draws = [measure() for _ in range(150)]
+    for name in ('accuracy', 'other_image', 'gain'):
+        spread = np.std([draw[name].value for draw in draws], ddof=1)
+        stated = np.mean([draw[name].error for draw in draws])
+        assert stated == pytest.approx(spread, rel=0.15)
+        if name == 'accuracy':
+            binomial = (0.25 / 900) ** 0.5
+            assert stated > 1.5 * binomial

@@ -43,12 +43,31 @@ def test_checkpoints_beside_the_untrained_network(image_folder, tmp_path):
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / 'out' / 'results.json').read_text())
     assert list(results) == ['untrained', *paths]
-    first, second, third = results.values()
-    assert second == third
-    assert first['accuracy'] != second['accuracy']
-    for result in (first, second):
-        assert result['best'] > 0.9 > result['chance'] == first['chance']
-    assert f'{first["accuracy"]:.3f}' in done.stdout
+    untrained, first, second = results.values()
+    # Named first, the first checkpoint is what others are compared with.
+    for result in (untrained, second):
+        (differences,) = result.pop('differences').items()
+        assert differences[0] == paths[0]
+        result['from_first'] = differences[1]
+    assert set(second.pop('from_first')['gain'].values()) == {0}
+    assert first == second
+    for name in ('accuracy', 'other_image', 'gain'):
+        difference = untrained['from_first'][name]
+        expected = untrained[name] - first[name]
+        assert difference['value'] == pytest.approx(expected) != 0
+        assert difference['low'] <= difference['value'] <= difference['high']
+        assert f'{difference["value"]:+.3f}' in done.stdout
+        for result in (untrained, first):
+            assert result[f'{name}_error'] > 0
+            assert f'{result[name]:.3f} +- ' in done.stdout
+    for result in (untrained, first):
+        gain = result['accuracy'] - result['other_image']
+        assert result['gain'] == pytest.approx(gain)
+        assert result['best'] > 0.9 > result['chance']
+        assert result['num_images'] == 8
+        assert 8 < result['num_nodes'] <= 8 * 49
+    for name in ('chance', 'same_position', 'best', 'num_nodes'):
+        assert untrained[name] == first[name]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +75,7 @@ def test_checkpoints_beside_the_untrained_network(image_folder, tmp_path):
     [
         (['--images=nowhere'], 'nowhere'),
         (['nowhere.pth', '--images=.'], 'nowhere.pth'),
+        (['--images=.', '--reference=b.pth'], 'one of untrained'),
     ],
 )
 def test_mistakes_are_one_line(args, message):

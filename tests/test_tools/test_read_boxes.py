@@ -69,7 +69,7 @@ def run(folder: Path, *arguments) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         cwd=folder,
-        env=os.environ | dict(PYTHONPATH=str(ROOT)),
+        env=os.environ | dict(PYTHONPATH=str(ROOT), COLUMNS='200'),
     )
 
 
@@ -96,7 +96,16 @@ def test_colours_are_read(squares):
         del reading['seconds']
         for name in ('knn', 'knn_balanced', 'ridge'):
             assert reading[name] > 0.9
-            assert f'{reading[name]:.3f}' in done.stdout
+            assert 0 <= reading[f'{name}_error'] < 0.1
+            shown = f'{reading[name]:.3f} +- {reading[f"{name}_error"]:.3f}'
+            assert shown in done.stdout
+    for name in ('untrained', 'b.pth'):
+        (differences,) = readings[name].pop('differences').items()
+        assert differences[0] == 'a.pth'
+        for figure, difference in differences[1].items():
+            expected = readings[name][figure] - readings['a.pth'][figure]
+            assert difference['value'] == pytest.approx(expected)
+            assert f'{difference["value"]:+.3f}' in done.stdout
     assert readings['a.pth'] == readings['b.pth']
     assert 'ETA' in done.stdout
     assert not (squares / 'work_dirs').exists()

@@ -2,13 +2,23 @@
 
 How often the optimal flow between two views of an image goes to the same
 place, from the last map of the frozen backbone, beside the untrained
-network, chance, and a network that knows the answer. See docs/monitors.md.
+network, answers that do not look at the image, and a network that knows. The
+gain is the accuracy less that with the second view of another image. See
+docs/monitors.md.
 """
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from comparison_tables import (
+    add_checkpoints,
+    difference_table,
+    reference_of,
+    with_error,
+)
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
@@ -16,7 +26,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
+from torch.utils.data import DataLoader
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
@@ -24,7 +35,12 @@ from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
-from mmselfemd.evaluation import measure_matching
+from mmselfemd.evaluation import (
+    matching_figures,
+    matching_sums,
+    measure_matching,
+)
+from mmselfemd.evaluation.comparison import compare
 from mmselfemd.visualization.view_pipeline import view_pipeline
 
 
@@ -32,13 +48,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the pre-training')
-    parser.add_argument(
-        'checkpoints',
-        nargs='*',
-        metavar='checkpoint',
-        help='checkpoints of pre-training, or extracted backbones; the '
-        'untrained network is always measured',
-    )
+    add_checkpoints(parser)
     parser.add_argument(
         '--images',
         help='folder of held-out images (default: those of val_dataloader)',
@@ -76,9 +86,65 @@ def held_out(cfg: Config, images: str | None) -> dict:
     return loader
 
 
+def check_others(batches: DataLoader) -> None:
+    """Raise if no image has another in its batch."""
+    if min(batches.batch_size, len(batches.dataset)) < 2:
+        raise UserError(
+            f'{len(batches.dataset)} held-out images in batches of '
+            f'{batches.batch_size}: matching accuracy is held against that '
+            'with the next image of the batch, which takes at least 2. '
+            'Set val_dataloader.batch_size, or name more images.'
+        )
+
+
+def report(sums: Mapping[str, np.ndarray], reference: str) -> dict[str, dict]:
+    """Figures of the networks measured so far."""
+    compared = compare(sums, matching_figures, reference)
+    for name, figures in compared.items():
+        num_nodes = sums[name][:, 1, 0]
+        figures['num_nodes'] = int(num_nodes.sum())
+        figures['num_images'] = int((num_nodes > 0).sum())
+    return compared
+
+
+def show(compared: Mapping[str, Mapping], reference: str) -> None:
+    """Print tables."""
+    table = Table(
+        Column(overflow='fold'),
+        'accuracy',
+        'other image',
+        'gain',
+        'same position',
+        'chance',
+        'best possible',
+        'nodes',
+        'images',
+    )
+    for name, figures in compared.items():
+        table.add_row(
+            name,
+            *(
+                with_error(figures, key)
+                for key in ('accuracy', 'other_image', 'gain')
+            ),
+            *(
+                f'{figures[key]:.3f}'
+                for key in ('same_position', 'chance', 'best')
+            ),
+            str(figures['num_nodes']),
+            str(figures['num_images']),
+        )
+    console = Console()
+    console.print(table)
+    if len(compared) > 1:
+        columns = ('accuracy', 'other_image', 'gain')
+        console.print(difference_table(compared, reference, columns))
+
+
 def main() -> None:
     """Measure the untrained network and every checkpoint."""
     args = parse_args()
+    reference = reference_of(args)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args.config, cfg_options=args.cfg_options)
@@ -93,23 +159,22 @@ def main() -> None:
     }
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         batches = Runner.build_dataloader(cfg.val_dataloader)
+    check_others(batches)
     device = get_device()
     model.data_preprocessor.to(device)
-    table = Table('', 'accuracy', 'chance', 'best possible', 'nodes')
-    results = {}
+    sums = {}
     for name, backbone in backbones.items():
-        result = measure_matching(
+        results = measure_matching(
             backbone.to(device),
             model.data_preprocessor,
             track(batches, description=name),
         )
         backbone.cpu()
-        results[name] = result._asdict()
-        shares = (f'{value:.3f}' for value in result[:3])
-        table.add_row(name, *shares, str(result.num_nodes))
+        sums[name] = matching_sums(results)
+        compared = report(sums, reference)
         if args.json:
-            args.json.write_text(json.dumps(results, indent=2) + '\n')
-    Console().print(table)
+            args.json.write_text(json.dumps(compared, indent=2) + '\n')
+    show(compared, reference)
 
 
 if __name__ == '__main__':

@@ -22,7 +22,8 @@ def parse_args() -> argparse.Namespace:
         '--keys',
         nargs='+',
         default=['loss'],
-        help='what to draw (default: loss), such as matching/accuracy',
+        help='what to draw (default: loss), such as matching/gain, or gain '
+        'in a file of measure_matching.py',
     )
     parser.add_argument(
         '--out', type=Path, default='curves.png', help='a .png file'

@@ -11,6 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from comparison_tables import (
+    add_checkpoints,
+    difference_table,
+    reference_of,
+    with_error,
+)
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.utils import track_iter_progress
@@ -27,20 +33,17 @@ from mmselfemd.evaluation.boxes import (
     cut_boxes,
     read_boxes,
 )
-from mmselfemd.evaluation.reading import chance_levels
+from mmselfemd.evaluation.comparison import compare
+from mmselfemd.evaluation.reading import chance_levels, reading_figures
+
+FIGURES = ('knn', 'knn_balanced', 'ridge')
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='the config of the pre-training')
-    parser.add_argument(
-        'checkpoints',
-        nargs='*',
-        metavar='checkpoint',
-        help='checkpoints of pre-training, or extracted backbones; the '
-        'untrained network is always measured',
-    )
+    add_checkpoints(parser)
     parser.add_argument(
         '--images', required=True, help="folder of the annotations' images"
     )
@@ -120,8 +123,8 @@ def summary_of(train: Boxes, val: Boxes, args: argparse.Namespace) -> dict:
     )
 
 
-def show(summary: dict) -> None:
-    """Print a table."""
+def show(summary: dict, reference: str) -> None:
+    """Print tables."""
     boxes = summary['boxes']
     table = Table(
         Column(overflow='fold'),
@@ -135,21 +138,25 @@ def show(summary: dict) -> None:
     for name, reading in summary['readings'].items():
         table.add_row(
             name,
-            f'{reading["knn"]:.3f} +- {reading["knn_error"]:.3f}',
-            f'{reading["knn_balanced"]:.3f}',
-            f'{reading["ridge"]:.3f} +- {reading["ridge_error"]:.3f}',
+            *(with_error(reading, figure) for figure in FIGURES),
             f'{reading["ridge_strength"]:g}',
         )
     table.add_section()
     chance = summary['chance']
     balanced = f'{chance["balanced"]:.3f}'
     table.add_row('chance', f'{chance["knn"]:.3f}', balanced, balanced)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if len(summary['readings']) > 1:
+        console.print(
+            difference_table(summary['readings'], reference, FIGURES)
+        )
 
 
 def main() -> None:
     """Measure the untrained network and every checkpoint."""
     args = parse_args()
+    reference = reference_of(args)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
     cfg = load_config(args.config, cfg_options=args.cfg_options)
@@ -164,6 +171,7 @@ def main() -> None:
     summary = summary_of(train, val, args)
     device = get_device()
     model.data_preprocessor.to(device)
+    sums, settings = {}, {}
     for name, backbone in backbones.items():
         print(f'Reading {name}')
         start = time.time()
@@ -178,12 +186,19 @@ def main() -> None:
             track,
         )
         backbone.cpu()
-        summary['readings'][name] = reading._asdict() | dict(
-            seconds=round(time.time() - start, 1)
+        sums[name] = reading.sums
+        settings[name] = dict(
+            ridge_strength=reading.ridge_strength,
+            seconds=round(time.time() - start, 1),
         )
+        compared = compare(sums, reading_figures, reference)
+        summary['readings'] = {
+            network: figures | settings[network]
+            for network, figures in compared.items()
+        }
         if args.json:
             args.json.write_text(json.dumps(summary, indent=2) + '\n')
-    show(summary)
+    show(summary, reference)
 
 
 if __name__ == '__main__':

@@ -20,13 +20,16 @@ class InitialValidationHook(Hook):
 
     Args:
         keep (Sequence[str]): Metrics to keep for comparison.
-            Defaults to ``('matching/accuracy',)``.
+            Defaults to ``('matching/accuracy', 'matching/gain')``.
     """
 
     # All other hooks are ready for a validation then.
     priority = 'LOWEST'
 
-    def __init__(self, keep: Sequence[str] = ('matching/accuracy',)) -> None:
+    def __init__(
+        self,
+        keep: Sequence[str] = ('matching/accuracy', 'matching/gain'),
+    ) -> None:
         self.keep = keep
 
     def before_train(self, runner: Runner) -> None:

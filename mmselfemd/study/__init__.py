@@ -1,0 +1,34 @@
+"""What the flow adds: candidates trained and read alike, and compared."""
+
+from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
+from .differences import Difference, paired_difference
+from .pretraining import Run, plan_runs, pretrain
+from .readings import Reader, figures_of, write_lists
+from .records import (
+    Record,
+    differences_to_baseline,
+    load_sums,
+    save_sums,
+)
+from .report import draw_study, render_study
+
+__all__ = [
+    'BASELINE',
+    'CANDIDATES',
+    'UNTRAINED',
+    'Difference',
+    'Reader',
+    'Record',
+    'Run',
+    'differences_to_baseline',
+    'draw_study',
+    'figures_of',
+    'find_candidates',
+    'load_sums',
+    'paired_difference',
+    'plan_runs',
+    'pretrain',
+    'render_study',
+    'save_sums',
+    'write_lists',
+]

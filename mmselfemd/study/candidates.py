@@ -1,0 +1,75 @@
+"""What the study of the flow compares, each a config of its own."""
+
+from typing import NamedTuple
+
+from mmselfemd.errors import UserValueError
+
+
+class Candidate(NamedTuple):
+    """One way of pre-training.
+
+    Attributes:
+        name (str): In files, and on the command line.
+        label (str): In tables and figures.
+        config (str): Below ``configs/small/``, without the ending.
+    """
+
+    name: str
+    label: str
+    config: str
+
+
+#: What the others are held against: the same views, pooled.
+BASELINE = 'byol_three_views'
+
+#: The network that no run has trained yet; it has no run of its own.
+UNTRAINED = 'untrained'
+
+CANDIDATES = (
+    Candidate(
+        BASELINE,
+        'BYOL, the same three views',
+        'byol_r18_voc256_20e_three-views',
+    ),
+    Candidate('selfemd', 'Self-EMD (default)', 'selfemd_r18_voc256_20e'),
+    Candidate('byol_two_views', 'BYOL, two views', 'byol_r18_voc256_20e'),
+    Candidate('uniform', 'uniform weights', 'selfemd_r18_voc256_20e_uniform'),
+    Candidate(
+        'byol_weight_0.5',
+        "half of BYOL's loss",
+        'selfemd_r18_voc256_20e_byol-weight-0.5',
+    ),
+    Candidate(
+        'byol_weight_0',
+        "none of BYOL's loss",
+        'selfemd_r18_voc256_20e_byol-weight-0',
+    ),
+    Candidate(
+        'known_pairs',
+        'bound: pairs known from the crops',
+        'known-pairs_r18_voc256_20e',
+    ),
+)
+
+
+def find_candidates(names: list[str] | None) -> list[Candidate]:
+    """Candidates by name, in the order of :data:`CANDIDATES`.
+
+    Args:
+        names (list[str], optional): Their names. None means all.
+
+    Returns:
+        list[Candidate]: With the baseline among them in any case.
+
+    Raises:
+        UserValueError: If a name is none of theirs.
+    """
+    known = [candidate.name for candidate in CANDIDATES]
+    for name in names or ():
+        if name not in known:
+            raise UserValueError(
+                f"there is no candidate '{name}'; there are: "
+                + ', '.join(known)
+            )
+    chosen = {*(names or known), BASELINE}
+    return [c for c in CANDIDATES if c.name in chosen]

@@ -1,0 +1,72 @@
+"""Paired differences, uncertain by the seeds and by the images."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Difference(NamedTuple):
+    """What a candidate reads above the baseline.
+
+    Attributes:
+        mean (float): Mean over the seeds.
+        low (float): Lower end of the interval; NaN for a single seed.
+        high (float): Upper end.
+        num_seeds (int): How many pairs of runs.
+    """
+
+    mean: float
+    low: float
+    high: float
+    num_seeds: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_difference(
+    differences: Sequence[float],
+    image_error: float,
+    confidence: float = 0.95,
+) -> Difference:
+    r"""Interval of a mean difference over runs and images.
+
+    Both kinds of noise count: other seeds would train other networks, and
+    other images would read them otherwise. Half the interval is
+
+    .. math::
+        \sqrt{(t_{S-1}\, s / \sqrt{S})^2 + z^2 v}
+
+    with s the standard deviation of the S seeds' differences, taken by
+    Student's t, since few seeds know their own spread badly, and v the
+    variance of their mean by a bootstrap over images. (A bootstrap over
+    three seeds is far too narrow, and so is Satterthwaite's interval for two,
+    by simulation.) What a seed and the images do together is in both parts,
+    which errs on the wide side.
+
+    Args:
+        differences (Sequence[float]): Candidate less baseline, for each seed
+            (S,).
+        image_error (float): Standard error of their mean by the choice of
+            images, from :func:`mmselfemd.evaluation.paired_differences`.
+        confidence (float): In (0, 1). Defaults to 0.95.
+
+    Returns:
+        Difference: Mean and interval. One seed has no interval.
+    """
+    differences = np.asarray(differences, float)
+    count = len(differences)
+    mean = float(differences.mean())
+    if count < 2:
+        return Difference(mean, float('nan'), float('nan'), count)
+    quantile = (1 + confidence) / 2
+    by_seed = (
+        stats.t.ppf(quantile, count - 1) ** 2 * differences.var(ddof=1) / count
+    )
+    by_image = stats.norm.ppf(quantile) ** 2 * image_error**2
+    half = float((by_seed + by_image) ** 0.5)
+    return Difference(mean, mean - half, mean + half, count)

@@ -1,0 +1,214 @@
+"""Runs of the candidates, side by side, each of which can be resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmselfemd.errors import UserError
+
+from .candidates import Candidate
+
+#: How often running processes are looked after, in seconds.
+_POLL = 2.0
+#: How many seconds a run may take to save after it was asked to end.
+_GRACE = 120
+
+
+class Run(NamedTuple):
+    """One pre-training.
+
+    Attributes:
+        candidate (Candidate): What is trained.
+        seed (int): ``randomness.seed``.
+        config (Path): Its config.
+        work_dir (Path): Where its logs and checkpoints go.
+        epochs (int): How long.
+        interval (int): Epochs from one checkpoint to the next.
+    """
+
+    candidate: Candidate
+    seed: int
+    config: Path
+    work_dir: Path
+    epochs: int
+    interval: int
+
+    @property
+    def name(self) -> str:
+        """Name of the run, and of its folder."""
+        return self.work_dir.name
+
+    @property
+    def checkpoints(self) -> dict[int, Path]:
+        """By epoch, as far as the run has come."""
+        epochs = range(self.interval, self.epochs + 1, self.interval)
+        paths = {e: self.work_dir / f'epoch_{e}.pth' for e in epochs}
+        return {epoch: path for epoch, path in paths.items() if path.is_file()}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last checkpoint is there."""
+        return self.epochs in self.checkpoints
+
+    def options(self) -> list[str]:
+        """What differs from the config, for ``--cfg-options``."""
+        return [
+            f'randomness.seed={self.seed}',
+            f'train_cfg.max_epochs={self.epochs}',
+            f'train_cfg.val_interval={self.interval}',
+            f'param_scheduler.1.end={self.epochs}',
+            f'param_scheduler.1.T_max={self.epochs - 1}',
+            f'default_hooks.checkpoint.interval={self.interval}',
+            'default_hooks.checkpoint.max_keep_ckpts=-1',
+        ]
+
+
+def plan_runs(
+    candidates: Sequence[Candidate],
+    seeds: Sequence[int],
+    configs: Path,
+    work_dir: Path,
+    epochs: int,
+    interval: int,
+) -> list[Run]:
+    """The runs of a study: all candidates of a seed, then the next seed.
+
+    Args:
+        candidates (Sequence[Candidate]): What is compared.
+        seeds (Sequence[int]): One run of each candidate for each.
+        configs (Path): Folder of the candidates' configs.
+        work_dir (Path): Folder of the study.
+        epochs (int): Length of a run, at least 2.
+        interval (int): Epochs from one checkpoint to the next.
+
+    Returns:
+        list[Run]: In the order in which they are trained.
+
+    Raises:
+        UserError: If the checkpoints would miss the last epoch.
+    """
+    if epochs < 2 or interval < 1 or epochs % interval:
+        raise UserError(
+            f'{epochs} epochs, a checkpoint every {interval}: take at least '
+            '2 epochs, and an interval that divides them'
+        )
+    return [
+        Run(
+            candidate,
+            seed,
+            configs / f'{candidate.config}.py',
+            work_dir / f'{candidate.name}_{seed}',
+            epochs,
+            interval,
+        )
+        for seed in seeds
+        for candidate in candidates
+    ]
+
+
+def pretrain(
+    runs: Sequence[Run],
+    train_tool: Path,
+    options: Sequence[str] = (),
+    jobs: int = 1,
+    deadline: float | None = None,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Train what is not trained yet.
+
+    Each run is a process of ``tools/train.py --resume`` with its share of
+    the cores. Asked to end, by the deadline or by Ctrl-C, the processes save
+    (``PreemptionHook``), and the next call goes on from there.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+        train_tool (Path): ``tools/train.py``.
+        options (Sequence[str]): More of ``--cfg-options``, for all.
+            Defaults to none.
+        jobs (int): How many run at a time. Defaults to 1.
+        deadline (float, optional): When to end, by ``time.time()``.
+            Defaults to None.
+        report (Callable): Given a line when a run starts or ends.
+
+    Raises:
+        UserError: If a run fails, with the place of its log; the others are
+            asked to end first.
+    """
+    waiting = [run for run in runs if not run.is_done]
+    environment = dict(os.environ)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    environment.setdefault('OMP_NUM_THREADS', str(threads))
+    running: dict[str, tuple[Run, subprocess.Popen]] = {}
+    is_over = False
+    try:
+        while running or (waiting and not is_over):
+            while waiting and len(running) < jobs and not is_over:
+                run = waiting.pop(0)
+                report(f'training {run.name}')
+                running[run.name] = (
+                    run,
+                    _start(run, train_tool, options, environment),
+                )
+            time.sleep(_POLL)
+            if deadline is not None and time.time() > deadline:
+                is_over = True
+                _end(running)
+            for name, (run, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[name]
+                    _check(run, process.returncode, is_over)
+                    report(f'{name}: epochs {sorted(run.checkpoints)}')
+    finally:
+        _end(running)
+
+
+def _start(
+    run: Run,
+    train_tool: Path,
+    options: Sequence[str],
+    environment: dict[str, str],
+) -> subprocess.Popen:
+    run.work_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(train_tool), str(run.config)]
+    command += ['--work-dir', str(run.work_dir), '--resume']
+    command += ['--cfg-options', *run.options(), *options]
+    with _log_of(run).open('a') as log:
+        # Its own group: a Ctrl-C reaches this process alone, which then asks
+        # the runs to save and end.
+        return subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _end(running: dict[str, tuple[Run, subprocess.Popen]]) -> None:
+    for _, process in running.values():
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+    until = time.time() + _GRACE
+    for _, process in running.values():
+        try:
+            process.wait(max(0.0, until - time.time()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _check(run: Run, status: int, is_over: bool) -> None:
+    asked_to_end = is_over and status in (128 + signal.SIGTERM, -15)
+    if not run.is_done and not asked_to_end:
+        raise UserError(
+            f'the run {run.name} ended with status {status}; its log is '
+            f'{_log_of(run)}. The same command goes on from what there is'
+        )
+
+
+def _log_of(run: Run) -> Path:
+    return run.work_dir / 'train.log'

@@ -1,0 +1,48 @@
+"""What the study compares differs in what is compared, and nothing else."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmselfemd.study import BASELINE, CANDIDATES
+
+SMALL = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+# What describes a file or a part of the config, and does not act by itself.
+_NO_EFFECT = {'custom_imports', 'train_pipeline'}
+
+
+def resolved(candidate):
+    cfg = Config.fromfile(SMALL / f'{candidate.config}.py').to_dict()
+    return {name: cfg[name] for name in cfg if name not in _NO_EFFECT}
+
+
+@pytest.mark.parametrize('candidate', CANDIDATES, ids=lambda c: c.name)
+def test_candidates_differ_in_the_method_alone(candidate):
+    baseline = resolved(next(c for c in CANDIDATES if c.name == BASELINE))
+    own = resolved(candidate)
+    assert own['model'].pop('backbone') == baseline['model'].pop('backbone')
+    del own['model'], baseline['model']
+    if candidate.name == 'byol_two_views':
+        pipelines = [
+            cfg['train_dataloader']['dataset'].pop('pipeline')
+            for cfg in (own, baseline)
+        ]
+        views = [pipeline[1].pop('views') for pipeline in pipelines]
+        assert views[0] == views[1][:2]
+        assert pipelines[0] == pipelines[1]
+    assert own == baseline
+
+
+def test_the_options_of_each_are_what_its_name_says():
+    models = {c.name: resolved(c)['model'] for c in CANDIDATES}
+    selfemd = models['selfemd']
+    for name, options in {
+        'uniform': dict(marginals='uniform'),
+        'byol_weight_0.5': dict(byol_weight=0.5),
+        'byol_weight_0': dict(byol_weight=0.0),
+        'known_pairs': dict(type='KnownPairsHead'),
+    }.items():
+        assert models[name]['head'] == selfemd['head'] | options
+        assert models[name]['neck'] == selfemd['neck']
+    assert models['byol_two_views'] == models[BASELINE]

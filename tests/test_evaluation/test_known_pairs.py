@@ -1,0 +1,107 @@
+"""Pairs that the crops' geometry knows, against a slow transcription."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+from mmselfemd.evaluation.known_pairs import known_flow, node_places
+from mmselfemd.evaluation.transport import pyramid_places
+from mmselfemd.models import SPCNeck
+from mmselfemd.models.embedding import Embedding
+
+PYRAMID = SPCNeck(pools=[(3, 1), (3, 2)])
+VIEWS = [
+    dict(box=(0, 0, 100, 100), flip=False, size=112),
+    dict(box=(30, 10, 80, 120), flip=True, size=112),
+    dict(box=(500, 500, 90, 90), flip=False, size=112),
+]
+
+
+@pytest.mark.parametrize('count', [83, 49 // 2 - 4])  # 20: a 4 x 4 map
+def test_places_are_those_of_the_monitor(count):
+    size = 112 if count == 83 else 64
+    views = [view | dict(size=size) for view in VIEWS]
+    places, cells = node_places(views, count, PYRAMID)
+    for view, place, cell in zip(views, places, cells, strict=True):
+        expected, side = pyramid_places(view, count, PYRAMID)
+        np.testing.assert_allclose(place, expected)
+        np.testing.assert_allclose(
+            cell.ravel(), np.divide(view['box'][2:], side)
+        )
+
+
+def test_flow_goes_in_equal_shares_to_all_within_a_cell():
+    query, _ = node_places([VIEWS[0]] * 3, 83, PYRAMID)
+    key, cell = node_places(VIEWS, 83, PYRAMID)
+    flow = known_flow(query, key, cell).numpy()
+    for b, view in enumerate(VIEWS):
+        width, height = np.divide(view['box'][2:], 7)
+        expected = np.zeros((83, 83))
+        for i, (x, y) in enumerate(query[b].tolist()):
+            near = [
+                j
+                for j, (u, v) in enumerate(key[b].tolist())
+                if abs(x - u) <= width * 1.000001
+                and abs(y - v) <= height * 1.000001
+            ]
+            for j in near:
+                expected[i, j] = 1 / len(near)
+        total = max(expected.sum(), 1)
+        np.testing.assert_allclose(flow[b], expected / total, atol=1e-12)
+    assert flow[2].sum() == 0  # the crops do not overlap
+
+
+def small_model():
+    cfg = Config.fromfile('configs/small/known-pairs_r18_voc256_20e.py')
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
+
+
+def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
+    torch.manual_seed(0)
+    head = small_model().head
+    head.locate = lambda number, count: node_places(
+        [VIEWS[number], VIEWS[0], VIEWS[2]], count, PYRAMID
+    )
+    views = [
+        Embedding(
+            torch.randn(3, 83, 64, requires_grad=True),
+            torch.randn(3, 64),
+        )
+        for _ in range(2)
+    ]
+    losses = head.loss(views, views)
+    assert losses.keys() == {'loss_byol', 'loss_emd'}
+    expected = []
+    for i, j in ((0, 1), (1, 0)):
+        places, others = head.locate(i, 83), head.locate(j, 83)
+        flow = known_flow(places[0], *others).float()
+        cosine = F.cosine_similarity(
+            views[i].nodes[:, :, None], views[j].nodes[:, None], dim=-1
+        )
+        for b in range(3):
+            if flow[b].sum() > 0:
+                expected.append(2 - 2 * (flow[b] * cosine[b]).sum())
+    torch.testing.assert_close(
+        losses['loss_emd'], 2 * torch.stack(expected).mean()
+    )
+
+
+def test_views_that_never_overlap_teach_nothing():
+    head = small_model().head
+    head.locate = lambda number, count: node_places(
+        [VIEWS[2 * number]], count, PYRAMID
+    )
+    views = [
+        Embedding(
+            torch.randn(1, 83, 64, requires_grad=True), torch.randn(1, 64)
+        )
+        for _ in range(2)
+    ]
+    loss = head.loss(views, views)['loss_emd']
+    loss.backward()
+    assert loss == 0
+    assert not views[0].nodes.grad.any()

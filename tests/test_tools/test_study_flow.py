@@ -1,0 +1,126 @@
+"""The study, on a handful of made-up pictures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmselfemd.errors import UserError
+from mmselfemd.study import find_candidates, plan_runs
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / 'tools' / 'analysis_tools' / 'study_flow.py'
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Pictures of two kinds of boxes, as ``voc07_256`` is laid out."""
+    folder = tmp_path_factory.mktemp('voc')
+    (folder / 'images').mkdir()
+    (folder / 'annotations').mkdir()
+    rng = np.random.default_rng(0)
+    number = 0
+    for split, count in (('train3000', 64), ('val1952', 8)):
+        images, boxes = [], []
+        for _ in range(count):
+            number += 1
+            pixels = rng.integers(0, 255, (64, 80, 3), np.uint8)
+            images.append(
+                dict(id=number, file_name=f'{number}.png', height=64, width=80)
+            )
+            for kind, (left, top) in enumerate(((5, 5), (45, 30))):
+                pixels[top : top + 20, left : left + 24] = 255 * kind
+                boxes.append(
+                    dict(
+                        id=2 * number + kind,
+                        image_id=number,
+                        category_id=kind + 1,
+                        bbox=[left, top, 24, 20],
+                        area=480,
+                        iscrowd=0,
+                    )
+                )
+            cv2.imwrite(str(folder / 'images' / f'{number}.png'), pixels)
+        content = dict(
+            images=images,
+            annotations=boxes,
+            categories=[dict(id=i, name=n) for i, n in ((1, 'a'), (2, 'b'))],
+        )
+        path = folder / 'annotations' / f'instances_{split}.json'
+        path.write_text(json.dumps(content))
+    return folder
+
+
+def run(data, work_dir, *options):
+    return subprocess.run(
+        [sys.executable, TOOL, '--data', data, '--work-dir', work_dir]
+        + ['--epochs', '2', '--interval', '1', '--seeds', '0']
+        + ['--candidates', 'known_pairs', *options],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_from_pictures_to_a_table_and_again(data, tmp_path):
+    said = run(data, tmp_path)
+    assert said.returncode == 0, said.stderr[-2000:]
+    records = json.loads((tmp_path / 'what_the_flow_adds.json').read_text())
+    read = {(r['candidate'], r['seed'], r['epoch']) for r in records}
+    assert read == {('untrained', 0, 0)} | {
+        (name, 0, epoch)
+        for name in ('byol_three_views', 'known_pairs')
+        for epoch in (1, 2)
+    }
+    controls = {'accuracy', 'same_position', 'other_image', 'gain', 'chance'}
+    for record in records:
+        assert controls | {'ridge', 'knn', 'knn_balanced'} <= record.keys()
+        gain = record['accuracy'] - record['other_image']
+        assert record['gain'] == pytest.approx(gain, abs=2e-5)
+    table = (tmp_path / 'what_the_flow_adds.md').read_text()
+    for label in ('untrained', 'BYOL, the same three views', 'bound'):
+        assert label in table
+    assert '(one seed)' in table
+    assert (tmp_path / 'what_the_flow_adds.png').stat().st_size > 10_000
+
+    # What is there is not made again, and reads the same.
+    again = run(data, tmp_path)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert 'training' not in again.stdout
+    assert 'reading' not in again.stdout
+    assert table in again.stdout
+
+
+def test_a_run_that_fails_says_where_its_log_is(data, tmp_path):
+    (tmp_path / 'known_pairs_0').mkdir()
+    # No checkpoint, though the run seems to have had one.
+    (tmp_path / 'known_pairs_0' / 'last_checkpoint').write_text('gone.pth')
+    said = run(data, tmp_path)
+    assert said.returncode == 2
+    error = said.stderr.splitlines()[-1]
+    assert 'known_pairs_0' in error and 'train.log' in error
+    # The baseline's readings are not lost.
+    records = json.loads((tmp_path / 'what_the_flow_adds.json').read_text())
+    assert ('byol_three_views', 2) in {
+        (r['candidate'], r['epoch']) for r in records
+    }
+
+
+def test_the_time_is_kept_and_the_next_call_goes_on(data, tmp_path):
+    said = run(data, tmp_path, '--minutes', '0.0')
+    assert said.returncode == 0, said.stderr[-2000:]
+    records = json.loads((tmp_path / 'what_the_flow_adds.json').read_text())
+    assert {r['candidate'] for r in records} == {'untrained'}
+
+
+def test_wrong_words_are_answered(tmp_path):
+    with pytest.raises(UserError, match='known_pairs'):
+        find_candidates(['known_pears'])
+    with pytest.raises(UserError, match='divides'):
+        plan_runs(find_candidates(None), [0], ROOT, tmp_path, 40, 7)
+    said = run(tmp_path / 'nothing', tmp_path)
+    assert said.returncode == 2
+    assert "there is no folder 'images'" in said.stderr

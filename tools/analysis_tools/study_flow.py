@@ -1,0 +1,178 @@
+"""What the flow of Self-EMD adds to BYOL, in small, with controls and seeds.
+
+Pre-trains each candidate of docs/small_experiments.md with each seed, reads
+the frozen backbones, and writes a table with paired differences from BYOL on
+the same three views, the curves, and the readings. What is there already is
+not made again: the same command goes on.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+
+import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.engine.command_line import run_tool
+from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.study import (
+    CANDIDATES,
+    UNTRAINED,
+    Reader,
+    Record,
+    Run,
+    draw_study,
+    find_candidates,
+    load_sums,
+    plan_runs,
+    pretrain,
+    render_study,
+    save_sums,
+    write_lists,
+)
+from mmselfemd.visualization import save_figure
+
+TOOLS = Path(__file__).resolve().parents[1]
+CONFIGS = TOOLS.parent / 'configs' / 'small'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--data',
+        type=Path,
+        default='data/voc07_256',
+        help='photographs and boxes (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, default='work_dirs/study_flow'
+    )
+    parser.add_argument('--epochs', type=int, default=40)
+    parser.add_argument(
+        '--interval',
+        type=int,
+        default=10,
+        help='epochs from one reading to the next (default: %(default)s)',
+    )
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument(
+        '--candidates',
+        nargs='+',
+        metavar='NAME',
+        help='default: all of '
+        + ', '.join(candidate.name for candidate in CANDIDATES),
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='how many pre-trainings run side by side, on one GPU too '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--minutes',
+        type=float,
+        help='stop pre-training after so long, and report what there is',
+    )
+    return parser.parse_args()
+
+
+def data_options(args: argparse.Namespace) -> list[str]:
+    """Where the photographs are, for the runs."""
+    for name in ('images', 'annotations'):
+        if not (args.data / name).is_dir():
+            raise UserFileNotFoundError(
+                f"--data {args.data}: there is no folder '{name}' in it; "
+                'docs/small_experiments.md says what is expected'
+            )
+    options = []
+    for split, path in write_lists(args.data, args.work_dir).items():
+        dataset = f'{split}_dataloader.dataset'
+        options += [
+            f'{dataset}.data_root={args.data.resolve()}',
+            f'{dataset}.ann_file={path}',
+        ]
+    return options
+
+
+def read(
+    runs: list[Run], seeds: list[int], args: argparse.Namespace
+) -> list[Record]:
+    """Read every checkpoint that was not read before."""
+    wanted = [(UNTRAINED, seed, 0, None) for seed in seeds] + [
+        (run.candidate.name, run.seed, epoch, path)
+        for run in runs
+        for epoch, path in run.checkpoints.items()
+    ]
+    reader, records = None, []
+    for name, seed, epoch, path in wanted:
+        kept = args.work_dir / 'readings' / f'{name}_{seed}_{epoch}.npz'
+        if not kept.is_file():
+            if reader is None:
+                reader = build_reader(args)
+            print(f'reading {kept.stem}')
+            save_sums(kept, reader.read(path, seed))
+        records.append(Record(name, seed, epoch, load_sums(kept)))
+    return records
+
+
+def build_reader(args: argparse.Namespace) -> Reader:
+    """Cut the boxes and prepare the views, once for all."""
+    options = dict(
+        option.split('=', 1)
+        for option in data_options(args)
+        if option.startswith('val_')
+    )
+    # How each weight was initialised would fill the screen.
+    MMLogger.get_current_instance().setLevel('WARNING')
+    cfg = load_config(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'), cfg_options=options
+    )
+    return Reader(cfg, args.data)
+
+
+def write(records: list[Record], args: argparse.Namespace) -> None:
+    """Write the readings, the table and the curves; print the table."""
+    lines = (json.dumps(record.as_json()) for record in records)
+    path = args.work_dir / 'what_the_flow_adds.json'
+    path.write_text('[\n  ' + ',\n  '.join(lines) + '\n]\n')
+    table = render_study(records, args.epochs)
+    (args.work_dir / 'what_the_flow_adds.md').write_text(table)
+    figure = draw_study(records)
+    print(table)
+    print('Also in', path.with_suffix('.md'))
+    print(save_figure(figure, path.with_suffix('.png')))
+
+
+def main() -> None:
+    """Train, read, compare."""
+    args = parse_args()
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    runs = plan_runs(
+        find_candidates(args.candidates),
+        args.seeds,
+        CONFIGS,
+        args.work_dir,
+        args.epochs,
+        args.interval,
+    )
+    deadline = None
+    if args.minutes is not None:
+        deadline = time.time() + 60 * args.minutes
+    try:
+        pretrain(
+            runs,
+            TOOLS / 'train.py',
+            data_options(args),
+            args.jobs,
+            deadline,
+        )
+    finally:  # what was trained is reported, whatever ended the rest
+        write(read(runs, args.seeds, args), args)
+
+
+if __name__ == '__main__':
+    run_tool(main)

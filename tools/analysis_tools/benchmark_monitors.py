@@ -1,14 +1,15 @@
 """What the monitors of a pre-training run cost, as a share of its steps.
 
 Times training steps of a config's model on made-up images, and the
-measurements of its monitors on what the head is given, in one run. See
-docs/monitors.md.
+measurements of its monitors on what the head is given and makes of it, in
+one run. See docs/monitors.md.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -109,32 +110,39 @@ def main() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     seen = []
     handle = model.head.register_forward_hook(
-        lambda head, views, losses: seen.append(views)
+        lambda head, views, losses: seen.append((*views, losses))
     )
 
+    def losses_of_batch() -> dict[str, torch.Tensor]:
+        return model.loss(**model.data_preprocessor(batch, training=True))
+
     def step() -> None:
-        data = model.data_preprocessor(batch, training=True)
-        losses = model.loss(**data)
-        loss, _ = model.parse_losses(losses)
+        seen.clear()
+        loss, _ = model.parse_losses(losses_of_batch())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seen[:] = seen[-1:]
 
     figures = dict(step_seconds=seconds(step, args.repeats, 'steps'))
+    seen.clear()
+    losses_of_batch()  # whose graph is still there
     handle.remove()
-    runner = SimpleNamespace(model=model, iter=0)
-    queries, keys = seen[-1]
+    queries, keys, losses = seen.pop()
+    runner = SimpleNamespace(
+        model=model, iter=0, cfg={}, param_schedulers=[], optim_wrapper=None
+    )
+
+    def look(hook: HeadMonitorHook) -> None:
+        hook.keep(queries, keys, losses)
+        with torch.no_grad():
+            hook.measure(runner, queries, keys, batch)
+
     table = Table('', 'ms', 'every', 'share of a step')
     table.add_row('step', f'{1e3 * figures["step_seconds"]:.1f}')
     total = 0.0
     for name, hook in monitors.items():
-        with torch.no_grad():
-            cost = seconds(
-                lambda hook=hook: hook.measure(runner, queries, keys, batch),
-                args.repeats,
-                name,
-            )
+        hook.before_train(runner)
+        cost = seconds(partial(look, hook), args.repeats, name)
         share = cost / hook.interval / figures['step_seconds']
         total += share
         figures[name] = dict(

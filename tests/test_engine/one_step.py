@@ -82,6 +82,7 @@ def watch(model, wrapper):
     )
     hook.before_train(runner)
     hook.before_train_iter(runner, 0)
+    return hook
 
 
 def main(config, out, layout='first'):
@@ -107,9 +108,11 @@ def main(config, out, layout='first'):
         model = runner.model
     inner = getattr(model, 'module', model)
     if layout == 'watched':
-        watch(model, wrapper)
+        hook = watch(model, wrapper)
     wrapper.zero_grad = lambda **kwargs: None  # leaves them to be read
     losses = model.train_step(make_batch(cfg, rank, world_size), wrapper)
+    if layout == 'watched':
+        assert 0 < hook.measure(None, [], [], {})['emd_share'] < 1
     loss = losses['loss'].detach()
     if world_size > 1:
         distributed.all_reduce(loss)

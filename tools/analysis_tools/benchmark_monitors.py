@@ -103,54 +103,72 @@ def build(args: argparse.Namespace) -> tuple[SelfEMD, dict, dict]:
     )
 
 
-def main() -> None:
-    """Time steps and monitors."""
-    args = parse_args()
-    model, monitors, batch = build(args)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    seen = []
-    handle = model.head.register_forward_hook(
-        lambda head, views, losses: seen.append((*views, losses))
-    )
+def losses_of(model: SelfEMD, batch: dict) -> dict[str, torch.Tensor]:
+    """A forward pass, as in training."""
+    return model.loss(**model.data_preprocessor(batch, training=True))
 
-    def losses_of_batch() -> dict[str, torch.Tensor]:
-        return model.loss(**model.data_preprocessor(batch, training=True))
+
+def time_steps(model: SelfEMD, batch: dict, repeats: int) -> float:
+    """Seconds of a training step."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def step() -> None:
-        seen.clear()
-        loss, _ = model.parse_losses(losses_of_batch())
+        loss, _ = model.parse_losses(losses_of(model, batch))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    figures = dict(step_seconds=seconds(step, args.repeats, 'steps'))
-    seen.clear()
-    losses_of_batch()  # whose graph is still there
+    return seconds(step, repeats, 'steps')
+
+
+def time_monitors(
+    model: SelfEMD,
+    monitors: dict[str, HeadMonitorHook],
+    batch: dict,
+    repeats: int,
+) -> dict[str, float]:
+    """Seconds of a measurement of each monitor, on one forward pass."""
+    seen = []
+    handle = model.head.register_forward_hook(
+        lambda head, views, losses: seen.extend((*views, losses))
+    )
+    losses_of(model, batch)
     handle.remove()
-    queries, keys, losses = seen.pop()
+    queries, keys, losses = seen
     runner = SimpleNamespace(
         model=model, iter=0, cfg={}, param_schedulers=[], optim_wrapper=None
     )
 
-    def look(hook: HeadMonitorHook) -> None:
+    def measure(hook: HeadMonitorHook) -> None:
         hook.keep(queries, keys, losses)
         with torch.no_grad():
             hook.measure(runner, queries, keys, batch)
 
-    table = Table('', 'ms', 'every', 'share of a step')
-    table.add_row('step', f'{1e3 * figures["step_seconds"]:.1f}')
-    total = 0.0
+    times = {}
     for name, hook in monitors.items():
         hook.before_train(runner)
-        cost = seconds(partial(look, hook), args.repeats, name)
-        share = cost / hook.interval / figures['step_seconds']
+        times[name] = seconds(partial(measure, hook), repeats, name)
+    return times
+
+
+def main() -> None:
+    """Time steps and monitors."""
+    args = parse_args()
+    model, monitors, batch = build(args)
+    step = time_steps(model, batch, args.repeats)
+    times = time_monitors(model, monitors, batch, args.repeats)
+    figures = dict(step_seconds=step)
+    table = Table('', 'ms', 'every', 'share of a step')
+    table.add_row('step', f'{1e3 * step:.1f}')
+    total = 0.0
+    for name, cost in times.items():
+        interval = monitors[name].interval
+        share = cost / interval / step
         total += share
         figures[name] = dict(
-            seconds=cost, interval=hook.interval, share_of_step=share
+            seconds=cost, interval=interval, share_of_step=share
         )
-        table.add_row(
-            name, f'{1e3 * cost:.1f}', str(hook.interval), f'{share:.3%}'
-        )
+        table.add_row(name, f'{1e3 * cost:.1f}', str(interval), f'{share:.3%}')
     figures['share_of_step'] = total
     table.add_row('all monitors', '', '', f'{total:.3%}')
     Console().print(table)

@@ -23,6 +23,7 @@ default_hooks = dict(
     initial_validation=dict(type='InitialValidationHook'),
     collapse_monitor=dict(type='CollapseMonitorHook', interval=50),
     transport_monitor=dict(type='TransportMonitorHook', interval=50),
+    gradient_monitor=dict(type='GradientMonitorHook', interval=500),
 )
 
 env_cfg = dict(

@@ -3,6 +3,7 @@
 from .hooks import (
     ChannelsLastHook,
     CollapseMonitorHook,
+    GradientMonitorHook,
     InitialValidationHook,
     MatchingPictureHook,
     MomentumUpdateHook,
@@ -25,6 +26,7 @@ __all__ = [
     'CollapseMonitorHook',
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',
+    'GradientMonitorHook',
     'InitialValidationHook',
     'MatchingPictureHook',
     'MomentumUpdateHook',

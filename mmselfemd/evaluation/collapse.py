@@ -1,6 +1,7 @@
 """Have the outputs of an encoder collapsed?"""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +24,65 @@ def spread(outputs: Tensor) -> float:
         isotropic.
     """
     normalised = F.normalize(outputs.float(), dim=1)
-    channels = outputs.shape[1]
-    return float(normalised.std(0, correction=0).mean() * channels**0.5)
+    return _scaled_deviation(normalised - normalised.mean(0))
+
+
+class NodeSpread(NamedTuple):
+    """What the nodes of several images differ by.
+
+    Each is a :func:`spread`, but for what its deviations are taken from. In
+    each channel the variances of ``within`` and of the images' mean nodes
+    add up to that of ``whole``; so do those of ``across`` and of the
+    positions' mean nodes.
+
+    =====================  ======  ======
+    nodes depend on        within  across
+    =====================  ======  ======
+    nothing                0       0
+    the position alone     whole   0
+    the image alone        0       whole
+    both                   > 0     > 0
+    =====================  ======  ======
+
+    Attributes:
+        whole (float): Deviations from the mean of all nodes.
+        within (float): Deviations from the mean node of their image.
+        across (float): Deviations from the mean node of their position over
+            the images; 0 of one image alone.
+    """
+
+    whole: float
+    within: float
+    across: float
+
+
+@torch.no_grad()
+def node_spread(nodes: Tensor) -> NodeSpread:
+    """Spread of nodes: in all, within an image, and across images.
+
+    Args:
+        nodes (Tensor): Nodes of B images, (B, N, C).
+
+    Returns:
+        NodeSpread: The three.
+    """
+    normalised = F.normalize(nodes.float(), dim=2)
+    return NodeSpread(
+        *(
+            _scaled_deviation(
+                (normalised - normalised.mean(over, keepdim=True)).flatten(
+                    0, 1
+                )
+            )
+            for over in ((0, 1), 1, 0)
+        )
+    )
+
+
+def _scaled_deviation(deviations: Tensor) -> float:
+    """Root mean square of each channel, as a share of 1 / sqrt(C)."""
+    channels = deviations.shape[1]
+    return float(deviations.square().mean(0).sqrt().mean() * channels**0.5)
 
 
 @torch.no_grad()

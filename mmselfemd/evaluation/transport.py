@@ -11,7 +11,7 @@ from mmselfemd.models import SPCNeck
 from mmselfemd.transport import TransportPlan, normalise_marginals
 
 from .geometry import nodes_in_image, within_a_cell
-from .matching import MatchingResult, score_matching
+from .matching import pool_results, score_matching
 
 
 @torch.no_grad()
@@ -81,8 +81,11 @@ def pyramid_places(
 
 
 def score_own_flow(
-    flows: Tensor, views: Sequence[Sequence[Mapping]], pyramid: SPCNeck
-) -> list[MatchingResult]:
+    flows: Tensor,
+    views: Sequence[Sequence[Mapping]],
+    pyramid: SPCNeck,
+    others: Tensor | None = None,
+) -> dict[str, float]:
     """Matching accuracy of the loss's own flow, over all of its nodes.
 
     Nodes within a cell of the map of view 2 correspond.
@@ -92,9 +95,19 @@ def score_own_flow(
             view, as a query, and of its second, as a key, (B, N, M).
         views (Sequence[Sequence[Mapping]]): Geometry of the two.
         pyramid (SPCNeck): The pyramid that made the nodes.
+        others (Tensor, optional): Flow of each image from the same nodes to
+            the second view of another image, (B, N, M). Defaults to None.
 
     Returns:
-        list[MatchingResult]: One an image, for :func:`pool_results`.
+        dict[str, float]: Shares of the nodes with a corresponding one; empty
+        if no two views overlap:
+
+        - ``own_flow``: whose largest flow goes to one;
+        - ``own_flow_chance``: the same of a random flow;
+        - ``own_flow_same_position``: of a flow from node i to node i, if
+          both views have as many: what position alone gives;
+        - ``own_flow_other_image``: of ``others``, held against the truth of
+          the own image: what remains without the content.
     """
     partners = []
     for view1, view2 in views:
@@ -102,4 +115,17 @@ def score_own_flow(
         places2, side = pyramid_places(view2, flows.shape[2], pyramid)
         cell = np.array(view2['box'][2:]) / side
         partners.append(within_a_cell(places1, places2, cell))
-    return score_matching(flows.cpu().numpy(), partners)
+    if not np.any(partners):
+        return {}
+    candidates = dict(own_flow=flows)
+    if flows.shape[1] == flows.shape[2]:
+        identity = torch.eye(flows.shape[1]).expand_as(flows)
+        candidates['own_flow_same_position'] = identity
+    if others is not None:
+        candidates['own_flow_other_image'] = others
+    pooled = {
+        name: pool_results(score_matching(flow.cpu().numpy(), partners))
+        for name, flow in candidates.items()
+    }
+    figures = {name: result.accuracy for name, result in pooled.items()}
+    return figures | dict(own_flow_chance=pooled['own_flow'].chance)

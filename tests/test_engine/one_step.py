@@ -1,7 +1,8 @@
 """One step of pre-training, in one process or a share of it in each of two.
 
-one_step.py CONFIG OUT [last]    the first process writes loss and gradients;
-                                 last: with channels last
+one_step.py CONFIG OUT [LAYOUT]  the first process writes loss and gradients;
+                                 last: with channels last; watched: while
+                                 the gradient monitor looks at the losses
 """
 
 import os
@@ -18,7 +19,7 @@ from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmselfemd  # noqa: F401
-from mmselfemd.engine import FiniteOptimWrapper
+from mmselfemd.engine import FiniteOptimWrapper, GradientMonitorHook
 from mmselfemd.engine.cpu_distributed import (
     init_gloo_process_group,
     leave_process_group,
@@ -73,6 +74,17 @@ def wrap(_, model):
     )
 
 
+def watch(model, wrapper):
+    """As the runner lets the hook do at the first iteration."""
+    hook = GradientMonitorHook()
+    runner = SimpleNamespace(
+        model=model, optim_wrapper=wrapper, param_schedulers=[], cfg={}, iter=0
+    )
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    return hook
+
+
 def main(config, out, layout='first'):
     rank, world_size = 0, int(os.environ.get('WORLD_SIZE', 1))
     cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
@@ -95,8 +107,12 @@ def main(config, out, layout='first'):
         _wrap_anew(runner, inner)
         model = runner.model
     inner = getattr(model, 'module', model)
+    if layout == 'watched':
+        hook = watch(model, wrapper)
     wrapper.zero_grad = lambda **kwargs: None  # leaves them to be read
     losses = model.train_step(make_batch(cfg, rank, world_size), wrapper)
+    if layout == 'watched':
+        assert 0 < hook.measure(None, [], [], {})['emd_share'] < 1
     loss = losses['loss'].detach()
     if world_size > 1:
         distributed.all_reduce(loss)

@@ -39,6 +39,7 @@ def free_port():
     [
         ('selfemd_r18_voc256_20e.py', 'first'),
         ('selfemd_r18_voc256_20e.py', 'last'),
+        ('selfemd_r18_voc256_20e.py', 'watched'),
         ('byol_r18_voc256_20e.py', 'first'),
     ],
 )

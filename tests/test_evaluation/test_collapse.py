@@ -7,6 +7,7 @@ import torch
 from mmselfemd.evaluation.collapse import (
     effective_rank,
     isotropic_rank,
+    node_spread,
     relative_rank,
     spread,
 )
@@ -51,3 +52,42 @@ def test_rank_counts_directions():
     assert effective_rank(corners) == pytest.approx(7, rel=1e-3)
     assert isotropic_rank(4, 256) <= 3
     assert relative_rank(corners) < 1
+
+
+# What a node z of image b at position p is: z(b, p).
+NODES = dict(
+    position=lambda b, p, c: torch.randn(1, p, c).expand(b, p, c),
+    image=lambda b, p, c: torch.randn(b, 1, c).expand(b, p, c),
+    nothing=lambda b, p, c: torch.randn(1, 1, c).expand(b, p, c),
+    both=torch.randn,
+)
+
+
+@pytest.mark.parametrize('kind', NODES)
+def test_spread_within_and_across_tell_what_nodes_depend_on(kind):
+    nodes = NODES[kind](40, 30, 16)
+    whole, within, across = node_spread(nodes)
+    expected = dict(
+        position=(whole, 0), image=(0, whole), nothing=(0, 0), both=(1, 1)
+    )
+    assert (within, across) == pytest.approx(expected[kind], abs=0.05)
+    assert whole == pytest.approx(0 if kind == 'nothing' else 1, abs=0.05)
+    assert whole == pytest.approx(spread(nodes.flatten(0, 1)), abs=1e-6)
+
+
+def test_variances_of_parts_and_of_their_means_add_up():
+    # Of one channel: normalised, its nodes are 1 and -1.
+    nodes = torch.randn(6, 9, 1) + torch.randn(6, 1, 1)
+    whole, within, across = node_spread(nodes)
+    signs = nodes.sign().double().numpy()
+    assert whole**2 == pytest.approx(signs.var())
+    assert within**2 + signs.mean(1).var() == pytest.approx(whole**2)
+    assert across**2 + signs.mean(0).var() == pytest.approx(whole**2)
+
+
+def test_spread_of_nodes_does_not_go_by_their_length_or_precision():
+    nodes = torch.randn(8, 9, 16)
+    scaled = nodes * torch.rand(8, 9, 1) * 50
+    assert node_spread(scaled) == pytest.approx(node_spread(nodes), abs=1e-5)
+    half = node_spread(nodes.bfloat16())
+    assert half == pytest.approx(node_spread(nodes), abs=1e-2)

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from mmselfemd.evaluation.geometry import nodes_in_image
-from mmselfemd.evaluation.matching import pool_results
 from mmselfemd.evaluation.transport import (
     describe_transport,
     pyramid_places,
@@ -60,20 +59,45 @@ def test_a_pooled_node_lies_at_the_mean_of_what_it_pools(flip):
         pyramid_places(view, 50, SPCNeck())
 
 
+def knowing(view1, view2):
+    """A flow that goes to where the same place is, (1, 83, 83)."""
+    places = [
+        torch.from_numpy(pyramid_places(view, 83, SPCNeck())[0])
+        for view in (view1, view2)
+    ]
+    return F.softmax(-torch.cdist(*places)[None], -1)
+
+
 def test_own_flow_of_a_head_that_knows_places_and_of_chance():
     flip = WHOLE | dict(flip=True)
-    nodes = [
-        torch.from_numpy(pyramid_places(view, 83, SPCNeck())[0])
-        for view in (WHOLE, flip)
-    ]
-    knowing = -torch.cdist(*nodes)[None]
-    result = pool_results(
-        score_own_flow(F.softmax(knowing, -1), [[WHOLE, flip]], SPCNeck())
+    found = score_own_flow(knowing(WHOLE, flip), [[WHOLE, flip]], SPCNeck())
+    assert found['own_flow'] > 0.95 > 0.3 > found['own_flow_chance']
+    blind = score_own_flow(
+        torch.rand(200, 83, 83), [[WHOLE, flip]] * 200, SPCNeck()
     )
-    assert result.accuracy > 0.95 > 0.3 > result.chance
-    blind = pool_results(
-        score_own_flow(
-            torch.rand(200, 83, 83), [[WHOLE, flip]] * 200, SPCNeck()
-        )
+    assert blind['own_flow'] == pytest.approx(
+        blind['own_flow_chance'], abs=0.01
     )
-    assert blind.accuracy == pytest.approx(blind.chance, abs=0.01)
+
+
+def test_own_flow_beside_what_needs_no_content():
+    flip = WHOLE | dict(flip=True)
+    same, mirrored = ([[WHOLE, view]] for view in (WHOLE, flip))
+    # Node i of a view is where node i of the same view is; mirrored, only
+    # the middle ones are within a cell of their own place.
+    flow, others = knowing(WHOLE, flip), torch.eye(83)[None]
+    found = score_own_flow(flow, mirrored, SPCNeck(), others)
+    assert found['own_flow_same_position'] < 0.5 < found['own_flow']
+    assert found['own_flow_other_image'] == found['own_flow_same_position']
+    found = score_own_flow(flow, same, SPCNeck())
+    assert found['own_flow'] < 0.5 < found['own_flow_same_position'] == 1
+    assert 'own_flow_other_image' not in found
+
+
+def test_own_flow_where_there_is_less_to_tell():
+    small = WHOLE | dict(size=112)
+    found = score_own_flow(torch.rand(1, 20, 83), [[small, WHOLE]], SPCNeck())
+    assert found.keys() == {'own_flow', 'own_flow_chance'}
+    apart = WHOLE | dict(box=(500, 500, 224, 224))
+    flow = torch.rand(1, 83, 83)
+    assert score_own_flow(flow, [[WHOLE, apart]], SPCNeck()) == {}

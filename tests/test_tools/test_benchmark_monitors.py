@@ -24,7 +24,10 @@ def run(*args):
 @pytest.mark.parametrize(
     'method, monitors',
     [
-        ('selfemd', {'collapse_monitor', 'transport_monitor'}),
+        (
+            'selfemd',
+            {'collapse_monitor', 'transport_monitor', 'gradient_monitor'},
+        ),
         ('byol', {'collapse_monitor'}),
     ],
 )

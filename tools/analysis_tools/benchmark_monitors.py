@@ -1,14 +1,15 @@
 """What the monitors of a pre-training run cost, as a share of its steps.
 
 Times training steps of a config's model on made-up images, and the
-measurements of its monitors on what the head is given, in one run. See
-docs/monitors.md.
+measurements of its monitors on what the head is given and makes of it, in
+one run. See docs/monitors.md.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -102,47 +103,72 @@ def build(args: argparse.Namespace) -> tuple[SelfEMD, dict, dict]:
     )
 
 
+def losses_of(model: SelfEMD, batch: dict) -> dict[str, torch.Tensor]:
+    """A forward pass, as in training."""
+    return model.loss(**model.data_preprocessor(batch, training=True))
+
+
+def time_steps(model: SelfEMD, batch: dict, repeats: int) -> float:
+    """Seconds of a training step."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+
+    def step() -> None:
+        loss, _ = model.parse_losses(losses_of(model, batch))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return seconds(step, repeats, 'steps')
+
+
+def time_monitors(
+    model: SelfEMD,
+    monitors: dict[str, HeadMonitorHook],
+    batch: dict,
+    repeats: int,
+) -> dict[str, float]:
+    """Seconds of a measurement of each monitor, on one forward pass."""
+    seen = []
+    handle = model.head.register_forward_hook(
+        lambda head, views, losses: seen.extend((*views, losses))
+    )
+    losses_of(model, batch)
+    handle.remove()
+    queries, keys, losses = seen
+    runner = SimpleNamespace(
+        model=model, iter=0, cfg={}, param_schedulers=[], optim_wrapper=None
+    )
+
+    def measure(hook: HeadMonitorHook) -> None:
+        hook.keep(queries, keys, losses)
+        with torch.no_grad():
+            hook.measure(runner, queries, keys, batch)
+
+    times = {}
+    for name, hook in monitors.items():
+        hook.before_train(runner)
+        times[name] = seconds(partial(measure, hook), repeats, name)
+    return times
+
+
 def main() -> None:
     """Time steps and monitors."""
     args = parse_args()
     model, monitors, batch = build(args)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    seen = []
-    handle = model.head.register_forward_hook(
-        lambda head, views, losses: seen.append(views)
-    )
-
-    def step() -> None:
-        data = model.data_preprocessor(batch, training=True)
-        losses = model.loss(**data)
-        loss, _ = model.parse_losses(losses)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        seen[:] = seen[-1:]
-
-    figures = dict(step_seconds=seconds(step, args.repeats, 'steps'))
-    handle.remove()
-    runner = SimpleNamespace(model=model, iter=0)
-    queries, keys = seen[-1]
+    step = time_steps(model, batch, args.repeats)
+    times = time_monitors(model, monitors, batch, args.repeats)
+    figures = dict(step_seconds=step)
     table = Table('', 'ms', 'every', 'share of a step')
-    table.add_row('step', f'{1e3 * figures["step_seconds"]:.1f}')
+    table.add_row('step', f'{1e3 * step:.1f}')
     total = 0.0
-    for name, hook in monitors.items():
-        with torch.no_grad():
-            cost = seconds(
-                lambda hook=hook: hook.measure(runner, queries, keys, batch),
-                args.repeats,
-                name,
-            )
-        share = cost / hook.interval / figures['step_seconds']
+    for name, cost in times.items():
+        interval = monitors[name].interval
+        share = cost / interval / step
         total += share
         figures[name] = dict(
-            seconds=cost, interval=hook.interval, share_of_step=share
+            seconds=cost, interval=interval, share_of_step=share
         )
-        table.add_row(
-            name, f'{1e3 * cost:.1f}', str(hook.interval), f'{share:.3%}'
-        )
+        table.add_row(name, f'{1e3 * cost:.1f}', str(interval), f'{share:.3%}')
     figures['share_of_step'] = total
     table.add_row('all monitors', '', '', f'{total:.3%}')
     Console().print(table)

@@ -2,6 +2,7 @@
 
 from .channels_last_hook import ChannelsLastHook
 from .collapse_monitor_hook import CollapseMonitorHook
+from .gradient_monitor_hook import GradientMonitorHook
 from .initial_validation_hook import InitialValidationHook
 from .matching_picture_hook import MatchingPictureHook
 from .momentum_update_hook import MomentumUpdateHook
@@ -16,6 +17,7 @@ from .transport_monitor_hook import TransportMonitorHook
 __all__ = [
     'ChannelsLastHook',
     'CollapseMonitorHook',
+    'GradientMonitorHook',
     'InitialValidationHook',
     'MatchingPictureHook',
     'MomentumUpdateHook',

@@ -1,14 +1,18 @@
-"""Notices when the key encoder gives the same for every image."""
+"""Notices when outputs do not tell images, or places in them, apart."""
 
-import logging
 from collections.abc import Sequence
 
 import torch
 from mmengine.dist import all_gather
-from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch import Tensor
 
-from mmselfemd.evaluation.collapse import relative_rank, spread
+from mmselfemd.evaluation.collapse import (
+    NodeSpread,
+    node_spread,
+    relative_rank,
+    spread,
+)
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.registry import HOOKS
 
@@ -17,36 +21,63 @@ from .head_monitor_hook import HeadMonitorHook
 
 @HOOKS.register_module()
 class CollapseMonitorHook(HeadMonitorHook):
-    """Measures how the keys of different images, and nodes, differ.
+    """Measures how the outputs for different images, and nodes, differ.
 
     Without negative pairs a network may lower the loss by giving the same
-    for everything. Of the keys of the first view it logs, for the vectors of
-    all processes and for the nodes of this one,
+    for everything; or nodes that tell no more than where they lie, or of
+    which image they are. Of the first view it logs
 
     - ``collapse/vector_spread``, ``collapse/dense_spread``: standard
-      deviation of the normalised outputs, 0 where they are all the same and
-      1 where they point everywhere alike;
+      deviation of the normalised keys, 0 where they are all the same and 1
+      where they point everywhere alike; ``vector`` are the vectors of all
+      processes, ``dense`` the nodes of this one;
     - ``collapse/vector_rank``, ``collapse/dense_rank``: how many directions
-      they make use of, as a share of what isotropic outputs would.
+      they make use of, as a share of what isotropic outputs would;
+    - ``collapse/predicted_spread``: that of the nodes which the head
+      predicts;
+    - ``collapse/dense_spread_within``, ``collapse/dense_spread_across``, and
+      so for ``predicted``: spread within an image, and across images at one
+      position, see :class:`mmselfemd.evaluation.collapse.NodeSpread`.
+
+    It warns of one thing at a time: of keys that are the same for
+    everything; else of predicted nodes that depend on their position alone,
+    and of such that are one constant an image. Keys are not asked the latter
+    two: they follow the query, whose nodes a pointwise predictor cannot give
+    content that they lack.
 
     Args:
         interval (int): Iterations from one measurement to the next.
             Defaults to 50.
-        min_spread (float): A spread below this is warned of; at first at
-            once, then after ever longer pauses. Defaults to 0.1.
-        begin (int): No warning before this iteration: a network starts from
-            outputs that differ little. Defaults to 500.
+        min_spread (float): Keys that spread less than this have collapsed.
+            Defaults to 0.1.
+        begin (int, optional): No warning before this iteration, and ever
+            longer pauses after each. Defaults to None: the end of the
+            learning rate's warm-up, or 500 without one.
+        min_across (float): Predicted nodes whose spread across images at one
+            position is less than this share of their whole spread depend on
+            position alone. Defaults to 0.1.
+        min_within (float): Predicted nodes whose spread within an image is
+            less than this share of their whole spread, or of the keys'
+            spread within an image, are one constant an image. Ours: with
+            ``configs/small`` it is a fifth of the keys' after 2 epochs, when
+            the flow still goes everywhere, and two thirds after 4.
+            Defaults to 0.25.
     """
 
     prefix = 'collapse'
 
     def __init__(
-        self, interval: int = 50, min_spread: float = 0.1, begin: int = 500
+        self,
+        interval: int = 50,
+        min_spread: float = 0.1,
+        begin: int | None = None,
+        min_across: float = 0.1,
+        min_within: float = 0.25,
     ) -> None:
-        super().__init__(interval)
+        super().__init__(interval, begin)
         self.min_spread = min_spread
-        self._next_warning = dict(vector=begin, dense=begin)
-        self._pause = dict(vector=max(begin, 1), dense=max(begin, 1))
+        self.min_across = min_across
+        self.min_within = min_within
 
     def measure(
         self,
@@ -55,42 +86,93 @@ class CollapseMonitorHook(HeadMonitorHook):
         keys: Sequence[Embedding],
         data_batch: dict,
     ) -> dict[str, float]:
-        """Spread and rank of the first view's keys.
+        """Spread and rank of the first view.
 
         Args:
             runner (Runner): The runner of the training process.
-            queries (Sequence[Embedding]): Not used.
+            queries (Sequence[Embedding]): Predictions of all views.
             keys (Sequence[Embedding]): Keys of the first views.
             data_batch (dict): Not used.
 
         Returns:
             dict[str, float]: The figures.
         """
-        outputs = dict(vector=torch.cat(all_gather(keys[0].vector)))
-        nodes = keys[0].nodes
-        if nodes is not None:
-            # From nodes (B, N, C), or from a map (B, C, H, W).
-            nodes = nodes if nodes.dim() == 3 else nodes.flatten(2).mT
-            outputs['dense'] = nodes.flatten(0, 1)
-        figures = {}
-        for branch, output in outputs.items():
-            figures[f'{branch}_spread'] = spread(output)
-            figures[f'{branch}_rank'] = relative_rank(output)
-            self._warn(runner, branch, figures[f'{branch}_spread'])
+        vectors = torch.cat(all_gather(keys[0].vector))
+        figures = dict(
+            vector_spread=spread(vectors), vector_rank=relative_rank(vectors)
+        )
+        self._has_collapsed(runner, 'vector', figures['vector_spread'])
+        if keys[0].nodes is None:
+            return figures
+        predicted, dense = map(_nodes, (queries[0], keys[0]))
+        figures['dense_rank'] = relative_rank(dense.flatten(0, 1))
+        spreads = dict(
+            predicted=node_spread(predicted), dense=node_spread(dense)
+        )
+        for name, parts in spreads.items():
+            figures[f'{name}_spread'] = parts.whole
+            figures[f'{name}_spread_within'] = parts.within
+            figures[f'{name}_spread_across'] = parts.across
+        if not self._has_collapsed(runner, 'dense', spreads['dense'].whole):
+            if len(predicted) > 1:
+                self._warn_of_position_alone(runner, spreads['predicted'])
+            self._warn_of_image_alone(runner, **spreads)
         return figures
 
-    def _warn(self, runner: Runner, branch: str, value: float) -> None:
-        is_time = runner.iter >= self._next_warning[branch]
-        if value >= self.min_spread or not is_time:
-            return
-        self._pause[branch] *= 2
-        self._next_warning[branch] = runner.iter + self._pause[branch]
-        print_log(
+    def _has_collapsed(
+        self, runner: Runner, branch: str, value: float
+    ) -> bool:
+        if value >= self.min_spread:
+            return False
+        self.warn(
+            runner,
+            branch,
             f'The outputs of the {branch} branch are nearly the same for '
             f'everything: spread {value:.3f}, where 0 is collapsed and 1 '
             'isotropic. The losses may fall all the same and mean nothing. '
             'Try a lower learning rate or a longer warm-up, a larger batch, '
             "a key momentum closer to 1, and branch='parallel'.",
-            logger='current',
-            level=logging.WARNING,
         )
+        return True
+
+    def _warn_of_position_alone(
+        self, runner: Runner, predicted: NodeSpread
+    ) -> None:
+        whole, _, across = predicted
+        if across >= self.min_across * whole or whole < self.min_spread:
+            return
+        self.warn(
+            runner,
+            'position',
+            'The predicted nodes depend on their position alone: spread '
+            f'{across:.3f} across images at one position, of {whole:.3f} in '
+            'all. What is matched by position tells nothing of the images, '
+            'though the losses fall. Try crops that have fewer positions in '
+            'common (a smaller least scale, and flips, in CutViews), a lower '
+            'learning rate or a longer warm-up; compare transport/own_flow '
+            'with transport/own_flow_same_position.',
+        )
+
+    def _warn_of_image_alone(
+        self, runner: Runner, predicted: NodeSpread, dense: NodeSpread
+    ) -> None:
+        within = predicted.within
+        if within >= self.min_within * max(predicted.whole, dense.within):
+            return
+        self.warn(
+            runner,
+            'image',
+            'The predicted nodes are nearly one constant an image: spread '
+            f'{within:.3f} within an image, where the keys have '
+            f'{dense.within:.3f}, and {predicted.whole:.3f} in all. The flow '
+            'cannot tell them apart yet. A run starts like this and leaves '
+            'it after a few epochs: train on. If it does not, try a smaller '
+            'gamma (and more max_iters) in the head, a higher learning rate, '
+            'or more epochs.',
+        )
+
+
+def _nodes(embedding: Embedding) -> Tensor:
+    """Nodes (B, N, C), which may be there as a map (B, C, H, W)."""
+    nodes = embedding.nodes
+    return nodes if nodes.dim() == 3 else nodes.flatten(2).mT

@@ -1,5 +1,6 @@
 """Looks at what a head compares, once in a while."""
 
+import logging
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from mmselfemd.engine.model import unwrap_model
+from mmselfemd.engine.warm_up import warm_up_iters
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import BYOLHead
+
+# No warning before this iteration where the learning rate has no warm-up: a
+# network starts from outputs that differ little.
+_BEGIN_WITHOUT_WARM_UP = 500
 
 
 class HeadMonitorHook(Hook, metaclass=ABCMeta):
@@ -26,15 +33,20 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
     Args:
         interval (int): Iterations from one measurement to the next.
             Defaults to 50.
+        begin (int, optional): No warning before this iteration. Defaults to
+            None: the end of the learning rate's warm-up, or 500 without one.
     """
 
     prefix: str
     head_type: type[nn.Module] = BYOLHead
 
-    def __init__(self, interval: int = 50) -> None:
+    def __init__(self, interval: int = 50, begin: int | None = None) -> None:
         if interval < 1:
             raise ValueError(f'interval must be >= 1, but got {interval}')
         self.interval = interval
+        self.begin = begin
+        self._begin = _BEGIN_WITHOUT_WARM_UP if begin is None else begin
+        self._warned: dict[str, tuple[int, int]] = {}
         self._is_due = False
         self._seen: tuple | None = None
         self._handle = None
@@ -65,9 +77,11 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         Args:
             runner (Runner): The runner of the training process.
         """
+        if self.begin is None:
+            self._begin = warm_up_iters(runner) or _BEGIN_WITHOUT_WARM_UP
         head = getattr(unwrap_model(runner.model), 'head', None)
         if isinstance(head, self.head_type):
-            self._handle = head.register_forward_hook(self._keep)
+            self._handle = head.register_forward_hook(self._watch)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -81,15 +95,30 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         """
         self._is_due = self.every_n_train_iters(runner, self.interval)
 
-    def _keep(self, head: nn.Module, args: tuple, losses: dict) -> None:
+    def _watch(self, head: nn.Module, args: tuple, losses: dict) -> None:
         if self._is_due:
-            self._seen = tuple(
-                [
-                    Embedding(*(x if x is None else x.detach() for x in view))
-                    for view in views
-                ]
-                for views in args
-            )
+            self.keep(*args, losses)
+
+    def keep(
+        self,
+        queries: Sequence[Embedding],
+        keys: Sequence[Embedding],
+        losses: dict[str, Tensor],
+    ) -> None:
+        """Keep what will be measured, right after the head has seen it.
+
+        Args:
+            queries (Sequence[Embedding]): Predictions of all views.
+            keys (Sequence[Embedding]): Keys of the first views.
+            losses (dict[str, Tensor]): What the head makes of them.
+        """
+        self._seen = tuple(
+            [
+                Embedding(*(x if x is None else x.detach() for x in view))
+                for view in views
+            ]
+            for views in (queries, keys)
+        )
 
     def after_train_iter(
         self,
@@ -117,6 +146,21 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
             runner.message_hub.update_scalar(
                 f'train/{self.prefix}/{name}', value
             )
+
+    def warn(self, runner: Runner, kind: str, message: str) -> None:
+        """Warn, not before ``begin``, and then after ever longer pauses.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            kind (str): What is warned of; each kind has pauses of its own.
+            message (str): The warning.
+        """
+        first = (self._begin, max(self._begin, 1))
+        time, pause = self._warned.get(kind, first)
+        if runner.iter < time:
+            return
+        self._warned[kind] = (runner.iter + 2 * pause, 2 * pause)
+        print_log(message, logger='current', level=logging.WARNING)
 
     def after_train(self, runner: Runner) -> None:
         """Watch no longer.

@@ -33,16 +33,25 @@ metainfo = dict(
 )
 
 channels = 64
+# As in pre-training, whose last stage has no stride: C4 and C5 are of stride
+# 16 both, and P6, every second node of P5, of 32.
 model = dict(
-    backbone=dict(depth=18, base_channels=16),
+    backbone=dict(depth=18, base_channels=16, strides=(1, 2, 2, 1)),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=channels),
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
-        anchor_generator=dict(scales=[4]),
-    ),  # objects of 16 to 256 pixels
+        # Objects of 16 to 256 pixels, twice as large from level to level.
+        anchor_generator=dict(
+            strides=[4, 8, 16, 16, 32],
+            base_sizes=[4, 8, 16, 32, 64],
+            scales=[4],
+        ),
+    ),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=channels),
+        bbox_roi_extractor=dict(
+            out_channels=channels, featmap_strides=[4, 8, 16, 16]
+        ),
         bbox_head=dict(
             type='Shared2FCBBoxHead',
             in_channels=channels,

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,17 +90,31 @@ def _infer_resnet(weights: dict[str, Tensor], source: str) -> dict:
     )
 
 
-def build_backbone(architecture: dict, style: str = 'pytorch') -> nn.Module:
+def build_backbone(
+    architecture: dict,
+    style: str = 'pytorch',
+    strides: Sequence[int] = (1, 2, 2, 2),
+    dilations: Sequence[int] = (1, 1, 1, 1),
+) -> nn.Module:
     """Build a backbone that gives C2-C5.
+
+    What the tensors do not tell is what a file records
+    (:mod:`mmselfemd.zoo.pixels`), and is of no account for MobileNetV2.
 
     Args:
         architecture (dict): What :func:`infer_architecture` returned.
         style (str): Where a bottleneck has its stride, 'pytorch' or 'caffe'.
             Defaults to 'pytorch'.
+        strides (Sequence[int]): Of the four stages. Defaults to (1, 2, 2, 2).
+        dilations (Sequence[int]): Of the four stages. Defaults to
+            (1, 1, 1, 1).
 
     Returns:
         nn.Module: The backbone, mmdet's or, for MobileNetV2, whose names
         differ in the two, mmpretrain's.
+
+    Raises:
+        UserValueError: If strides or dilations are not of four stages.
     """
     from mmdet.models.backbones import ResNet, ResNeXt
     from mmpretrain.models.backbones import MobileNetV2
@@ -108,8 +123,15 @@ def build_backbone(architecture: dict, style: str = 'pytorch') -> nn.Module:
     kind = config.pop('type')
     if kind == 'MobileNetV2':
         return MobileNetV2(out_indices=(1, 2, 4, 7))
+    if not len(strides) == len(dilations) == 4:
+        raise UserValueError(
+            f'strides={strides} and dilations={dilations}: expected those of '
+            'four stages.'
+        )
     backbone = dict(ResNet=ResNet, ResNeXt=ResNeXt)[kind]
-    return backbone(style=style, **config)
+    return backbone(
+        style=style, strides=strides, dilations=dilations, **config
+    )
 
 
 def tensors_of(architecture: dict) -> dict[str, torch.Size]:

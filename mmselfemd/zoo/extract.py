@@ -64,9 +64,9 @@ def extract_backbone(
 ) -> ExtractedBackbone:
     """Write the query backbone of a pre-training checkpoint to its own file.
 
-    The file holds tensors, strings and numbers alone, and what the backbone
-    expects of its input (:mod:`mmselfemd.zoo.pixels`) where the layout has a
-    place for it. The layouts:
+    The file holds tensors, strings and numbers alone, and what the tensors
+    do not tell (:mod:`mmselfemd.zoo.pixels`: the pixels, the strides) where
+    the layout has a place for it. The layouts:
 
     - ``mmdet``: the backbone's own names (``conv1.weight``);
       ``init_cfg=dict(type='Pretrained', checkpoint=out)`` on the detector's
@@ -96,7 +96,8 @@ def extract_backbone(
     Raises:
         FileExistsError: If ``out`` exists and ``force`` is not set.
         ValueError: If the checkpoint holds no backbone, or one with values
-            that are not finite, or one that the project ``to`` does not have.
+            that are not finite, or one that the project ``to`` does not have,
+            or not with these strides.
     """
     if to not in FORMATS:
         raise UserValueError(
@@ -113,7 +114,7 @@ def extract_backbone(
     backbone = _query_backbone(weights, prefix, source)
     convention = read_convention(recorded)
     meta = dict(source=Path(source).name, format=to, **convention)
-    renamed = _rename(backbone, to, convention.get('style'), source)
+    renamed = _rename(backbone, to, convention, source)
     content = _serialised(renamed, meta, to, out.suffix == '.safetensors')
     with atomic_write(out) as file:
         file.write(content)
@@ -133,7 +134,7 @@ def extract_backbone(
 
 
 def _rename(
-    backbone: dict[str, Tensor], to: str, style: str | None, source: str
+    backbone: dict[str, Tensor], to: str, convention: dict, source: str
 ) -> dict[str, Tensor]:
     """Give the tensors the names that they have in the project ``to``."""
     if to == 'mmdet':
@@ -146,14 +147,28 @@ def _rename(
             f'{source} is a {kind}: there is no table of its names in {to}. '
             f'Known there are {", ".join(PROJECTS[to].networks)}.'
         )
-    if style == 'caffe' and to != 'detectron2':
+    _check_layout(convention, to, source)
+    names = PROJECTS[to].theirs(backbone)
+    return {names[name]: value for name, value in backbone.items()}
+
+
+def _check_layout(convention: dict, to: str, source: str) -> None:
+    """Raise if the networks of ``to`` have their strides elsewhere."""
+    if convention.get('style') == 'caffe' and to != 'detectron2':
         raise UserValueError(
             f'{source} has the stride in the first 1x1 convolution '
             f"(style='caffe'), and {to}'s networks in the 3x3: they would "
             'compute something else with it.'
         )
-    names = PROJECTS[to].theirs(backbone)
-    return {names[name]: value for name, value in backbone.items()}
+    strides = convention.get('strides', [1, 2, 2, 2])
+    dilations = convention.get('dilations', [1, 1, 1, 1])
+    if (strides, dilations) != ([1, 2, 2, 2], [1, 1, 1, 1]):
+        raise UserValueError(
+            f'{source} has strides={strides} and dilations={dilations} in '
+            f"its stages, and {to}'s networks strides=[1, 2, 2, 2] and no "
+            'dilation: they would compute something else with it. The '
+            'layouts mmdet and mmpretrain have both as settings.'
+        )
 
 
 def _serialised(

@@ -17,7 +17,7 @@ from mmselfemd.errors import (
 
 from .architecture import build_backbone, infer_architecture, tensors_of
 from .loading import state_dict_of
-from .pixels import CONVENTIONS, read_convention
+from .pixels import CONVENTIONS, LAYOUT, read_convention
 
 __all__ = ['extract_features']
 
@@ -32,9 +32,10 @@ def extract_features(
     """Give the C2-C5 maps of a backbone for one image after another.
 
     The network is read from the names and shapes of the file's tensors; the
-    order of channels, mean and std, and whether the stride is in the 3x3 or
-    the 1x1 convolution, from what the file records. It runs in evaluation
-    mode, image by image, as large as they are, neither resized nor padded.
+    order of channels, mean and std, strides and dilations of the stages, and
+    whether the stride is in the 3x3 or the 1x1 convolution, from what the
+    file records. It runs in evaluation mode, image by image, as large as they
+    are, neither resized nor padded.
 
     Args:
         images (Iterable[str or Path or np.ndarray]): Paths of image files, or
@@ -48,9 +49,9 @@ def extract_features(
 
     Returns:
         Iterator[dict[str, Tensor]]: For each image its maps ``C2``, ``C3``,
-        ``C4`` and ``C5``, of strides 4, 8, 16 and 32: float32 of shape
-        (C, H / stride, W / stride), rounded up, on ``device``. An image is
-        read when its maps are asked for.
+        ``C4`` and ``C5``, of strides 4, 8, 16 and 32 unless the file records
+        others: float32 of shape (C, H / stride, W / stride), rounded up, on
+        ``device``. An image is read when its maps are asked for.
 
     Raises:
         UserError: If the checkpoint has no backbone of a known architecture,
@@ -93,7 +94,8 @@ def _load_backbone(checkpoint: str) -> tuple[nn.Module, dict]:
             'tools/model_converters/import_backbone.py write it into a file.'
         )
     architecture = infer_architecture(weights, checkpoint)
-    backbone = build_backbone(architecture, recorded.get('style', 'pytorch'))
+    layout = {name: recorded[name] for name in LAYOUT if name in recorded}
+    backbone = build_backbone(architecture, **layout)
     # Not strict: older files lack BN's batch counters.
     found = [name for name in tensors_of(architecture) if name in weights]
     backbone.load_state_dict(

@@ -39,7 +39,7 @@ class ImportedBackbone(NamedTuple):
         missing (list[str]): Our names that the file lacks: batch counters of
             batch norm at most.
         meta (dict): What the file records, ``pixel_convention`` and ``style``
-            among it.
+            among it, and ``strides`` and ``dilations`` where they are known.
     """
 
     path: Path
@@ -164,9 +164,10 @@ def _convention(
     loaded: dict, project: str, name: str | None, source: str
 ) -> dict:
     """The pixels and the style: as given, as recorded, or the project's."""
+    recorded = read_convention(loaded.get('meta'))
     if name is not None:
-        return CONVENTIONS[name]
-    if recorded := read_convention(loaded.get('meta')):
+        return {**recorded, **CONVENTIONS[name]}
+    if 'pixel_convention' in recorded:
         return recorded
     name = PROJECTS[project].convention
     if name is None and loaded.get('__author__') in _TORCHVISION_AUTHORS:
@@ -179,4 +180,4 @@ def _convention(
             'X-101-32x8d), or torchvision (RGB, mean and std, stride in the '
             '3x3: all that were converted from PyTorch).'
         )
-    return CONVENTIONS[name]
+    return {**CONVENTIONS[name], **recorded}

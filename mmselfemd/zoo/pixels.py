@@ -1,14 +1,26 @@
-"""What a backbone expects of its input, as its file records it.
+"""What a backbone's tensors do not tell, as its file records it.
 
-``meta['pixel_convention']`` holds ``channel_order``, ``mean`` and ``std``, for
-values from 0 to 255; ``meta['style']`` says where a bottleneck has its
-stride: ``pytorch``, in the 3x3 convolution, or ``caffe``, in the first 1x1.
-The tensors of the two are alike, so that nothing but this tells them apart.
+``meta['pixel_convention']`` holds ``channel_order``, ``mean`` and ``std`` of
+its input, for values from 0 to 255. Of a ResNet and its kin ``meta['style']``
+says where a bottleneck has its stride: ``pytorch``, in the 3x3 convolution, or
+``caffe``, in the first 1x1; ``meta['strides']`` and ``meta['dilations']`` hold
+those of the stages. Networks that differ in them have the same tensors, so
+that nothing but this tells them apart.
 """
 
 import ast
+import re
 
-__all__ = ['CONVENTIONS', 'read_convention']
+from mmselfemd.errors import UserValueError
+
+__all__ = ['CONVENTIONS', 'LAYOUT', 'read_convention']
+
+#: Names in ``meta`` of how a ResNet is laid out; arguments of its class, too.
+LAYOUT = ('style', 'strides', 'dilations')
+
+# mmpretrain's and mmdet's, whose defaults are these.
+_RESNETS = re.compile(r'.*Res2?Ne(t|Xt|St)\w*')
+_DEFAULTS = dict(style='pytorch', strides=[1, 2, 2, 2], dilations=[1, 1, 1, 1])
 
 _RGB_MEAN = [123.675, 116.28, 103.53]
 _RGB_STD = [58.395, 57.12, 57.375]
@@ -56,16 +68,17 @@ def read_convention(meta: object) -> dict:
         meta (object): The checkpoint's ``meta``.
 
     Returns:
-        dict: ``pixel_convention`` and ``style``, as far as they are recorded.
+        dict: ``pixel_convention`` and those of :data:`LAYOUT`, as far as they
+        are recorded.
+
+    Raises:
+        ValueError: If strides or dilations are recorded that cannot be.
     """
     if not isinstance(meta, dict):
         return {}
-    if 'pixel_convention' in meta:
-        return {
-            name: meta[name]
-            for name in ('pixel_convention', 'style')
-            if name in meta
-        }
+    names = ('pixel_convention', *LAYOUT)
+    if recorded := {name: meta[name] for name in names if name in meta}:
+        return _checked(recorded)
     text = meta.get('cfg')
     try:
         tree = ast.parse(text) if isinstance(text, str) else None
@@ -75,21 +88,48 @@ def read_convention(meta: object) -> dict:
         if {'mean', 'std'} <= arguments.keys():
             break
     else:
-        return {}
+        return _checked(_layout(tree))
     # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
     to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
-    styles = [
-        backbone.get('style', 'pytorch')
-        for backbone in _calls(tree, 'backbone')
-    ]
-    return dict(
-        pixel_convention=dict(
-            channel_order='RGB' if to_rgb else 'BGR',
-            mean=[float(value) for value in arguments['mean']],
-            std=[float(value) for value in arguments['std']],
-        ),
-        **(dict(style=styles[0]) if styles else {}),
+    return _checked(
+        dict(
+            pixel_convention=dict(
+                channel_order='RGB' if to_rgb else 'BGR',
+                mean=[float(value) for value in arguments['mean']],
+                std=[float(value) for value in arguments['std']],
+            ),
+            **_layout(tree),
+        )
     )
+
+
+def _layout(tree: ast.AST | None) -> dict:
+    """Style, strides and dilations of the backbone of a config."""
+    for backbone in _calls(tree, 'backbone'):
+        if _RESNETS.fullmatch(str(backbone.get('type'))):
+            return {
+                name: backbone.get(name, default)
+                for name, default in _DEFAULTS.items()
+            }
+    return {}
+
+
+def _checked(recorded: dict) -> dict:
+    """Strides and dilations as lists, which every format of file can hold."""
+    for name in ('strides', 'dilations'):
+        values = recorded.get(name, [1])
+        if not (
+            isinstance(values, list | tuple)
+            and 1 <= len(values) <= 4
+            and all(type(value) is int and value > 0 for value in values)
+        ):
+            raise UserValueError(
+                f'The file records {name}={values!r} of its backbone: '
+                'expected positive integers, one a stage.'
+            )
+        if name in recorded:
+            recorded[name] = list(values)
+    return recorded
 
 
 def _calls(tree: ast.AST | None, name: str) -> list[dict]:

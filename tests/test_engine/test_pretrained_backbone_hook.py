@@ -278,6 +278,16 @@ def test_another_architecture_raises(tmp_path, other, message):
         run(tmp_path, a)
 
 
+@pytest.mark.parametrize('strides', [[1, 2, 2, 1], [1, 2, 2, 2]])
+def test_other_strides_are_warned_of_and_load(tmp_path, logged, strides):
+    meta = dict(strides=strides, dilations=[1, 1, 1, 1])
+    torch.save(dict(state_dict=weights_of(1.0), meta=meta), tmp_path / 'a.pth')
+    runner, _ = run(tmp_path, str(tmp_path / 'a.pth'))
+    assert trained_from(runner) == {1}
+    warned = any(f'model.backbone.strides={strides}' in x for x in logged)
+    assert warned == (strides == [1, 2, 2, 1])
+
+
 def test_missing_file_and_unpublished_weights(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"pretrained='.*none\.pth'"):
         run(tmp_path, str(tmp_path / 'none.pth'))

@@ -84,6 +84,8 @@ def test_tool_writes_the_query_backbone(tmp_path):
             channel_order='RGB', mean=[1.0, 2.0, 3.0], std=[4.0, 5.0, 6.0]
         ),
         style='pytorch',
+        strides=[1, 2, 2, 2],
+        dilations=[1, 1, 1, 1],
     )
     parameters = sum(
         value.numel()

@@ -205,6 +205,28 @@ def test_self_supervised_projects(tmp_path, project, resnet18):
     assert done.meta['pixel_convention']['channel_order'] == 'RGB'
 
 
+@pytest.mark.parametrize('convention', [None, 'torchvision'])
+@pytest.mark.parametrize(
+    'pixels', ['mean=[1.0, 1.0, 1.0], std=[2.0, 2.0, 2.0], to_rgb=True', '']
+)
+def test_strides_of_the_config_of_a_run(
+    tmp_path, resnet18, convention, pixels
+):
+    content = published('mmpretrain', resnet18)
+    content['meta']['cfg'] = (
+        f'data_preprocessor = dict({pixels})\n'
+        'model = dict(backbone=dict('
+        "depth=18, strides=(1, 2, 2, 1), type='ResNet'))"
+    )
+    torch.save(content, tmp_path / 'a.pth')
+    done = import_backbone(
+        tmp_path / 'a.pth', tmp_path / 'b.pth', 'mmpretrain', convention
+    )
+    assert done.meta['strides'] == [1, 2, 2, 1]
+    assert done.meta['dilations'] == [1, 1, 1, 1]
+    assert done.meta['pixel_convention']['channel_order'] == 'RGB'
+
+
 def detectron2_name(name: str) -> str:
     """tools/convert-torchvision-to-d2.py in words of its own."""
     module, _, tensor = name.rpartition('.')

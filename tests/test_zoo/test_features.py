@@ -128,6 +128,61 @@ def test_a_file_s_own_stride_is_used(tmp_path, small, style):
     )
 
 
+STAGES = dict(strides=(1, 2, 1, 2), dilations=(1, 1, 2, 1))
+
+
+@pytest.mark.parametrize('to', [None, 'mmdet', 'mmpretrain', 'safetensors'])
+def test_a_run_s_own_strides_and_dilations_are_used(tmp_path, to):
+    net = disturb(ResNet(18, base_channels=4, **STAGES))
+    path = pretraining(tmp_path / 'run.pth', net)
+    loaded = torch.load(path)
+    loaded['meta']['cfg'] += (
+        '\nmodel = dict(backbone=dict(depth=18, dilations=(1, 1, 2, 1), '
+        "strides=(1, 2, 1, 2), type='mmpretrain.ResNet'))"
+    )
+    torch.save(loaded, path)
+    if to == 'safetensors':
+        path = extract_backbone(path, tmp_path / 'out.safetensors').path
+    elif to is not None:
+        path = extract_backbone(path, tmp_path / 'out.pth', to=to).path
+    for maps, image in zip(
+        extract_features(images(), path), images(), strict=True
+    ):
+        pixels = torch.from_numpy(image).permute(2, 0, 1).float()
+        normed = functional.normalize(pixels, **RGB)
+        with torch.no_grad():
+            assert_equal(maps, [value[0] for value in net(normed[None])])
+
+
+@pytest.mark.parametrize('to', ['torchvision', 'timm', 'detectron2'])
+def test_projects_without_such_strides_are_not_given_them(tmp_path, to):
+    net = ResNet(18, base_channels=4)
+    weights = dict(state_dict=net.state_dict())
+    for strides in ([1, 2, 2, 2], [1, 2, 2, 1]):
+        weights['meta'] = dict(
+            pixel_convention={}, strides=strides, dilations=[1, 1, 1, 1]
+        )
+        torch.save(weights, tmp_path / f'{strides[-1]}.pth')
+    extract_backbone(tmp_path / '2.pth', tmp_path / 'out.pth', to=to)
+    with pytest.raises(ValueError, match=r'1\.pth has strides=.*mmpretrain'):
+        extract_backbone(tmp_path / '1.pth', tmp_path / 'no.pth', to=to)
+    assert not (tmp_path / 'no.pth').exists()
+
+
+def test_strides_of_too_few_stages_are_said(tmp_path, small):
+    path = pretraining(tmp_path / 'a.pth', small)
+    loaded = torch.load(path)
+    loaded['meta'] = dict(
+        strides=[1, 2, 2],
+        pixel_convention=dict(
+            channel_order='RGB', mean=[0.0] * 3, std=[1.0] * 3
+        ),
+    )
+    torch.save(loaded, path)
+    with pytest.raises(ValueError, match='four stages'):
+        extract_features(images(), path)
+
+
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
 def test_an_extracted_file_gives_the_same(tmp_path, small, suffix):
     source = pretraining(tmp_path / 'run.pth', small)

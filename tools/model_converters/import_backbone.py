@@ -6,7 +6,7 @@ from collections import Counter
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.zoo.import_backbone import import_backbone
 from mmselfemd.zoo.key_rules import PROJECTS
-from mmselfemd.zoo.pixels import CONVENTIONS
+from mmselfemd.zoo.pixels import CONVENTIONS, LAYOUT
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,7 +57,8 @@ def main() -> None:
         f'missing: {len(written.missing)} tensors: {counted(written.missing)}'
     )
     print(f'pixels: {written.meta["pixel_convention"]}')
-    print(f'style: {written.meta.get("style", "not recorded")}')
+    for name in LAYOUT:
+        print(f'{name}: {written.meta.get(name, "not recorded")}')
 
 
 if __name__ == '__main__':

@@ -7,7 +7,10 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmselfemd.engine.backbone_style import check_style
+from mmselfemd.engine.backbone_style import (
+    check_style,
+    warn_of_other_strides,
+)
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.pixel_convention import check_pixel_convention
 from mmselfemd.engine.resume import find_checkpoint_to_resume
@@ -35,7 +38,8 @@ class PretrainedBackboneHook(Hook):
 
     Where the file says which pixels it was trained on (see
     :mod:`mmselfemd.engine.pixel_convention`), the detector has to be given
-    the same; likewise where its bottlenecks have their strides.
+    the same; likewise where its bottlenecks have their strides. Stages of
+    other strides or dilations are a warning.
 
     ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
     path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a
@@ -99,6 +103,7 @@ class PretrainedBackboneHook(Hook):
         self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
         check_pixel_convention(checkpoint, model.data_preprocessor, pretrained)
         check_style(checkpoint, model.backbone, pretrained)
+        warn_of_other_strides(checkpoint, parts.values(), pretrained)
         for part in parts.values():
             part.init_cfg = dict(init_cfg)
         self._report(runner, pretrained)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+RANDOM = 'detector_from_random_weights'
 
 
 def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
@@ -21,7 +22,8 @@ def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
         env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS=threads),
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert 'matching_accuracy' in result.stdout
+    assert 'matching_gain' in result.stdout
+    assert "The loss's own flow" in result.stdout
     assert ' s left' in result.stdout
     summary = json.loads(
         (folder / 'work_dirs' / 'demo' / 'summary.json').read_text()
@@ -31,20 +33,27 @@ def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
 
 
 def check_summary(summary: dict, folder: Path) -> None:
-    assert summary['pretrain'].keys() == {
-        'iterations',
-        'loss_first',
-        'loss_last',
-        'converged_fraction',
-        'matching_accuracy',
-        'matching_accuracy_untrained',
-        'matching_chance',
-        'seconds',
-    }
-    assert summary['detector'].keys() == {'bbox_mAP', 'bbox_mAP_50', 'seconds'}
+    pretraining, detectors = summary['pretrain'], ('detector', RANDOM)
+    # Beside each figure stand its controls.
+    for name in ('accuracy', 'gain', 'other_image'):
+        assert pretraining[f'matching_{name}_error'] > 0
+    for name in ('accuracy', 'gain'):
+        assert f'matching_{name}_untrained' in pretraining
+    gain = (
+        pretraining['matching_accuracy'] - pretraining['matching_other_image']
+    )
+    assert pretraining['matching_gain'] == pytest.approx(gain, abs=1e-3)
+    own, *controls = (
+        pretraining[f'own_flow{name}']
+        for name in ('', '_same_position', '_other_image', '_chance')
+    )
+    assert 0 < min(own, *controls) and max(own, *controls) < 1
+    if pretraining['flow_matches']:
+        assert own > max(controls)
+    for name in detectors:
+        assert summary[name].keys() == {'bbox_mAP', 'bbox_mAP_50', 'seconds'}
     assert summary['transfer'] == dict(missing_keys=[], unexpected_keys=[])
     assert summary['pretrain']['loss_last'] < summary['pretrain']['loss_first']
-    assert 0.5 < summary['pretrain']['converged_fraction'] <= 1
     assert 0 < summary['pretrain']['matching_chance'] < 0.2
     assert summary['figures'].keys() == {'matching', 'pyramid', 'loss'}
     for path in summary['figures'].values():

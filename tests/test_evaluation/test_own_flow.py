@@ -1,0 +1,47 @@
+"""A verdict on the flow that a run without content does not pass."""
+
+import pytest
+
+from mmselfemd.evaluation.own_flow import (
+    own_flow_verdict,
+    summarise_own_flow,
+)
+
+
+def logged(own, position=0.2, other=0.1):
+    """As the monitor logs it: an early phase, and a late one of 4 batches."""
+    late = dict(
+        own_flow=own,
+        own_flow_same_position=[position] * 4,
+        own_flow_other_image=[other] * 4,
+        own_flow_chance=[0.07] * 4,
+        matches_per_node=[40.0] * 4,
+    )
+    return {name: [0.9] * 8 + values for name, values in late.items()}
+
+
+def test_a_flow_above_its_controls_matches():
+    figures = summarise_own_flow(logged([0.30, 0.32, 0.31, 0.29]))
+    assert figures['own_flow'] == pytest.approx(0.305)
+    assert figures['own_flow_other_image'] == pytest.approx(0.1)
+    # The standard deviation of four, over the root of four.
+    assert figures['own_flow_error'] == pytest.approx(0.01291 / 2, rel=1e-3)
+    assert figures['flow_matches'] is True
+    assert 'flow matches: 0.3' in own_flow_verdict(figures)
+
+
+@pytest.mark.parametrize(
+    ('own', 'controls'),
+    [
+        # Position alone, another image alone, within the error.
+        ([0.20, 0.22, 0.21, 0.19], {}),
+        ([0.30, 0.32, 0.31, 0.29], dict(position=0.1, other=0.31)),
+        ([0.10, 0.50, 0.10, 0.50], {}),
+    ],
+)
+def test_a_flow_that_a_control_reaches_does_not(own, controls):
+    figures = summarise_own_flow(logged(own, **controls))
+    assert figures['flow_matches'] is False
+    verdict = own_flow_verdict(figures)
+    assert 'does not match yet' in verdict
+    assert f'{figures["own_flow_same_position"]:.2f} by position' in verdict

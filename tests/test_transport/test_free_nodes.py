@@ -132,7 +132,7 @@ def test_the_gradient_at_query_equal_to_key_draws_the_nodes_together(
 
 @pytest.mark.parametrize('directions', [CHANNELS, 6])
 def test_one_point_is_a_minimum_above_the_critical_gamma(directions):
-    """By POT: Eq. 4 rises, or falls, to both sides along the main axis."""
+    """Eq. 4, by POT, rises or falls to both sides; Eq. 13 from twice it."""
     keys = make_keys(directions)
     direction = point(keys)[0]
     across = keys - (keys @ direction)[:, None] * direction
@@ -146,6 +146,11 @@ def test_one_point_is_a_minimum_above_the_critical_gamma(directions):
             query = normalize(point(keys) + sign * sides * axis)
             rises = with_pot(query, keys, gamma)[1] > at_point
             assert rises == is_minimum
+            losses = [
+                with_pot(nodes, keys, 2 * gamma)[0]
+                for nodes in (query, point(keys))
+            ]
+            assert (losses[0] > losses[1]) == is_minimum
             # The debiased one is never least there.
             assert debiased_with_pot(query, keys, gamma) < debiased_at_point
 

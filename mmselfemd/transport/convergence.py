@@ -65,7 +65,7 @@ class ConvergenceMonitor:
             f'{num_open / len(residual):.0%} of {len(residual)} transport '
             f'problems did not converge: the residual is up to {worst:.2g}, '
             f'above {tol:.2g}, with gamma={gamma:g} and max_iters='
-            f'{max_iters}. Take more iterations, or a larger gamma. The next '
+            f'{max_iters}. Take more iterations. The next '
             f'{self._interval - 1} calls are not looked at.',
             ConvergenceWarning,
             # Past this, `sinkhorn` and its wrapper, to the caller.

@@ -48,7 +48,8 @@ def exact_transport(cost: Tensor, source: Tensor, target: Tensor) -> ExactPlan:
 
     Raises:
         ImportError: If POT is not installed.
-        ValueError: If a shape does not fit, a weight is negative, or an
+        ValueError: If a shape does not fit or is empty, a weight is negative,
+            the weights of an image overflow their dtype when summed, or an
             entry is not finite.
         RuntimeError: If POT does not find the optimum.
     """

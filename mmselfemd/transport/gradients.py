@@ -60,18 +60,22 @@ def implicit_slopes(cost: Tensor, plan: TransportPlan, gamma: float) -> Slopes:
     .. math::
         -\pi_{ij} (w_{ij} - \lambda_i - \mu_j) / \gamma
 
+    All of it in float64: the smaller gamma and the weights are, the more
+    nearly does the flow fall apart, and the system with it.
+
     Args:
         cost (Tensor): Costs, (B, N, M).
         plan (TransportPlan): The solution.
         gamma (float): Strength of the entropy.
 
     Returns:
-        Slopes: Exact where the plan has converged.
+        Slopes: Exact where the plan has converged; of the costs' dtype.
     """
-    flow, weight = plan.flow, 1 - cost
+    flow, weight = plan.flow.double(), 1 - cost.double()
     source, target = _multipliers(flow, weight)
     excess = weight - source[:, :, None] - target[:, None, :]
-    return Slopes(-flow - flow * excess / gamma, source, target)
+    slopes = -flow - flow * excess / gamma, source, target
+    return Slopes(*(slope.to(cost) for slope in slopes))
 
 
 def _multipliers(flow: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -39,11 +39,39 @@ def check_problem(cost: Tensor, source: Tensor, target: Tensor) -> float:
         float: The widest spread of costs within a problem.
 
     Raises:
-        ValueError: If a shape does not fit or a weight is negative.
+        ValueError: If a shape does not fit or is empty, a weight is negative,
+            or the weights of an image sum to more than their dtype holds.
     """
-    if cost.dim() != 3:
+    _check_shapes(cost, source, target)
+    spread = cost.detach().amax((1, 2)) - cost.detach().amin((1, 2))
+    # One bad problem must not choose how the others are solved.
+    spread = spread.nan_to_num(0, posinf=0).amax()
+    # Numbers that are not finite are looked at elsewhere.
+    finite = [w.detach().nan_to_num(0, posinf=0) for w in (source, target)]
+    lowest = [weights.amin() for weights in finite]
+    sums = [weights.sum(1).amax() for weights in finite]
+    spread, *found = torch.stack((spread, *lowest, *sums)).tolist()
+    for name, weights, low, largest_sum in zip(
+        ('source', 'target'), finite, found[:2], found[2:], strict=True
+    ):
+        if low < 0:
+            raise ValueError(
+                f'{name} weights must be >= 0, but the lowest is {low}'
+            )
+        if largest_sum == torch.inf:
+            raise ValueError(
+                f'{name} weights of an image must have a sum within '
+                f'{weights.dtype}, up to {torch.finfo(weights.dtype).max:.2g},'
+                f' but it overflows with weights up to {weights.max():.2g}'
+            )
+    return spread
+
+
+def _check_shapes(cost: Tensor, source: Tensor, target: Tensor) -> None:
+    if cost.dim() != 3 or 0 in cost.shape:
         raise ValueError(
-            f'cost must be of shape (B, N, M), but got {tuple(cost.shape)}'
+            'cost must be of shape (B, N, M), none of them 0, but got '
+            f'{tuple(cost.shape)}'
         )
     for name, weights, shape in (
         ('source', source, cost.shape[:2]),
@@ -54,19 +82,6 @@ def check_problem(cost: Tensor, source: Tensor, target: Tensor) -> float:
                 f'{name} must be of shape {tuple(shape)} to fit '
                 f'cost, but got {tuple(weights.shape)}'
             )
-    spread = cost.detach().amax((1, 2)) - cost.detach().amin((1, 2))
-    # One bad problem must not choose how the others are solved.
-    spread = spread.nan_to_num(0, posinf=0).amax()
-    lowest = [
-        weights.detach().nan_to_num(0).amin() for weights in (source, target)
-    ]
-    spread, *lowest = torch.stack((spread, *lowest)).tolist()
-    for name, value in zip(('source', 'target'), lowest, strict=True):
-        if value < 0:
-            raise ValueError(
-                f'{name} weights must be >= 0, but the lowest is {value}'
-            )
-    return spread
 
 
 def refuse_non_finite(**tensors: Tensor) -> None:

@@ -94,7 +94,8 @@ def sinkhorn(
         (``residual <= tol``, or ``<= 1e-3`` without ``tol``).
 
     Raises:
-        ValueError: If a shape does not fit, a weight is negative, or
+        ValueError: If a shape does not fit or is empty, a weight is negative,
+            the weights of an image overflow their dtype when summed, or
             ``gamma``, ``max_iters`` or ``domain`` is out of its range.
     """
     check_settings(gamma, max_iters, domain)

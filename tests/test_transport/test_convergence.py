@@ -39,7 +39,9 @@ def test_the_message_says_how_bad_it_is_and_what_to_do():
     assert '50% of 4' in message
     assert '0.25' in message and 'above 0.001' in message
     assert 'gamma=0.05' in message and 'max_iters=100' in message
-    assert 'more iterations' in message and 'larger gamma' in message
+    assert 'more iterations' in message
+    # It converges sooner, and is least at one point: docs/transport.md.
+    assert 'larger gamma' not in message
     assert issubclass(ConvergenceWarning, RuntimeWarning)
 
 

@@ -9,6 +9,7 @@ from mmselfemd.transport import (
     cosine_cost,
     domains,
     emd_similarity,
+    exact_transport,
     mean_marginals,
     normalise_marginals,
     sinkhorn,
@@ -206,10 +207,11 @@ def test_a_non_finite_problem_stays_alone(bad, n, m):
     assert torch.equal(flow[2], expected[2])
 
 
-def test_non_finite_entries_are_refused_when_checking_is_on():
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_non_finite_entries_are_refused_when_checking_is_on(value):
     for position, name in enumerate(('cost', 'source', 'target')):
         bad = list(problem())
-        bad[position].view(-1)[1] = float('nan')
+        bad[position].view(-1)[1] = value
         sinkhorn(*bad)
         with pytest.raises(ValueError, match=f'{name} must be finite.* 1 of'):
             sinkhorn(*bad, check_finite=True)
@@ -265,6 +267,31 @@ def test_bad_problems_are_refused(change, message):
     arguments = dict(cost=cost, source=source, target=target) | change
     with pytest.raises(ValueError, match=message):
         sinkhorn(**arguments)
+
+
+@pytest.mark.parametrize('solve', [sinkhorn, exact_transport])
+@pytest.mark.parametrize('b, n, m', [(0, 5, 7), (3, 0, 7), (3, 5, 0)])
+def test_nothing_to_solve_is_refused(solve, b, n, m):
+    weights = torch.ones(b, n), torch.ones(b, m)
+    with pytest.raises(ValueError, match=rf'cost .*\({b}, {n}, {m}\)'):
+        solve(torch.ones(b, n, m), *weights)
+    nodes = torch.ones(b, n, 2), torch.ones(b, m, 2)
+    with pytest.raises(ValueError, match=rf'x and y .*\({b}, {n}, 2\)'):
+        emd_similarity(*nodes, *weights)
+
+
+@pytest.mark.parametrize('name', ['source', 'target'])
+def test_weights_whose_sum_overflows_are_refused(name):
+    cost, source, target = problem(dtype=torch.float32)
+    weights = dict(source=source, target=target)
+    weights[name][1, :3] = 1.5e38
+    message = f'{name} weights .* torch.float32, up to 3.4e.38, .* 1.5e.38'
+    for solve in (sinkhorn, exact_transport):
+        with pytest.raises(ValueError, match=message):
+            solve(cost, **weights)
+        solve(cost.double(), **{k: w.double() for k, w in weights.items()})
+    with pytest.raises(ValueError, match=message):
+        emd_similarity(torch.ones(3, 5, 4), torch.ones(3, 7, 4), **weights)
 
 
 def test_bad_nodes_are_refused():

@@ -148,6 +148,36 @@ def test_equation_11_the_cost():
                 assert torch.isclose(cost[b, i, j], expected, rtol=1e-12)
 
 
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_equation_11_where_a_node_has_no_direction(dtype):
+    """It costs 1 to everywhere and gets no slope; the others get theirs."""
+    x, y = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
+    x[0, 1], x[1, 2], y[1, 3] = 0, 1e-7, 0
+    x, y = (nodes.to(dtype).requires_grad_() for nodes in (x, y))
+    cost = cosine_cost(x, y)
+    assert (cost[0, 1] == 1).all() and (cost[1, 2] == 1).all()
+    assert (cost[1, :, 3] == 1).all()
+    by_x, by_y = torch.autograd.grad(cost.square().sum(), (x, y))
+    for slope, short in ((by_x, [[0, 1], [1, 2]]), (by_y, [[1, 3]])):
+        lengths = slope.float().norm(dim=-1)
+        assert (lengths == 0).nonzero().tolist() == short
+        assert slope.isfinite().all()
+
+
+def test_equation_11_has_slopes_below_the_inverse_of_the_shortest_length():
+    """The slope of a cosine is at most one over the length, here of 1e-6."""
+    y = torch.randn(1, 5, 4)
+    for length in (1.0, 1e-3, 1.1e-6, 9e-7, 1e-9, 1e-13):
+        x = torch.nn.functional.normalize(torch.randn(1, 1, 4), dim=-1)
+        x = (length * x).requires_grad_()
+        for cost in cosine_cost(x, y)[0, 0]:
+            slope = torch.autograd.grad(cost, x, retain_graph=True)[0]
+            assert slope.norm() < 1e6
+
+
 def test_equation_12_the_similarity():
     x, y = torch.randn(2, 5, 4).double(), torch.randn(2, 7, 4).double()
     source, target = torch.rand(2, 5).double(), torch.rand(2, 7).double()

@@ -160,6 +160,27 @@ def test_implicit_of_a_flow_that_falls_apart_is_finite():
     assert all(tensor.grad.isfinite().all() for tensor in tensors)
 
 
+def test_implicit_is_right_in_float32_where_the_flow_nearly_falls_apart():
+    """Tiny weights for each other, beside `unroll` in float64."""
+    cost = 0.4 + torch.rand(1, 5, 6) / 4
+    cost[:, :2, :2] -= 0.4
+    cost[:, 2:, 2:] -= 0.4
+    source = torch.tensor([[1e-9, 1e-9, 4, 4, 4]])
+    target = torch.tensor([[1e-9, 1e-9, 3, 3, 3, 3]])
+    found = []
+    for gradient, dtype in (
+        ('implicit', torch.float32),
+        ('unroll', torch.float64),
+    ):
+        tensors = [
+            t.to(dtype).requires_grad_() for t in (cost, source, target)
+        ]
+        score, _ = flow_similarity(*tensors, 0.02, 2000, gradient, True)
+        found.append(torch.autograd.grad(score.sum(), tensors))
+    for slope, expected in zip(*found, strict=True):
+        assert (slope - expected).norm() < 1e-4 * expected.norm()
+
+
 def test_gradients_reach_what_made_the_weights():
     x, y = torch.randn(2, 5, 4), torch.randn(2, 6, 4)
     weights = torch.randn(2, 5, requires_grad=True)

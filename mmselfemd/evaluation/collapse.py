@@ -1,6 +1,7 @@
 """Have the outputs of an encoder collapsed?"""
 
 from functools import lru_cache
+from math import nan
 from typing import NamedTuple
 
 import torch
@@ -48,7 +49,7 @@ class NodeSpread(NamedTuple):
         whole (float): Deviations from the mean of all nodes.
         within (float): Deviations from the mean node of their image.
         across (float): Deviations from the mean node of their position over
-            the images; 0 of one image alone.
+            the images; NaN of one image alone, which cannot tell.
     """
 
     whole: float
@@ -67,16 +68,13 @@ def node_spread(nodes: Tensor) -> NodeSpread:
         NodeSpread: The three.
     """
     normalised = F.normalize(nodes.float(), dim=2)
-    return NodeSpread(
-        *(
-            _scaled_deviation(
-                (normalised - normalised.mean(over, keepdim=True)).flatten(
-                    0, 1
-                )
-            )
-            for over in ((0, 1), 1, 0)
+    whole, within, across = (
+        _scaled_deviation(
+            (normalised - normalised.mean(over, keepdim=True)).flatten(0, 1)
         )
+        for over in ((0, 1), 1, 0)
     )
+    return NodeSpread(whole, within, across if len(nodes) > 1 else nan)
 
 
 def _scaled_deviation(deviations: Tensor) -> float:

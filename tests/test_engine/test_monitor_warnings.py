@@ -1,5 +1,6 @@
 """When the monitors of a run warn, and of what."""
 
+from math import isnan
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from mmselfemd.models.heads import EMDHead
 B, N, C = 16, 20, 32
 VERDICTS = dict(
     position='depend on their position alone',
-    image='one constant an image',
+    image='the same all over an image',
     nothing='the dense branch are nearly the same for everything',
 )
 
@@ -67,7 +68,7 @@ def test_predictions_are_judged_beside_healthy_keys(what, logged):
     hook = CollapseMonitorHook(begin=0)
     query, key = embedded(nodes_of(what)), embedded(nodes_of('both'))
     hook.measure(as_runner(), [query], [key], {})
-    # The same for everything is one constant an image too.
+    # The same for everything is the same all over an image too.
     (line,) = logged
     assert VERDICTS['position' if what == 'position' else 'image'] in line
 
@@ -88,8 +89,9 @@ def test_predictions_of_a_run_that_gets_going(within, warns, logged):
 
 def test_one_image_does_not_say_whether_images_differ(logged):
     one = Embedding(torch.randn(1, N, C), torch.randn(4, C))
-    CollapseMonitorHook(begin=0).measure(as_runner(), [one], [one], {})
-    assert not logged
+    hook = CollapseMonitorHook(begin=0)
+    figures = hook.measure(as_runner(), [one], [one], {})
+    assert isnan(figures['predicted_spread_across']) and not logged
 
 
 def test_collapse_is_warned_of_ever_less_often(logged):

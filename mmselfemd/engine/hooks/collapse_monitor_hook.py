@@ -41,9 +41,9 @@ class CollapseMonitorHook(HeadMonitorHook):
 
     It warns of one thing at a time: of keys that are the same for
     everything; else of predicted nodes that depend on their position alone,
-    and of such that are one constant an image. Keys are not asked the latter
-    two: they follow the query, whose nodes a pointwise predictor cannot give
-    content that they lack.
+    or else are the same all over an image. Keys need not be asked the latter
+    two: what a pointwise predictor tells apart, the query's nodes do too, and
+    the keys follow the query.
 
     Args:
         interval (int): Iterations from one measurement to the next.
@@ -58,7 +58,7 @@ class CollapseMonitorHook(HeadMonitorHook):
             position alone. Defaults to 0.1.
         min_within (float): Predicted nodes whose spread within an image is
             less than this share of their whole spread, or of the keys'
-            spread within an image, are one constant an image. Ours: with
+            spread within an image, are the same all over it. Ours: with
             ``configs/small`` it is a fifth of the keys' after 2 epochs, when
             the flow still goes everywhere, and two thirds after 4.
             Defaults to 0.25.
@@ -101,7 +101,8 @@ class CollapseMonitorHook(HeadMonitorHook):
         figures = dict(
             vector_spread=spread(vectors), vector_rank=relative_rank(vectors)
         )
-        self._has_collapsed(runner, 'vector', figures['vector_spread'])
+        if figures['vector_spread'] < self.min_spread:
+            self._warn_of_collapse(runner, 'vector', figures['vector_spread'])
         if keys[0].nodes is None:
             return figures
         predicted, dense = map(_nodes, (queries[0], keys[0]))
@@ -113,17 +114,45 @@ class CollapseMonitorHook(HeadMonitorHook):
             figures[f'{name}_spread'] = parts.whole
             figures[f'{name}_spread_within'] = parts.within
             figures[f'{name}_spread_across'] = parts.across
-        if not self._has_collapsed(runner, 'dense', spreads['dense'].whole):
-            if len(predicted) > 1:
-                self._warn_of_position_alone(runner, spreads['predicted'])
-            self._warn_of_image_alone(runner, **spreads)
+        self._judge_nodes(runner, **spreads)
         return figures
 
-    def _has_collapsed(
+    def _judge_nodes(
+        self, runner: Runner, predicted: NodeSpread, dense: NodeSpread
+    ) -> None:
+        """Warn of the first thing that is wrong; the rest follows from it."""
+        whole, within, across = predicted
+        if dense.whole < self.min_spread:
+            self._warn_of_collapse(runner, 'dense', dense.whole)
+        elif whole >= self.min_spread and across < self.min_across * whole:
+            self.warn(
+                runner,
+                'position',
+                'The predicted nodes depend on their position alone: spread '
+                f'{across:.3f} across images at one position, of {whole:.3f} '
+                'in all. What is matched by position tells nothing of the '
+                'images, though the losses fall. Try crops that have fewer '
+                'positions in common (a smaller least scale, and flips, in '
+                'CutViews), a lower learning rate or a longer warm-up; '
+                'compare transport/own_flow with '
+                'transport/own_flow_same_position.',
+            )
+        elif within < self.min_within * max(whole, dense.within):
+            self.warn(
+                runner,
+                'image',
+                'The predicted nodes are nearly the same all over an image: '
+                f'spread {within:.3f} within an image, where the keys have '
+                f'{dense.within:.3f}, and {whole:.3f} in all. The flow cannot '
+                'tell them apart yet. Early in a run they draw together like '
+                'this, and part again after a few epochs: train on. If they '
+                'do not, try a smaller gamma (and more max_iters) in the '
+                'head, a higher learning rate, or more epochs.',
+            )
+
+    def _warn_of_collapse(
         self, runner: Runner, branch: str, value: float
-    ) -> bool:
-        if value >= self.min_spread:
-            return False
+    ) -> None:
         self.warn(
             runner,
             branch,
@@ -132,43 +161,6 @@ class CollapseMonitorHook(HeadMonitorHook):
             'isotropic. The losses may fall all the same and mean nothing. '
             'Try a lower learning rate or a longer warm-up, a larger batch, '
             "a key momentum closer to 1, and branch='parallel'.",
-        )
-        return True
-
-    def _warn_of_position_alone(
-        self, runner: Runner, predicted: NodeSpread
-    ) -> None:
-        whole, _, across = predicted
-        if across >= self.min_across * whole or whole < self.min_spread:
-            return
-        self.warn(
-            runner,
-            'position',
-            'The predicted nodes depend on their position alone: spread '
-            f'{across:.3f} across images at one position, of {whole:.3f} in '
-            'all. What is matched by position tells nothing of the images, '
-            'though the losses fall. Try crops that have fewer positions in '
-            'common (a smaller least scale, and flips, in CutViews), a lower '
-            'learning rate or a longer warm-up; compare transport/own_flow '
-            'with transport/own_flow_same_position.',
-        )
-
-    def _warn_of_image_alone(
-        self, runner: Runner, predicted: NodeSpread, dense: NodeSpread
-    ) -> None:
-        within = predicted.within
-        if within >= self.min_within * max(predicted.whole, dense.within):
-            return
-        self.warn(
-            runner,
-            'image',
-            'The predicted nodes are nearly one constant an image: spread '
-            f'{within:.3f} within an image, where the keys have '
-            f'{dense.within:.3f}, and {predicted.whole:.3f} in all. The flow '
-            'cannot tell them apart yet. A run starts like this and leaves '
-            'it after a few epochs: train on. If it does not, try a smaller '
-            'gamma (and more max_iters) in the head, a higher learning rate, '
-            'or more epochs.',
         )
 
 

@@ -1,6 +1,7 @@
 """What mmengine's runner calls: hooks and optimiser wrappers."""
 
 from .hooks import (
+    BoundedHistoryHook,
     ChannelsLastHook,
     CollapseMonitorHook,
     InitialValidationHook,
@@ -21,6 +22,7 @@ from .loops import (
 from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 
 __all__ = [
+    'BoundedHistoryHook',
     'ChannelsLastHook',
     'CollapseMonitorHook',
     'FiniteAmpOptimWrapper',

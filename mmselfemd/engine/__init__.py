@@ -1,6 +1,7 @@
 """What mmengine's runner calls: hooks and optimiser wrappers."""
 
 from .hooks import (
+    BoundedHistoryHook,
     ChannelsLastHook,
     CollapseMonitorHook,
     GradientMonitorHook,
@@ -22,6 +23,7 @@ from .loops import (
 from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 
 __all__ = [
+    'BoundedHistoryHook',
     'ChannelsLastHook',
     'CollapseMonitorHook',
     'FiniteAmpOptimWrapper',

@@ -30,5 +30,7 @@ def test_config_is_resolved_and_built(path):
         built = MODELS.build(model)
     assert type(built).__name__ == cfg.model.type.split('.')[-1]
     assert {'checkpoint', 'logger', 'timer'} <= cfg.default_hooks.keys()
+    bounded = cfg.default_hooks.bounded_history.type
+    assert bounded.split('.')[-1] == 'BoundedHistoryHook'
     assert cfg.default_hooks.checkpoint.type.endswith('SafeCheckpointHook')
     assert 'mmselfemd' in cfg.custom_imports.imports

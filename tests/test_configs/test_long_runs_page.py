@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from torch.nn import Linear, SyncBatchNorm
 
 from mmselfemd.engine import (
+    BoundedHistoryHook,
     FiniteOptimWrapper,
     PreemptionHook,
     RunReportHook,
@@ -94,11 +95,15 @@ def test_config_switches_a_detector_on(page, tmp_path):
         wrapper = build_optim_wrapper(Linear(1, 1), cfg.optim_wrapper)
         hooks = [
             HOOKS.build(cfg.default_hooks[name])
-            for name in ('preemption', 'run_report')
+            for name in ('preemption', 'run_report', 'bounded_history')
         ]
     assert isinstance(wrapper, FiniteOptimWrapper)
     assert wrapper.optimizer.defaults['lr'] == 0.02
-    assert [type(hook) for hook in hooks] == [PreemptionHook, RunReportHook]
+    assert [type(hook) for hook in hooks] == [
+        PreemptionHook,
+        RunReportHook,
+        BoundedHistoryHook,
+    ]
 
 
 def test_pretraining_has_the_hooks():

@@ -88,6 +88,7 @@ optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9))
 default_hooks = dict(
     checkpoint=dict(
         type='mmselfemd.SafeCheckpointHook', by_epoch=False, interval=1),
+    bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     momentum_update=momentum_update,
     curve=dict(type='CurveHook'))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))

@@ -24,6 +24,8 @@ default_hooks = dict(
     precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200),
     preemption=dict(type='mmselfemd.PreemptionHook', interval=10),
     run_report=dict(type='mmselfemd.RunReportHook'),
+    # Else mmengine's history of each scalar grows with the run.
+    bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
 )
 
 log_processor = dict(by_epoch=False)

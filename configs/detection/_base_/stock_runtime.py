@@ -18,4 +18,6 @@ default_hooks = dict(
     pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'),
     preemption=dict(type='mmselfemd.PreemptionHook', interval=10),
     run_report=dict(type='mmselfemd.RunReportHook'),
+    # Else mmengine's history of each scalar grows with the run.
+    bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
 )

@@ -1,5 +1,6 @@
 """Hooks, each in a file of its own."""
 
+from .bounded_history_hook import BoundedHistoryHook
 from .channels_last_hook import ChannelsLastHook
 from .collapse_monitor_hook import CollapseMonitorHook
 from .gradient_monitor_hook import GradientMonitorHook
@@ -15,6 +16,7 @@ from .shrunk_images_hook import ShrunkImagesHook
 from .transport_monitor_hook import TransportMonitorHook
 
 __all__ = [
+    'BoundedHistoryHook',
     'ChannelsLastHook',
     'CollapseMonitorHook',
     'GradientMonitorHook',

@@ -310,4 +310,5 @@ def _history_buffer(saved: object) -> object:
         np.asarray(saved[name].cpu())
         for name in ('log_history', 'count_history')
     )
-    return HistoryBuffer(logs, counts, saved['max_length'])
+    # BoundedHistoryHook bounds it, if this run has one too.
+    return HistoryBuffer(logs, counts)

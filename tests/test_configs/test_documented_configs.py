@@ -95,7 +95,7 @@ def blocks_of(page):
 
 
 def test_another_backend_of_the_visualizer_is_one_block(tmp_path):
-    (block,) = blocks_of('monitors.md')
+    block = blocks_of('monitors.md')[0]
     path = tmp_path / 'mine.py'
     path.write_text(block)
     backends = Config.fromfile(path).visualizer.vis_backends
@@ -103,6 +103,17 @@ def test_another_backend_of_the_visualizer_is_one_block(tmp_path):
         'LocalVisBackend',
         'TensorboardVisBackend',
     ]
+
+
+def test_checkpoints_by_gain_are_one_block(tmp_path):
+    block = blocks_of('monitors.md')[1]
+    path = tmp_path / 'mine.py'
+    path.write_text(block)
+    hook = Config.fromfile(path).default_hooks.checkpoint
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        hook = HOOKS.build(hook)
+    assert hook.key_indicators == ['matching/gain']
+    assert hook.rules == ['greater']
 
 
 def test_pictures_during_training_are_one_block(tmp_path):

@@ -8,7 +8,6 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from mmselfemd.evaluation import (
-    MatchingAccuracy,
     bootstrap,
     correspondences,
     match_views,
@@ -182,22 +181,6 @@ def test_the_only_image_of_a_batch_has_no_other():
     pooled = pool_results([*first, last])
     assert pooled.num_nodes == sum(r.num_nodes for r in [*first, last])
     assert pooled.other_image == pool_results(first).other_image
-
-
-def test_a_metric_says_what_is_unknown(logged):
-    metric = MatchingAccuracy()
-    (result,) = score_maps(*torch.randn(2, 1, 16, 7, 7), crops(1))
-    figures = metric.compute_metrics([tuple(result)] * 3)
-    assert figures['accuracy'] == pytest.approx(result.accuracy)
-    assert np.isnan(figures['gain']) and np.isnan(figures['gain_error'])
-    (said,) = logged
-    assert 'val_dataloader.batch_size' in said
-    far = [[WHOLE, WHOLE | dict(box=(900, 0, 224, 224))]] * 2
-    figures = metric.compute_metrics(
-        score_maps(*torch.randn(2, 2, 16, 7, 7), far)
-    )
-    assert all(np.isnan(value) for value in figures.values())
-    assert 'overlap' in logged[1]
 
 
 def test_errors_are_the_spread_over_draws_of_images():

@@ -84,6 +84,17 @@ def test_mistakes_are_one_line(args, message):
     assert message in done.stderr and 'Traceback' not in done.stderr
 
 
+def test_an_image_needs_another_one(image_folder):
+    done = run(
+        CONFIG,
+        f'--images={image_folder}',
+        *('--cfg-options', 'val_dataloader.batch_size=1'),
+    )
+    assert done.returncode != 0
+    assert 'val_dataloader.batch_size' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
 def test_other_methods_are_measured_in_the_same_way(image_folder, tmp_path):
     config = 'configs/simclr/simclr_r50_coco_800e.py'
     narrow = ['model.backbone.depth=18', 'model.backbone.base_channels=4']

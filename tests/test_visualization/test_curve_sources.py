@@ -38,12 +38,15 @@ def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path, wrap):
     results = {
         'runs/a/epoch_10.pth': dict(accuracy=0.3),
         'untrained': dict(accuracy=0.1),
-        'runs/a/epoch_2.pth': dict(accuracy=0.2),
+        'runs/a/epoch_2.pth': dict(
+            accuracy=0.2, differences=dict(untrained=dict(accuracy={}))
+        ),
     }
     path = tmp_path / 'results.json'
     content = dict(settings={}, readings=results) if wrap else results
     path.write_text(json.dumps(content))
-    assert read_curves(path)['accuracy'] == ([0, 2, 10], [0.1, 0.2, 0.3])
+    expected = ([0, 2, 10], [0.1, 0.2, 0.3])
+    assert read_curves(path) == dict(accuracy=expected)
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -97,6 +97,15 @@ def check_others(batches: DataLoader) -> None:
         )
 
 
+def check_overlap(sums: np.ndarray) -> None:
+    """Raise if there is nothing to match."""
+    if not sums.any():
+        raise UserError(
+            f'The two views of none of the {len(sums)} held-out images '
+            'overlap: matching accuracy is unknown. Name more images.'
+        )
+
+
 def report(sums: Mapping[str, np.ndarray], reference: str) -> dict[str, dict]:
     """Figures of the networks measured so far."""
     compared = compare(sums, matching_figures, reference)
@@ -171,6 +180,7 @@ def main() -> None:
         )
         backbone.cpu()
         sums[name] = matching_sums(results)
+        check_overlap(sums[name])
         compared = report(sums, reference)
         if args.json:
             args.json.write_text(json.dumps(compared, indent=2) + '\n')

@@ -1,0 +1,100 @@
+"""Matching accuracy as mmengine's evaluation has it."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dist import get_rank
+from torch import distributed
+
+from mmselfemd.evaluation import MatchingAccuracy
+from mmselfemd.evaluation.backbone_matching import score_maps
+
+WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
+FAR = dict(box=(900, 0, 224, 224), flip=False, size=224)
+NUM_IMAGES = 5
+
+
+def samples(views=(WHOLE, WHOLE)):
+    """What the model makes of images: random maps, alike in both views."""
+    maps = torch.randn(NUM_IMAGES, 8, 7, 7)
+    return [
+        dict(feature_maps=(each, each + torch.randn(8, 7, 7)), views=views)
+        for each in maps
+    ]
+
+
+def test_figures_are_those_of_the_images():
+    metric = MatchingAccuracy()
+    metric.process({}, images := samples())
+    figures = metric.evaluate(NUM_IMAGES)
+    maps = [
+        torch.stack(each)
+        for each in zip(
+            *(image['feature_maps'] for image in images), strict=True
+        )
+    ]
+    expected = score_maps(*maps, [[WHOLE, WHOLE]] * NUM_IMAGES)
+    for name in ('accuracy', 'other_image', 'gain', 'same_position'):
+        values = [getattr(result, name) for result in expected]
+        assert figures[f'matching/{name}'] == pytest.approx(np.mean(values))
+        if name != 'same_position':
+            # Images of as many nodes: the mean's error.
+            error = np.std(values) / NUM_IMAGES**0.5
+            found = figures[f'matching/{name}_error']
+            assert found == pytest.approx(error, rel=0.15)
+
+
+def test_what_is_unknown_is_said(logged):
+    metric = MatchingAccuracy()
+    for sample in samples():
+        metric.process({}, [sample])  # in batches of one
+    figures = metric.evaluate(NUM_IMAGES)
+    assert figures['matching/accuracy'] > 0
+    for name in ('gain', 'gain_error', 'other_image'):
+        assert np.isnan(figures[f'matching/{name}'])
+    assert 'val_dataloader.batch_size' in logged[-1]
+    metric.process({}, samples((WHOLE, FAR)))
+    assert all(map(np.isnan, metric.evaluate(NUM_IMAGES).values()))
+    assert 'overlap' in logged[-1]
+
+
+def evaluate(rank, store, images, queue):
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
+    )
+    metric = MatchingAccuracy()
+    # As DefaultSampler deals them out: the first one twice.
+    mine = [*images, images[0]][get_rank() :: 2]
+    metric.process({}, mine)
+    queue.put((rank, metric.evaluate(NUM_IMAGES)))
+    distributed.destroy_process_group()
+
+
+def test_errors_are_over_the_images_of_all_processes(tmp_path):
+    images = samples()
+    context = multiprocessing.get_context('fork')
+    queue = context.Queue()
+    processes = [
+        context.Process(
+            target=evaluate, args=(rank, tmp_path / 'store', images, queue)
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    found = dict(queue.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join(timeout=120)
+    assert found[0] == found[1]
+    metric = MatchingAccuracy()
+    metric.process({}, images[::2])
+    metric.process({}, [images[1], images[3], images[0]])
+    first, second = metric.results[:3], metric.results[3:]
+    alternating = [first[0], second[0], first[1], second[1], first[2]]
+    assert {
+        name.removeprefix('matching/'): value
+        for name, value in found[0].items()
+    } == pytest.approx(metric.compute_metrics(alternating))

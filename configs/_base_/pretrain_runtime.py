@@ -16,6 +16,7 @@ default_hooks = dict(
     ),
     preemption=dict(type='PreemptionHook', interval=10),
     run_report=dict(type='RunReportHook'),
+    run_record=dict(type='RunRecordHook'),
     # Where many images are large, reads them at less (docs/input.md).
     shrunk_images=dict(type='ShrunkImagesHook'),
     # On a CPU alone; on a GPU its gain was not measured (docs/step.md).

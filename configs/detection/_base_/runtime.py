@@ -24,6 +24,7 @@ default_hooks = dict(
     precise_bn=dict(type='mmselfemd.PreciseBNHook', num_images=3200),
     preemption=dict(type='mmselfemd.PreemptionHook', interval=10),
     run_report=dict(type='mmselfemd.RunReportHook'),
+    run_record=dict(type='mmselfemd.RunRecordHook'),
 )
 
 log_processor = dict(by_epoch=False)

@@ -18,4 +18,5 @@ default_hooks = dict(
     pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook'),
     preemption=dict(type='mmselfemd.PreemptionHook', interval=10),
     run_report=dict(type='mmselfemd.RunReportHook'),
+    run_record=dict(type='mmselfemd.RunRecordHook'),
 )

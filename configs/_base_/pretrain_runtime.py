@@ -18,6 +18,7 @@ default_hooks = dict(
     run_report=dict(type='RunReportHook'),
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='BoundedHistoryHook'),
+    run_record=dict(type='RunRecordHook'),
     # Where many images are large, reads them at less (docs/input.md).
     shrunk_images=dict(type='ShrunkImagesHook'),
     # On a CPU alone; on a GPU its gain was not measured (docs/step.md).

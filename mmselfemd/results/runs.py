@@ -1,12 +1,12 @@
 """What the work directory of a detection run says about it."""
 
-import re
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from mmselfemd.decisive_settings import decisive_settings
 from mmselfemd.errors import UserValueError
 from mmselfemd.visualization.curve_sources import read_curves
 from mmselfemd.zoo.index import SCHEME
@@ -23,11 +23,6 @@ _LOGGED = dict(
     APm=('coco/bbox_mAP_m',),
     APl=('coco/bbox_mAP_l',),
 )
-# What decides about a result; paths, logs and hooks do not.
-_DECISIVE = re.compile(
-    r'(model|optim_wrapper|param_scheduler|train_cfg)\..*'
-    r'|train_dataloader\.(batch_size|sampler\..*|dataset\..*pipeline\..*)'
-)
 
 
 class DetectionRun(NamedTuple):
@@ -41,8 +36,12 @@ class DetectionRun(NamedTuple):
         figures (dict[str, float]): Its last evaluation, in percent.
         iterations (int): When that was.
         max_iters (int): Iterations of the whole run.
-        settings (dict[str, Any]): What decides about its result, by dotted
-            path.
+        settings (dict[str, Any]): What of its config decides about its
+            result, by dotted path.
+        records (list[dict | None]): For each start, of which a resumed run
+            has several, what
+            :class:`~mmselfemd.engine.hooks.RunRecordHook` recorded; None
+            where it recorded nothing.
     """
 
     work_dir: Path
@@ -52,6 +51,7 @@ class DetectionRun(NamedTuple):
     iterations: int
     max_iters: int
     settings: dict[str, Any]
+    records: list[dict | None]
 
 
 def read_run(
@@ -89,24 +89,25 @@ def read_run(
         figures=figures,
         iterations=iterations,
         max_iters=cfg.train_cfg.get('max_iters', 0),
-        settings=decisive_settings(cfg),
+        settings=decisive_settings(cfg.to_dict()),
+        records=_records(work_dir),
     )
 
 
-def decisive_settings(cfg: Config) -> dict[str, Any]:
-    """What of a config decides about a result.
-
-    Args:
-        cfg (Config): The config.
-
-    Returns:
-        dict[str, Any]: Values by dotted path; a list counts as one value.
-    """
-    return {
-        path: value
-        for path, value in _leaves(cfg.to_dict(), '')
-        if _DECISIVE.fullmatch(path)
-    }
+def _records(work_dir: Path) -> list[dict | None]:
+    files = [
+        scalars.parents[1] / 'run.json'
+        for scalars in sorted(work_dir.glob('*/vis_data/scalars.json'))
+    ]
+    try:
+        return [
+            json.loads(file.read_text()) if file.is_file() else None
+            for file in files
+        ]
+    except ValueError as error:
+        raise UserValueError(
+            f"'{work_dir}': a run.json is damaged: {error}"
+        ) from error
 
 
 def _last_evaluation(work_dir: Path) -> tuple[dict[str, float], int]:
@@ -137,16 +138,3 @@ def _origin(pretrained: str | None) -> str:
     path = Path(pretrained)
     generic = path.stem in ('backbone', 'latest') or path.stem[-1].isdigit()
     return (path.parent.name if generic else path.stem) or UNKNOWN
-
-
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict):
-        for name, child in node.items():
-            yield from _leaves(child, f'{path}.{name}' if path else name)
-    elif isinstance(node, list | tuple) and any(
-        isinstance(child, dict) for child in node
-    ):
-        for position, child in enumerate(node):
-            yield from _leaves(child, f'{path}.{position}')
-    else:
-        yield path, list(node) if isinstance(node, tuple) else node

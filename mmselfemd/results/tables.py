@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.hub import get_config
-
-from mmselfemd.zoo.index import read_model_index
-
 from .paper import UNKNOWN, PaperTable, read_paper_tables
-from .runs import DetectionRun, decisive_settings
+from .runs import DetectionRun
 
 
 class FilledTable(NamedTuple):
@@ -96,34 +92,5 @@ def reasons_for_no_row(
     return reasons
 
 
-def differences(run: DetectionRun) -> list[str]:
-    """Settings of a run that are not those of the published config.
-
-    Args:
-        run (DetectionRun): A run of a detector that this project has.
-
-    Returns:
-        list[str]: Such as ``'train_dataloader.batch_size=4 (published: 2)'``.
-    """
-    published = _published_settings(run.detector)
-    missing = object()
-    found = []
-    for path in sorted(published.keys() | run.settings.keys()):
-        ours = published.get(path, missing)
-        theirs = run.settings.get(path, missing)
-        if ours is missing:
-            found.append(f'{path}={theirs!r} (published: not set)')
-        elif theirs is missing:
-            found.append(f'{path} not set (published: {ours!r})')
-        elif ours != theirs:
-            found.append(f'{path}={theirs!r} (published: {ours!r})')
-    return found
-
-
 def _is_finished(run: DetectionRun) -> bool:
     return 0 < run.max_iters <= run.iterations
-
-
-def _published_settings(detector: str) -> dict:
-    config = read_model_index()[detector]['Config'].removeprefix('configs/')
-    return decisive_settings(get_config(f'mmselfemd::{config}'))

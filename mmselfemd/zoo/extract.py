@@ -17,6 +17,7 @@ from .architecture import infer_architecture
 from .key_rules import PROJECTS
 from .loading import check_finite, state_dict_of
 from .pixels import read_convention
+from .pretraining import read_pretraining
 from .safetensors_file import safetensors_bytes
 from .saving import check_replaceable
 
@@ -66,7 +67,8 @@ def extract_backbone(
 
     The file holds tensors, strings and numbers alone, and what the tensors
     do not tell (:mod:`mmselfemd.zoo.pixels`: the pixels, the strides) where
-    the layout has a place for it. The layouts:
+    the layout has a place for it, and which pre-training it is from
+    (:mod:`mmselfemd.zoo.pretraining`). The layouts:
 
     - ``mmdet``: the backbone's own names (``conv1.weight``);
       ``init_cfg=dict(type='Pretrained', checkpoint=out)`` on the detector's
@@ -114,6 +116,8 @@ def extract_backbone(
     backbone = _query_backbone(weights, prefix, source)
     convention = read_convention(recorded)
     meta = dict(source=Path(source).name, format=to, **convention)
+    if pretraining := read_pretraining(recorded):
+        meta['pretraining'] = pretraining
     renamed = _rename(backbone, to, convention, source)
     content = _serialised(renamed, meta, to, out.suffix == '.safetensors')
     with atomic_write(out) as file:

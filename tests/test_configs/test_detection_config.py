@@ -19,6 +19,7 @@ from torch.nn import SyncBatchNorm
 
 from mmselfemd.engine import FiniteOptimWrapper, launch
 from mmselfemd.results import read_run
+from mmselfemd.results.comparison import differences
 
 NAME = 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
 
@@ -263,6 +264,11 @@ def test_trains_saves_evaluates_and_draws(root, coco, tmp_path, monkeypatch):
     # And what results_table.py reads of it.
     run = read_run('run')
     assert (run.pretraining, run.iterations, run.max_iters) == ('random', 3, 3)
+    (record,) = run.records
+    assert record['images'] == dict(train=6, val=6)
+    reasons = differences(run)
+    assert 'train: 6 images (published: 117266)' in reasons
+    assert 'default_hooks.precise_bn.num_images=4 (published: 3200)' in reasons
     assert run.figures['AP50'] == pytest.approx(
         100 * metrics['coco/bbox_mAP_50'], abs=1e-3
     )

@@ -224,12 +224,28 @@ def test_report(tmp_path):
         missing_keys=[],
         unexpected_keys=['layer5.0.conv1.weight'],
         left_keys=1,
+        pretraining={},
     )
     log = next((tmp_path / 'work').rglob('*.log')).read_text()
     assert (
         f'{len(expected)} keys loaded, 0 missing, 1 unexpected '
         '(layer5.0.conv1.weight), 1 left (fc.weight)'
     ) in log
+
+
+def test_what_the_file_says_of_its_pretraining_is_kept(tmp_path):
+    weights = {f'backbone.{k}': v for k, v in weights_of(1.0).items()}
+    meta = dict(
+        cfg='train_cfg = dict(max_epochs=800)',
+        experiment_name='mine_20260101_000000',
+        epoch=20,
+    )
+    torch.save(dict(state_dict=weights, meta=meta), tmp_path / 'a.pth')
+    runner, _ = run(tmp_path, str(tmp_path / 'a.pth'))
+    kept = runner.message_hub.get_info('pretrained_backbone')['pretraining']
+    assert kept == dict(
+        config='mine', epoch=20, settings={'train_cfg.max_epochs': 800}
+    )
 
 
 def test_heads_of_a_pretraining_checkpoint_are_left(tmp_path):

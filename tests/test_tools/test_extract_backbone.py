@@ -77,6 +77,9 @@ def test_tool_writes_the_query_backbone(tmp_path):
     assert list(written['state_dict']) == list(weights)
     for name, value in weights.items():
         assert torch.equal(written['state_dict'][name], value)
+    pretraining = written['meta'].pop('pretraining')
+    assert pretraining['iter'] == 3
+    assert pretraining['settings']['model.backbone.depth'] == 18
     assert written['meta'] == dict(
         source='iter_3.pth',
         format='mmdet',

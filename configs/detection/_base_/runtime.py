@@ -26,6 +26,7 @@ default_hooks = dict(
     run_report=dict(type='mmselfemd.RunReportHook'),
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
+    run_record=dict(type='mmselfemd.RunRecordHook'),
 )
 
 log_processor = dict(by_epoch=False)

@@ -10,6 +10,7 @@ from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .preemption_hook import PreemptionHook
 from .pretrained_backbone_hook import PretrainedBackboneHook
+from .run_record_hook import RunRecordHook
 from .run_report_hook import RunReportHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .shrunk_images_hook import ShrunkImagesHook
@@ -26,6 +27,7 @@ __all__ = [
     'PreciseBNHook',
     'PreemptionHook',
     'PretrainedBackboneHook',
+    'RunRecordHook',
     'RunReportHook',
     'SafeCheckpointHook',
     'ShrunkImagesHook',

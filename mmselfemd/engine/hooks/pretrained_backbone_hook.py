@@ -17,6 +17,7 @@ from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.loading import state_dict_of
+from mmselfemd.zoo.pretraining import read_pretraining
 
 _PREFIX = 'backbone.'
 
@@ -106,7 +107,7 @@ class PretrainedBackboneHook(Hook):
         warn_of_other_strides(checkpoint, parts.values(), pretrained)
         for part in parts.values():
             part.init_cfg = dict(init_cfg)
-        self._report(runner, pretrained)
+        self._report(runner, pretrained, checkpoint.get('meta'))
 
     def _compare(
         self,
@@ -184,7 +185,7 @@ class PretrainedBackboneHook(Hook):
                 'pretrained=None.'
             )
 
-    def _report(self, runner: Runner, pretrained: str) -> None:
+    def _report(self, runner: Runner, pretrained: str, meta: object) -> None:
         """Log the comparison and keep it in the message hub."""
         runner.logger.info(
             f'Backbone from {pretrained}: {len(self.loaded_keys)} keys '
@@ -201,6 +202,7 @@ class PretrainedBackboneHook(Hook):
                 missing_keys=list(self.missing_keys),
                 unexpected_keys=list(self.unexpected_keys),
                 left_keys=len(self.left_keys),
+                pretraining=read_pretraining(meta),
             ),
         )
 

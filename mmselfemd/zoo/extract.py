@@ -107,11 +107,11 @@ def extract_backbone(
     loaded = CheckpointLoader.load_checkpoint(
         source, map_location='cpu', logger='silent'
     )
-    recorded = loaded.get('meta')
     weights = state_dict_of(loaded, source)
+    recorded = loaded.get('meta')
     prefix = _prefix_of(weights, recorded)
     backbone = _query_backbone(weights, prefix, source)
-    convention = read_convention(recorded)
+    convention = read_convention(recorded, source)
     meta = dict(source=Path(source).name, format=to, **convention)
     renamed = _rename(backbone, to, convention.get('style'), source)
     content = _serialised(renamed, meta, to, out.suffix == '.safetensors')

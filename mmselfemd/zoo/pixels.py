@@ -8,7 +8,10 @@ The tensors of the two are alike, so that nothing but this tells them apart.
 
 import ast
 
-__all__ = ['CONVENTIONS', 'read_convention']
+from mmselfemd.errors import UserValueError
+
+__all__ = ['CONVENTIONS', 'check_recorded', 'read_convention']
+
 
 _RGB_MEAN = [123.675, 116.28, 103.53]
 _RGB_STD = [58.395, 57.12, 57.375]
@@ -46,7 +49,7 @@ CONVENTIONS: dict[str, dict] = {
 }
 
 
-def read_convention(meta: object) -> dict:
+def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
     """Find what a checkpoint says about its input.
 
     A file that this package wrote says it by itself; a checkpoint of a run
@@ -54,48 +57,114 @@ def read_convention(meta: object) -> dict:
 
     Args:
         meta (object): The checkpoint's ``meta``.
+        source (str): Where it came from, for the error.
+            Defaults to 'the checkpoint'.
 
     Returns:
         dict: ``pixel_convention`` and ``style``, as far as they are recorded.
+
+    Raises:
+        UserValueError: If what is recorded cannot be meant.
     """
     if not isinstance(meta, dict):
         return {}
     if 'pixel_convention' in meta:
+        check_recorded(meta, source)
         return {
             name: meta[name]
             for name in ('pixel_convention', 'style')
             if name in meta
         }
-    text = meta.get('cfg')
+    recorded = _read_config(meta.get('cfg'), source)
+    check_recorded(recorded, source)
+    return recorded
+
+
+def check_recorded(meta: object, source: str) -> None:
+    """Raise if a checkpoint's ``meta`` records pixels that cannot be meant.
+
+    Args:
+        meta (object): The checkpoint's ``meta``. What it does not record, is
+            not checked.
+        source (str): Where it came from, for the error.
+
+    Raises:
+        UserValueError: If ``pixel_convention`` or ``style`` is none.
+    """
+    if not isinstance(meta, dict):
+        return
+    pixels = meta.get('pixel_convention')
+    if 'pixel_convention' in meta and not (
+        isinstance(pixels, dict)
+        and pixels.get('channel_order') in ('RGB', 'BGR')
+        and _are_numbers(pixels.get('mean'))
+        and _are_numbers(pixels.get('std'))
+        and min(pixels['std']) > 0
+    ):
+        raise UserValueError(
+            f'{source}: its record of the pixels, meta.pixel_convention, is '
+            "broken: expected a dict of channel_order, 'RGB' or 'BGR', and "
+            'of mean and std, three numbers each. Import the backbone again '
+            'with --convention.'
+        )
+    if meta.get('style', 'pytorch') not in ('pytorch', 'caffe'):
+        raise UserValueError(
+            f"{source}: its meta.style is neither 'pytorch' nor 'caffe'. "
+            'Import the backbone again with --convention.'
+        )
+
+
+def _are_numbers(values: object) -> bool:
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) == 3
+        and all(type(value) in (int, float) for value in values)
+        and all(abs(value) < 1e6 for value in values)  # and not NaN
+    )
+
+
+def _read_config(text: object, source: str) -> dict:
+    """Read what the text of a run's config says about its input."""
+    if not isinstance(text, str):
+        return {}
     try:
-        tree = ast.parse(text) if isinstance(text, str) else None
-    except SyntaxError:
-        tree = None
-    for arguments in _calls(tree, 'data_preprocessor'):
-        if {'mean', 'std'} <= arguments.keys():
+        tree = ast.parse(text)
+        processing = _calls(tree, 'data_preprocessor')
+        backbones = _calls(tree, 'backbone')
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserValueError(
+            f'{source}: its record of the config, meta.cfg, is no config '
+            f'({type(error).__name__}).'
+        ) from error
+    for arguments in processing:
+        if arguments.get('mean') is not None or 'std' in arguments:
             break
     else:
         return {}
     # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
     to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
-    styles = [
-        backbone.get('style', 'pytorch')
-        for backbone in _calls(tree, 'backbone')
-    ]
     return dict(
         pixel_convention=dict(
             channel_order='RGB' if to_rgb else 'BGR',
-            mean=[float(value) for value in arguments['mean']],
-            std=[float(value) for value in arguments['std']],
+            mean=_floats(arguments.get('mean')),
+            std=_floats(arguments.get('std')),
         ),
-        **(dict(style=styles[0]) if styles else {}),
+        **(
+            dict(style=backbones[0].get('style', 'pytorch'))
+            if backbones
+            else {}
+        ),
     )
 
 
-def _calls(tree: ast.AST | None, name: str) -> list[dict]:
+def _floats(values: object) -> object:
+    return list(map(float, values)) if _are_numbers(values) else values
+
+
+def _calls(tree: ast.AST, name: str) -> list[dict]:
     """The literal arguments of each ``name=dict(...)`` of a config."""
     calls = []
-    for node in ast.walk(tree) if tree else ():
+    for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             names = [getattr(target, 'id', None) for target in node.targets]
         elif isinstance(node, ast.keyword):
@@ -112,6 +181,6 @@ def _literals(call: ast.Call) -> dict:
     for keyword in call.keywords:
         try:
             arguments[keyword.arg] = ast.literal_eval(keyword.value)
-        except ValueError:  # a nested dict(): not what is looked for
+        except (TypeError, ValueError):  # a nested dict(), say
             continue
     return arguments

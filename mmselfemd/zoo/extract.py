@@ -153,7 +153,12 @@ def _rename(
             'compute something else with it.'
         )
     names = PROJECTS[to].theirs(backbone)
-    return {names[name]: value for name, value in backbone.items()}
+    renamed = {names[name]: value for name, value in backbone.items()}
+    if len(renamed) < len(backbone):
+        raise UserValueError(
+            f'{source} has tensors whose names in {to} are the same.'
+        )
+    return renamed
 
 
 def _serialised(

@@ -136,11 +136,14 @@ def _read_config(text: object, source: str) -> dict:
             f'{source}: its record of the config, meta.cfg, is no config '
             f'({type(error).__name__}).'
         ) from error
-    for arguments in processing:
-        if arguments.get('mean') is not None or 'std' in arguments:
-            break
-    else:
+    normalising = [
+        arguments
+        for arguments in processing
+        if (arguments.get('mean'), arguments.get('std')) != (None, None)
+    ]
+    if not normalising:
         return {}
+    arguments = normalising[0]
     # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
     to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
     return dict(

@@ -1,5 +1,6 @@
 """What a file that cannot be read safely ends in: one error, in words."""
 
+import errno
 import pickle
 import struct
 import zipfile
@@ -48,11 +49,11 @@ def reading(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except UserError:
-        raise
-    except FileNotFoundError:
+    except (UserError, FileNotFoundError):
         raise
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a place that is in no file
+            raise _damage(source, error) from error
         raise UserError(
             f'{source} cannot be read: {error.strerror or error}.'
         ) from error
@@ -66,7 +67,11 @@ def reading(source: str) -> Iterator[None]:
             "dict(state_dict=...) with the tensors' clones."
         ) from None
     except _PARSER_ERRORS as error:
-        raise UserValueError(
-            f'{source} is damaged, incomplete or of another format '
-            f'({type(error).__name__}).'
-        ) from error
+        raise _damage(source, error) from error
+
+
+def _damage(source: str, error: Exception) -> UserValueError:
+    return UserValueError(
+        f'{source} is damaged, incomplete or of another format '
+        f'({type(error).__name__}).'
+    )

@@ -148,11 +148,14 @@ def _read_legacy(file: io.IOBase, device: torch.device) -> object:
     if not system.value['little_endian']:
         raise Refusal('numbers in big-endian order')
     widths = {
-        key: _VALUES[kind.name].itemsize
+        key: dtype.itemsize
         for _, kind, key, *_ in described.persistent_ids
+        if (dtype := _VALUES.get(kind.name)) is not None
     }
     records = {}
     for key in keys.value:
+        if key not in widths:
+            break  # of a kind of tensor that is refused below
         (count,) = struct.unpack_from('<q', content, position)
         position += struct.calcsize('<q')
         end = position + count * widths[key]

@@ -74,9 +74,16 @@ def _infer_resnet(weights: dict[str, Tensor], source: str) -> dict:
             f'{source}: no known depth. Its four stages have {blocks} {kind} '
             f'blocks. Known are {_KNOWN}.'
         )
-    stem = weights['conv1.weight'].shape[0]
-    width, groups = first.shape[0], first.shape[0] // second.shape[1]
-    if groups > 1:
+    convolutions = (weights['conv1.weight'], first, second)
+    if any(value.ndim != 4 or value.numel() == 0 for value in convolutions):
+        raise UserValueError(
+            f'{source}: its first convolutions are of the shapes '
+            f'{", ".join(str(tuple(value.shape)) for value in convolutions)}, '
+            'which no network has.'
+        )
+    stem, width = weights['conv1.weight'].shape[0], first.shape[0]
+    groups = width // second.shape[1]
+    if bottleneck and groups > 1:
         return dict(
             type='ResNeXt',
             depth=depth,

@@ -110,11 +110,11 @@ def extract_backbone(
     loaded = CheckpointLoader.load_checkpoint(
         source, map_location='cpu', logger='silent'
     )
-    recorded = loaded.get('meta')
     weights = state_dict_of(loaded, source)
+    recorded = loaded.get('meta')
     prefix = _prefix_of(weights, recorded)
     backbone = _query_backbone(weights, prefix, source)
-    convention = read_convention(recorded)
+    convention = read_convention(recorded, source)
     meta = dict(source=Path(source).name, format=to, **convention)
     if pretraining := read_pretraining(recorded):
         meta['pretraining'] = pretraining
@@ -153,7 +153,12 @@ def _rename(
         )
     _check_layout(convention, to, source)
     names = PROJECTS[to].theirs(backbone)
-    return {names[name]: value for name, value in backbone.items()}
+    renamed = {names[name]: value for name, value in backbone.items()}
+    if len(renamed) < len(backbone):
+        raise UserValueError(
+            f'{source} has tensors whose names in {to} are the same.'
+        )
+    return renamed
 
 
 def _check_layout(convention: dict, to: str, source: str) -> None:

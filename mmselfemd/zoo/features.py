@@ -84,7 +84,7 @@ def _load_backbone(checkpoint: str) -> tuple[nn.Module, dict]:
             for name, value in weights.items()
             if name.startswith(_PREFIX)
         }
-    recorded = read_convention(loaded.get('meta'))
+    recorded = read_convention(loaded.get('meta'), checkpoint)
     if checkpoint.startswith('torchvision://'):
         recorded = CONVENTIONS['torchvision']
     if 'pixel_convention' not in recorded:

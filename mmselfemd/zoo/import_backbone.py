@@ -1,6 +1,5 @@
 """From the weights of another project to a backbone that our configs load."""
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -99,8 +98,10 @@ def import_backbone(
         architecture=architecture,
         **_convention(loaded, project, convention, source),
     )
-    backbone = {new: weights[old].clone() for old, new in mapped.items()}
+    backbone = {new: weights[old] for old, new in mapped.items()}
     check_finite(backbone, source)
+    # Copies: a slice of a larger storage would be saved with all of it.
+    backbone = {name: value.clone() for name, value in backbone.items()}
     with atomic_write(out) as file:
         torch.save(dict(state_dict=backbone, meta=meta), file)
     return ImportedBackbone(
@@ -146,12 +147,9 @@ def _check_known(architecture: dict, project: str, source: str) -> None:
 def _load(source: str) -> dict:
     if source.endswith('.pkl'):
         return read_numpy_pickle(source)
-    # SlotCon and PixPro put their command line's options beside the weights.
-    # The class only holds attributes.
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        return CheckpointLoader.load_checkpoint(
-            source, map_location='cpu', logger='silent'
-        )
+    return CheckpointLoader.load_checkpoint(
+        source, map_location='cpu', logger='silent'
+    )
 
 
 def _weights_of(loaded: dict, source: str) -> dict[str, Tensor]:
@@ -164,14 +162,14 @@ def _convention(
     loaded: dict, project: str, name: str | None, source: str
 ) -> dict:
     """The pixels and the style: as given, as recorded, or the project's."""
-    recorded = read_convention(loaded.get('meta'))
+    recorded = read_convention(loaded.get('meta'), source)
     if name is not None:
         return {**recorded, **CONVENTIONS[name]}
     if 'pixel_convention' in recorded:
         return recorded
-    name = PROJECTS[project].convention
-    if name is None and loaded.get('__author__') in _TORCHVISION_AUTHORS:
-        name = 'torchvision'
+    name, author = PROJECTS[project].convention, loaded.get('__author__')
+    if isinstance(author, str) and author in _TORCHVISION_AUTHORS:
+        name = name or 'torchvision'
     if name is None:
         raise UserValueError(
             f'{source}: the file does not say which pixels it was trained '

@@ -1,19 +1,17 @@
 """Reading checkpoints without running what is inside them.
 
-A pickle is a program. ``torch.load(weights_only=True)`` builds tensors and
-plain containers and refuses the rest, but mmengine 0.10.7 relies on torch's
-default for local files (weights-only since torch 2.6 alone) and reads files
-from a URL through ``torch.hub``, which is not weights-only. Importing this
-module puts every scheme of mmengine's ``CheckpointLoader`` behind one guard.
+A pickle is a program. mmengine 0.10.7 opens local files by ``torch.load``,
+whose default is weights-only since torch 2.6 alone, and files from a URL
+through ``torch.hub``, which is not weights-only. Importing this module puts
+every scheme of mmengine's ``CheckpointLoader`` behind one guard.
 """
 
 import functools
-import pickle
-import re
+import io
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -24,7 +22,10 @@ from mmselfemd.errors import (
     UserValueError,
 )
 
+from .pixels import check_recorded
+from .refusal import UnsafeCheckpointError
 from .safetensors_file import read_safetensors
+from .torch_file import read_torch_file
 
 __all__ = [
     'UnsafeCheckpointError',
@@ -33,69 +34,34 @@ __all__ = [
     'weights_only',
 ]
 
-_torch_load = torch.load
-
-# Public OpenMMLab files carry numpy scalars (an epoch's accuracy) and small
-# arrays (a palette) in `meta`. These callables only assemble numbers. numpy
-# renamed the module in version 2; files carry either name.
-_NUMPY_GLOBALS = [
-    np.ndarray,
-    np.dtype,
-    *(type(np.dtype(code)) for code in np.typecodes['All'] if code != 'O'),
-    *(
-        (getattr(np.core.multiarray, name), f'{module}.{name}')
-        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
-        for name in ('scalar', '_reconstruct')
-    ),
-]
+#: How many times as large as the numbers in its file weights may be: those
+#: that layers share occur under the name of each.
+_MOST_SHARED = 16
+_REAL = {
+    getattr(torch, name)
+    for name in (
+        *('bool', 'uint8', 'int8', 'int16', 'int32', 'int64'),
+        *('uint16', 'uint32', 'uint64'),
+        *('float16', 'bfloat16', 'float32', 'float64'),
+    )
+    if hasattr(torch, name)
+}
 
 
-class UnsafeCheckpointError(UserError, RuntimeError):
-    """A checkpoint holds Python objects that only running code can rebuild."""
-
-
-def _load_weights_only(source: str, file, *args, **kwargs) -> dict:
-    """Stand in for ``torch.load``: weights-only whatever the caller asks."""
+def _load(
+    source: str,
+    file: str | Path | io.IOBase,
+    map_location: str | torch.device | None = None,
+    **ignored: object,
+) -> object:
+    """Stand in for ``torch.load``: plain numbers whatever the caller asks."""
     if str(file).endswith('.safetensors'):
-        return read_safetensors(file)
-    kwargs.update(weights_only=True)
-    try:
-        with torch.serialization.safe_globals(_NUMPY_GLOBALS):
-            return _torch_load(file, *args, **kwargs)
-    except OSError:
-        raise
-    except pickle.UnpicklingError as error:
-        if 'Unsupported operand' in str(error):  # no pickle: a web page, say
-            raise _damage(source, error) from error
-        found = re.search(r'GLOBAL (\S+)', str(error))
-        reason = found.group(1) if found else 'Python objects'
-        raise _refusal(source, reason) from None
-    except RuntimeError as error:
-        if 'TorchScript' in str(error) or '.tar format' in str(error):
-            raise _refusal(source, 'a program or a whole pickle') from None
-        if 'PytorchStreamReader' in str(error):
-            raise _damage(source, error) from error
-        raise  # e.g. a device that this host lacks
-    except Exception as error:  # whatever stray bytes make of the parser
-        raise _damage(source, error) from error
-
-
-def _refusal(source: str, reason: str) -> UnsafeCheckpointError:
-    return UnsafeCheckpointError(
-        f'{source} is refused: it holds {reason}, and loading that would run '
-        'code. Only tensors, numbers, strings and plain containers are read. '
-        'Ask its author for a plain state dict; or, only if you trust the '
-        'file, open it in a throw-away environment with torch.load(..., '
-        'weights_only=False) and save '
-        "dict(state_dict=checkpoint['state_dict']) again."
-    )
-
-
-def _damage(source: str, error: Exception) -> ValueError:
-    return UserValueError(
-        f'{source} is damaged, incomplete or not a PyTorch checkpoint '
-        f'({type(error).__name__}).'
-    )
+        loaded = read_safetensors(file)
+    else:
+        loaded = read_torch_file(file, source, map_location)
+    if isinstance(loaded, dict):
+        check_recorded(loaded.get('meta'), source)
+    return loaded
 
 
 def weights_only(loader: Callable) -> Callable:
@@ -115,10 +81,16 @@ def weights_only(loader: Callable) -> Callable:
     @functools.wraps(loader)  # mmengine prints the loader's name
     def guarded(filename: str, *args, **kwargs) -> dict:
         # `torch.load` itself is replaced meanwhile: mmengine's loaders and
-        # torch.hub take no argument that would reach it.
-        load = functools.partial(_load_weights_only, filename)
+        # torch.hub take no argument that would reach it. torch.hub unpacks
+        # a zip of one member to the disk before it loads that.
+        load = functools.partial(_load, str(filename))
         try:
-            with mock.patch.object(torch, 'load', load):
+            with (
+                mock.patch.object(torch, 'load', load),
+                mock.patch.object(
+                    torch.hub, '_is_legacy_zip_format', lambda name: False
+                ),
+            ):
                 return loader(filename, *args, **kwargs)
         except FileNotFoundError as error:
             if isinstance(error, UserError):
@@ -147,6 +119,8 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
 
     Raises:
         ValueError: If there is no tensor under a name.
+        UnsafeCheckpointError: If one is not of real numbers, or many share
+            the same.
     """
     weights = checkpoint
     if isinstance(checkpoint, dict) and 'state_dict' in checkpoint:
@@ -155,7 +129,7 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
         {
             name: value
             for name, value in weights.items()
-            if torch.is_tensor(value)
+            if torch.is_tensor(value) and isinstance(name, str)
         }
         if isinstance(weights, dict)
         else {}
@@ -165,7 +139,33 @@ def state_dict_of(checkpoint: dict, source: str) -> dict:
             f'{source} holds no weights: expected a dict of named tensors, '
             'bare or under `state_dict`.'
         )
+    _check_plain(tensors, source)
     return tensors
+
+
+def _check_plain(weights: dict[str, torch.Tensor], source: str) -> None:
+    """Raise at what cannot be weights, before anything is copied."""
+    storages, size = {}, 0
+    for name, value in weights.items():
+        if not name.isprintable():
+            raise UserValueError(
+                f'{source} has a tensor of the name {name[:200]!a}: expected '
+                'printable characters.'
+            )
+        if value.dtype not in _REAL:
+            raise UnsafeCheckpointError(
+                f'{source} is refused: {name} is {value.dtype}. Weights are '
+                'real numbers.'
+            )
+        storage = value.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        size += value.numel() * value.element_size()
+        if size > _MOST_SHARED * sum(storages.values()):
+            raise UnsafeCheckpointError(
+                f'{source} is refused: at {name} its tensors, which share '
+                f'their numbers, are over {_MOST_SHARED} times as large as '
+                'those.'
+            )
 
 
 def check_finite(weights: dict[str, torch.Tensor], source: str) -> None:

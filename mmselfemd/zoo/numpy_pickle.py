@@ -1,7 +1,8 @@
 """Pickles of numpy arrays, such as Detectron2's, read without running code."""
 
-import io
-import pickle
+import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,44 +10,13 @@ import torch
 
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
-from .loading import UnsafeCheckpointError
+from .described_pickle import PLAIN_CALLS, Builder, Call, parse_pickle
+from .refusal import Refusal, reading
 
-__all__ = ['read_numpy_pickle']
+__all__ = ['NUMPY_CALLS', 'NUMPY_VALUES', 'read_numpy_pickle']
 
-
-# What arrays are pickled with, over the protocols of pickle. numpy renamed
-# `core` in version 2; files carry either name.
-_HARMLESS = {
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
-    ('_codecs', 'encode'): str.encode,
-    ('__builtin__', 'bytes'): bytes,
-    **{
-        (f'numpy.{core}.{module}', name): getattr(
-            getattr(np.core, module), name
-        )
-        for core in ('core', '_core')
-        for module, name in (
-            ('multiarray', '_reconstruct'),
-            ('multiarray', 'scalar'),
-            ('numeric', '_frombuffer'),
-        )
-    },
-}
-
-
-class _Refused(Exception):
-    """A pickle asks for a callable that is not in the list."""
-
-
-class _NumpyUnpickler(pickle.Unpickler):
-    """Builds numbers, strings, containers and numpy arrays, nothing else."""
-
-    def find_class(self, module: str, name: str) -> object:
-        """Refuse every callable but those of numpy's arrays."""
-        if (module, name) not in _HARMLESS:
-            raise _Refused(f'{module}.{name}')
-        return _HARMLESS[module, name]
+# Booleans, integers and floats of 1 to 8 bytes; text, for scalars alone.
+_KNOWN_DTYPES = re.compile(r'b1|[iu][1248]|f[248]|U[1-9]\d{0,3}')
 
 
 def read_numpy_pickle(path: str | Path) -> dict:
@@ -65,33 +35,90 @@ def read_numpy_pickle(path: str | Path) -> dict:
         ValueError: If it is no pickle of a dict.
     """
     try:
-        content = Path(path).read_bytes()
+        with reading(str(path)):
+            content = Path(path).read_bytes()
+            described = parse_pickle(content)
+            calls = {**PLAIN_CALLS, **_calls(torch.from_numpy)}
+            builder = Builder(calls, NUMPY_VALUES, described.size)
+            loaded = builder.build(described.value)
     except FileNotFoundError as error:
         raise UserFileNotFoundError(
             f'{path}: there is no such file.'
         ) from error
-    try:
-        # Caffe2's files were pickled by Python 2.
-        loaded = _NumpyUnpickler(io.BytesIO(content), encoding='latin1').load()
-    except _Refused as error:
-        raise UnsafeCheckpointError(
-            f'{path} is refused: it holds {error}. Only arrays, numbers, '
-            'strings and containers are read from a pickle; the rest could '
-            'run code.'
-        ) from None
-    except Exception as error:  # whatever stray bytes make of the parser
-        raise UserValueError(
-            f'{path} is damaged, incomplete or no pickle '
-            f'({type(error).__name__}).'
-        ) from error
     if not isinstance(loaded, dict):
         raise UserValueError(f'{path} holds no dict of named arrays.')
-    return _tensors(loaded)
+    return loaded
 
 
-def _tensors(value: object) -> object:
-    if isinstance(value, dict):
-        return {name: _tensors(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return torch.from_numpy(np.array(value))
-    return value
+def _dtype(call: Call) -> np.dtype:
+    """Stand in for ``numpy.dtype`` and its state."""
+    code, order = str(call.args[0]), '='
+    if call.state is not None:
+        _, order, *parts = call.state
+        if any(part is not None for part in parts[:3]):
+            raise Refusal('an array of records')
+    if not _KNOWN_DTYPES.fullmatch(code) or order not in ('<', '>', '=', '|'):
+        raise Refusal('an array of something else than numbers')
+    return np.dtype(code if order == '|' else order + code)
+
+
+def _array(
+    data: object, dtype: object, shape: object, order: str = 'C'
+) -> np.ndarray:
+    """Make an array of the bytes that are there, and of no others."""
+    if isinstance(data, str):  # bytes of Python 2
+        data = data.encode('latin1')
+    if not (
+        isinstance(data, (bytes, bytearray))
+        and isinstance(dtype, np.dtype)
+        and isinstance(shape, tuple)
+        and all(type(length) is int and length >= 0 for length in shape)
+        and math.prod(shape) * dtype.itemsize == len(data)
+    ):
+        raise Refusal('an array of another size than its bytes')
+    array = np.frombuffer(data, dtype).reshape(shape, order=order)
+    return array.astype(dtype.newbyteorder('='))  # a copy
+
+
+def _scalar(call: Call) -> np.generic:
+    """Stand in for ``numpy.core.multiarray.scalar``."""
+    dtype, data = call.args
+    return _array(data, dtype, ())[()]
+
+
+def _reconstruct(call: Call) -> np.ndarray:
+    """Stand in for ``numpy.core.multiarray._reconstruct`` and the state."""
+    _, shape, dtype, is_fortran, data = call.state
+    return _numbers(_array(data, dtype, shape, 'F' if is_fortran else 'C'))
+
+
+def _from_buffer(call: Call) -> np.ndarray:
+    """Stand in for ``numpy.core.numeric._frombuffer`` of protocol 5."""
+    return _numbers(_array(*call.args))
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == 'U':
+        raise Refusal('an array of text')
+    return array
+
+
+def _calls(finish: Callable[[np.ndarray], object]) -> dict:
+    """What arrays are pickled with, over the protocols of pickle."""
+    return {
+        'numpy.dtype': _dtype,
+        'numpy.core.multiarray.scalar': _scalar,
+        'numpy.core.multiarray._reconstruct': lambda call: finish(
+            _reconstruct(call)
+        ),
+        'numpy.core.numeric._frombuffer': lambda call: finish(
+            _from_buffer(call)
+        ),
+    }
+
+
+#: The functions that stand in for numpy's. numpy 2 renamed ``core`` to
+#: ``_core``, which is read as ``core``.
+NUMPY_CALLS = _calls(lambda array: array)
+#: The class, which `_reconstruct` is given, has no use here.
+NUMPY_VALUES: dict[str, object] = {'numpy.ndarray': None}

@@ -13,7 +13,7 @@ import re
 
 from mmselfemd.errors import UserValueError
 
-__all__ = ['CONVENTIONS', 'LAYOUT', 'read_convention']
+__all__ = ['CONVENTIONS', 'LAYOUT', 'check_recorded', 'read_convention']
 
 #: Names in ``meta`` of how a ResNet is laid out; arguments of its class, too.
 LAYOUT = ('style', 'strides', 'dilations')
@@ -58,7 +58,7 @@ CONVENTIONS: dict[str, dict] = {
 }
 
 
-def read_convention(meta: object) -> dict:
+def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
     """Find what a checkpoint says about its input.
 
     A file that this package wrote says it by itself; a checkpoint of a run
@@ -66,46 +66,118 @@ def read_convention(meta: object) -> dict:
 
     Args:
         meta (object): The checkpoint's ``meta``.
+        source (str): Where it came from, for the error.
+            Defaults to 'the checkpoint'.
 
     Returns:
         dict: ``pixel_convention`` and those of :data:`LAYOUT`, as far as they
         are recorded.
 
     Raises:
-        ValueError: If strides or dilations are recorded that cannot be.
+        UserValueError: If what is recorded cannot be meant.
     """
     if not isinstance(meta, dict):
         return {}
     names = ('pixel_convention', *LAYOUT)
-    if recorded := {name: meta[name] for name in names if name in meta}:
-        return _checked(recorded)
-    text = meta.get('cfg')
-    try:
-        tree = ast.parse(text) if isinstance(text, str) else None
-    except SyntaxError:
-        tree = None
-    for arguments in _calls(tree, 'data_preprocessor'):
-        if {'mean', 'std'} <= arguments.keys():
-            break
-    else:
-        return _checked(_layout(tree))
-    # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
-    to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
-    return _checked(
-        dict(
-            pixel_convention=dict(
-                channel_order='RGB' if to_rgb else 'BGR',
-                mean=[float(value) for value in arguments['mean']],
-                std=[float(value) for value in arguments['std']],
-            ),
-            **_layout(tree),
+    recorded = {name: meta[name] for name in names if name in meta}
+    if not recorded:
+        recorded = _read_config(meta.get('cfg'), source)
+    check_recorded(recorded, source)
+    return {  # lists, which every format of file can hold
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in recorded.items()
+    }
+
+
+def check_recorded(meta: object, source: str) -> None:
+    """Raise if a checkpoint's ``meta`` records pixels that cannot be meant.
+
+    Args:
+        meta (object): The checkpoint's ``meta``. What it does not record, is
+            not checked.
+        source (str): Where it came from, for the error.
+
+    Raises:
+        UserValueError: If ``pixel_convention``, ``style``, ``strides`` or
+            ``dilations`` is none.
+    """
+    if not isinstance(meta, dict):
+        return
+    pixels = meta.get('pixel_convention')
+    if 'pixel_convention' in meta and not (
+        isinstance(pixels, dict)
+        and pixels.get('channel_order') in ('RGB', 'BGR')
+        and _are_numbers(pixels.get('mean'))
+        and _are_numbers(pixels.get('std'))
+        and min(pixels['std']) > 0
+    ):
+        raise UserValueError(
+            f'{source}: its record of the pixels, meta.pixel_convention, is '
+            "broken: expected a dict of channel_order, 'RGB' or 'BGR', and "
+            'of mean and std, three numbers each. Import the backbone again '
+            'with --convention.'
         )
+    if meta.get('style', 'pytorch') not in ('pytorch', 'caffe'):
+        raise UserValueError(
+            f"{source}: its meta.style is neither 'pytorch' nor 'caffe'. "
+            'Import the backbone again with --convention.'
+        )
+    for name in ('strides', 'dilations'):
+        if name in meta and not _is_one_a_stage(meta[name]):
+            raise UserValueError(
+                f'{source}: its meta.{name} is broken: expected positive '
+                'integers, one a stage.'
+            )
+
+
+def _is_one_a_stage(values: object) -> bool:
+    return (
+        isinstance(values, (list, tuple))
+        and 1 <= len(values) <= 4
+        and all(type(value) is int and value > 0 for value in values)
     )
 
 
-def _layout(tree: ast.AST | None) -> dict:
-    """Style, strides and dilations of the backbone of a config."""
-    for backbone in _calls(tree, 'backbone'):
+def _are_numbers(values: object) -> bool:
+    return (
+        isinstance(values, (list, tuple))
+        and len(values) == 3
+        and all(type(value) in (int, float) for value in values)
+        and all(abs(value) < 1e6 for value in values)  # and not NaN
+    )
+
+
+def _read_config(text: object, source: str) -> dict:
+    """Read what the text of a run's config says about its input."""
+    if not isinstance(text, str):
+        return {}
+    try:
+        tree = ast.parse(text)
+        processing = _calls(tree, 'data_preprocessor')
+        backbones = _calls(tree, 'backbone')
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserValueError(
+            f'{source}: its record of the config, meta.cfg, is no config '
+            f'({type(error).__name__}).'
+        ) from error
+    recorded = _layout(backbones)
+    for arguments in processing:
+        if (arguments.get('mean'), arguments.get('std')) == (None, None):
+            continue  # it normalises nothing
+        # mmengine and mmdet say bgr_to_rgb, mmpretrain to_rgb.
+        to_rgb = arguments.get('to_rgb', arguments.get('bgr_to_rgb', False))
+        recorded['pixel_convention'] = dict(
+            channel_order='RGB' if to_rgb else 'BGR',
+            mean=_floats(arguments.get('mean')),
+            std=_floats(arguments.get('std')),
+        )
+        break
+    return recorded
+
+
+def _layout(backbones: list[dict]) -> dict:
+    """Style, strides and dilations of the first ResNet among backbones."""
+    for backbone in backbones:
         if _RESNETS.fullmatch(str(backbone.get('type'))):
             return {
                 name: backbone.get(name, default)
@@ -114,28 +186,14 @@ def _layout(tree: ast.AST | None) -> dict:
     return {}
 
 
-def _checked(recorded: dict) -> dict:
-    """Strides and dilations as lists, which every format of file can hold."""
-    for name in ('strides', 'dilations'):
-        values = recorded.get(name, [1])
-        if not (
-            isinstance(values, list | tuple)
-            and 1 <= len(values) <= 4
-            and all(type(value) is int and value > 0 for value in values)
-        ):
-            raise UserValueError(
-                f'The file records {name}={values!r} of its backbone: '
-                'expected positive integers, one a stage.'
-            )
-        if name in recorded:
-            recorded[name] = list(values)
-    return recorded
+def _floats(values: object) -> object:
+    return list(map(float, values)) if _are_numbers(values) else values
 
 
-def _calls(tree: ast.AST | None, name: str) -> list[dict]:
+def _calls(tree: ast.AST, name: str) -> list[dict]:
     """The literal arguments of each ``name=dict(...)`` of a config."""
     calls = []
-    for node in ast.walk(tree) if tree else ():
+    for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             names = [getattr(target, 'id', None) for target in node.targets]
         elif isinstance(node, ast.keyword):
@@ -152,6 +210,6 @@ def _literals(call: ast.Call) -> dict:
     for keyword in call.keywords:
         try:
             arguments[keyword.arg] = ast.literal_eval(keyword.value)
-        except ValueError:  # a nested dict(): not what is looked for
+        except (TypeError, ValueError):  # a nested dict(), say
             continue
     return arguments

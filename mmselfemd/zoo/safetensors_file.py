@@ -47,7 +47,20 @@ def read_safetensors(path: str | Path) -> dict:
         raise UserValueError(
             f'{path} is damaged, incomplete or not a safetensors file.'
         ) from error
-    return dict(state_dict=weights, meta=json.loads(meta))
+    return dict(state_dict=weights, meta=_read_meta(meta, path))
+
+
+def _read_meta(text: str, path: str | Path) -> dict:
+    try:
+        meta = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserValueError(
+            f'{path}: its metadata {_META!r} is no JSON '
+            f'({type(error).__name__}).'
+        ) from error
+    if not isinstance(meta, dict):
+        raise UserValueError(f'{path}: its metadata {_META!r} is no object.')
+    return meta
 
 
 def safetensors_bytes(weights: dict[str, Tensor], meta: dict) -> bytes:

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _DROPPED = object()
-_PLAIN = (torch.Tensor, torch.Size, torch.device, torch.dtype)
+_PLAIN = (torch.Size, torch.device, torch.dtype)
 _EXACT = (type(None), bool, int, float, complex, str, bytes, bytearray)
 
 
@@ -49,13 +49,18 @@ def to_plain(value: object, path: str = 'checkpoint') -> object:
             Defaults to 'checkpoint'.
 
     Returns:
-        object: The plain value. Tensors are shared, containers are new.
+        object: The plain value. Tensors are shared unless they are
+        expanded, containers are new.
     """
     plain = _to_plain(value, path)
     return None if plain is _DROPPED else plain
 
 
 def _to_plain(value: object, path: str) -> object:
+    if isinstance(value, torch.Tensor):
+        # An expanded one is saved with numbers that it repeats, which the
+        # reader takes for a claim of more than there are.
+        return value.contiguous() if _repeats(value) else value
     if type(value) in _EXACT or isinstance(value, _PLAIN):
         return value
     if isinstance(value, Mapping):
@@ -96,6 +101,13 @@ def _to_plain(value: object, path: str) -> object:
         level=logging.WARNING,
     )
     return _DROPPED
+
+
+def _repeats(tensor: torch.Tensor) -> bool:
+    return tensor.layout == torch.strided and any(
+        step == 0 and length > 1
+        for step, length in zip(tensor.stride(), tensor.shape, strict=True)
+    )
 
 
 def _plain_mapping(mapping: Mapping, path: str) -> dict:

@@ -1,10 +1,13 @@
 """Every source of checkpoints: what is read, what is refused."""
 
+import errno
 import functools
 import http.server
 import io
 import json
+import os
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmselfemd  # noqa: F401  registers the loaders
+from mmselfemd.errors import UserError
 from mmselfemd.zoo import UnsafeCheckpointError
 from mmselfemd.zoo.loading import state_dict_of
 
@@ -217,3 +221,52 @@ def test_bare_and_wrapped_weights():
     bare = dict(a=torch.ones(1))
     assert state_dict_of(bare, '') == bare
     assert state_dict_of(dict(state_dict=bare, meta=1), '') == bare
+
+
+@pytest.mark.parametrize(
+    ('weights', 'message'),
+    [
+        ({'x': torch.ones(1, dtype=torch.complex64)}, 'x is torch.complex64'),
+        ({'\x1b[31mx': torch.ones(1)}, r"name '\\x1b\[31mx'"),
+        (
+            dict.fromkeys(map(str, range(100)), torch.ones(5)),
+            'share their numbers',
+        ),
+    ],
+)
+def test_what_cannot_be_weights_is_named(weights, message):
+    with pytest.raises(UserError, match=message):
+        state_dict_of(weights, 'x.pth')
+
+
+def test_only_names_are_names():
+    weights = {0: torch.ones(1), 'a': torch.ones(1), None: torch.ones(1)}
+    assert state_dict_of(weights, '').keys() == {'a'}
+
+
+def test_tied_weights_are_read():
+    tied = torch.ones(5)
+    assert len(state_dict_of(dict(a=tied, b=tied, c=tied[1:]), '')) == 3
+
+
+def test_zip_from_an_address_is_not_unpacked(server, tmp_path):
+    """torch.hub would unpack one of a single member beside its cache."""
+    folder, address = server
+    with zipfile.ZipFile(
+        folder / 'a.pth', 'w', zipfile.ZIP_DEFLATED
+    ) as archive:
+        archive.writestr('unpacked.pth', bytes(10**5))
+    with pytest.raises(UnsafeCheckpointError, match='unpack to more'):
+        CheckpointLoader.load_checkpoint(f'{address}/a.pth')
+    assert not list(tmp_path.rglob('unpacked.pth'))
+
+
+def test_unreadable_file_is_named(tmp_path, monkeypatch):
+    torch.save(WEIGHTS, tmp_path / 'a.pth')
+
+    def fail(self, *args):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(zipfile.ZipFile, 'read', fail)
+    with pytest.raises(UserError, match=r'a\.pth cannot be read: Input'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mmselfemd.zoo import UnsafeCheckpointError
+from mmselfemd.zoo.described_pickle import Call, parse_pickle
 from mmselfemd.zoo.numpy_pickle import read_numpy_pickle
 
 ARRAYS = {
@@ -14,6 +15,12 @@ ARRAYS = {
     'fortran': np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     'int': np.array([3], dtype=np.int64),
     'empty': np.zeros((0, 2), dtype=np.float32),
+    'big-endian': np.arange(3, dtype='>f4'),
+    'unsigned': np.arange(3, dtype=np.uint16),
+    'half': np.ones((2, 1, 2), dtype=np.float16),
+    'flags': np.array([True, False]),
+    'part': np.arange(12.0).reshape(3, 4)[::2, 1:],
+    'single': np.array(2.5),
 }
 
 
@@ -27,7 +34,8 @@ def test_every_protocol(tmp_path, protocol):
     read = read_numpy_pickle(path)
     assert read['model'].keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
-        assert torch.equal(read['model'][name], torch.tensor(array))
+        native = array.astype(array.dtype.newbyteorder('='))
+        assert torch.equal(read['model'][name], torch.tensor(native)), name
     assert (read['__author__'], read['scalar']) == ('x', 0.5)
     assert read['raw'] == b'\xff'
 
@@ -37,6 +45,99 @@ def test_strings_of_python_2(tmp_path):
     # {'conv1_w': 'é'} as Python 2 wrote it, with byte strings.
     path.write_bytes(b"(dp0\nS'conv1_w'\np1\nS'\\xe9'\np2\ns.")
     assert read_numpy_pickle(path) == dict(conv1_w='é')
+
+
+def test_arrays_of_python_2(tmp_path):
+    path = tmp_path / 'a.pkl'
+    # {'x': array([1., 2.], dtype=float32)} as Python 2 wrote it.
+    path.write_bytes(
+        b"(dS'x'\ncnumpy.core.multiarray\n_reconstruct\n"
+        b"(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\nt"
+        b"cnumpy\ndtype\n(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntb"
+        b"I00\nS'\\x00\\x00\\x80?\\x00\\x00\\x00@'\ntbs."
+    )
+    assert read_numpy_pickle(path)['x'].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize('protocol', [0, 2, 4, 5])
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.zeros(2, dtype=[('a', 'f4')]),
+        np.zeros(2, dtype='M8[s]'),
+        np.zeros(2, dtype=complex),
+        np.zeros(2, dtype=np.longdouble),
+        np.zeros(2, dtype='V3'),
+        np.array(['a', 'b']),
+        np.array([b'a', b'b']),
+        np.array([None, 1]),
+        np.longdouble(1),
+    ],
+)
+def test_other_arrays_are_refused_by_name(tmp_path, protocol, array):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(pickle.dumps(dict(model=dict(x=array)), protocol))
+    with pytest.raises(UnsafeCheckpointError, match=r'array of.*model\.x'):
+        read_numpy_pickle(path)
+
+
+@pytest.mark.parametrize('protocol', [2, 3, 4, 5])
+def test_shapes_are_those_of_the_bytes(tmp_path, protocol):
+    path = tmp_path / 'a.pkl'
+    content = pickle.dumps(dict(x=np.zeros((3, 100), np.uint8)), protocol)
+    shape = b'K\x03K' + bytes([100])
+    assert content.count(shape) == 1
+    for claimed in (b'K\x03K\x65', b'K\x02K\x64', b'K\x04K\x64'):
+        path.write_bytes(content.replace(shape, claimed))
+        with pytest.raises(UnsafeCheckpointError, match='another size'):
+            read_numpy_pickle(path)
+
+
+class FromBuffer:
+    def __init__(self, data):
+        self.data = data
+
+    def __reduce__(self):
+        args = self.data, np.dtype('u1'), (len(self.data),), 'C'
+        return np.core.numeric._frombuffer, args
+
+
+def test_arrays_of_the_same_bytes_do_not_multiply_them(tmp_path):
+    data, path = bytes(10000), tmp_path / 'a.pkl'
+    for count in (2, 500):
+        arrays = {str(index): FromBuffer(data) for index in range(count)}
+        path.write_bytes(pickle.dumps(arrays, 5))
+        assert path.stat().st_size < 100000
+        if count == 2:
+            assert len(read_numpy_pickle(path)) == 2
+        else:
+            with pytest.raises(UnsafeCheckpointError, match='many times'):
+                read_numpy_pickle(path)
+
+
+@pytest.mark.parametrize(
+    ('program', 'message'),
+    [
+        # A tuple in a tuple and so on, as a key.
+        (b'\x80\x02})' + b'\x85' * 200 + b'Ns.', 'nested deeper'),
+        # A place in the memo for which pickle would take memory.
+        (b'\x80\x02}r\x00\x10\x00\x00.', 'memo larger'),
+        # An instruction across the end of a frame.
+        (b'\x80\x04\x95\x02\0\0\0\0\0\0\0}K\x01\x86.', 'frames'),
+        (b'\x80\x02}\x82\x01.', 'extension'),
+    ],
+)
+def test_instructions_are_checked_before_they_run(tmp_path, program, message):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(program)
+    with pytest.raises(UnsafeCheckpointError, match=message):
+        read_numpy_pickle(path)
+
+
+def test_names_are_written_down_and_not_imported():
+    call = parse_pickle(b'cno.such\nmodule\n(I1\ntR}b.').value
+    assert isinstance(call, Call)
+    assert (call.name, call.args, call.state) == ('no.such.module', (1,), {})
 
 
 class Bomb:

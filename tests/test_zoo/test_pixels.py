@@ -1,0 +1,112 @@
+"""What a file records about its pixels: read, or one clear error."""
+
+import json
+import math
+
+import pytest
+import safetensors.torch
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.zoo import extract_backbone
+from mmselfemd.zoo.pixels import CONVENTIONS, read_convention
+
+GOOD = dict(channel_order='RGB', mean=[1, 2.5, 3], std=[4.0, 5.0, 6.0])
+BROKEN = [
+    None,
+    'RGB',
+    {},
+    {**GOOD, 'channel_order': 'GBR'},
+    {**GOOD, 'channel_order': ['RGB']},
+    {**GOOD, 'mean': [1, 2]},
+    {**GOOD, 'mean': 'abc'},
+    {**GOOD, 'mean': [1, 2, '3']},
+    {**GOOD, 'mean': [1, 2, math.nan]},
+    {**GOOD, 'std': [1, 2, 0]},
+    {**GOOD, 'std': [1, 2, 10**400]},
+    {name: value for name, value in GOOD.items() if name != 'mean'},
+]
+WEIGHTS = {'backbone.conv1.weight': torch.ones(1)}
+
+
+def config(**arguments) -> str:
+    text = ', '.join(f'{k}={v}' for k, v in arguments.items())
+    return (
+        "model = dict(backbone=dict(type='A'), "
+        f'data_preprocessor=dict({text}))'
+    )
+
+
+@pytest.mark.parametrize('record', BROKEN)
+def test_broken_records_are_one_error(tmp_path, record):
+    meta = dict(pixel_convention=record)
+    with pytest.raises(UserValueError, match=r'^a.pth: .*pixel_convention'):
+        read_convention(meta, 'a.pth')
+    torch.save(dict(state_dict=WEIGHTS, meta=meta), tmp_path / 'a.pth')
+    with pytest.raises(UserValueError, match=r'a\.pth: .*pixel_convention'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'), 'cpu')
+
+
+@pytest.mark.parametrize('name', CONVENTIONS)
+def test_good_records_are_read(name):
+    assert read_convention(CONVENTIONS[name]) == CONVENTIONS[name]
+
+
+def test_style_is_one_of_two():
+    with pytest.raises(UserValueError, match='style'):
+        read_convention(dict(pixel_convention=GOOD, style=['pytorch']))
+    with pytest.raises(UserValueError, match='style'):
+        text = config(mean=[1, 2, 3], std=[1, 2, 3])
+        text = text.replace("type='A'", "style='tensorflow'")
+        read_convention(dict(cfg=text))
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'model = dict(',
+        'x = \0',
+        'x = ' + '(' * 5000,
+        'x = ' + '-' * 100000 + '1',
+        'x = ' + '+'.join(['1'] * 100000),
+        config(mean=[1, 2, 3]),
+        config(std=[1, 2, 3]),
+        config(mean=5, std=[1, 2, 3]),
+        config(mean=['"a"'] * 3, std=[1, 2, 3]),
+        config(mean=['1e400'] * 3, std=[1, 2, 3]),
+    ],
+)
+def test_broken_configs_are_one_error(tmp_path, text):
+    torch.save(
+        dict(state_dict=WEIGHTS, meta=dict(cfg=text)), tmp_path / 'a.pth'
+    )
+    with pytest.raises(UserValueError, match=r'a\.pth: .*meta\.'):
+        extract_backbone(tmp_path / 'a.pth', tmp_path / 'b.pth')
+    assert not (tmp_path / 'b.pth').exists()
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['x = 1', config(), config(mean=None, std=None), config(pad=1), 5, None],
+)
+def test_config_without_pixels_records_none(text):
+    assert read_convention(dict(cfg=text)) == {}
+
+
+@pytest.mark.parametrize(
+    'text', ['', '{', '[1]', '"x"', '[' * 100000, '{"style": "x"}', '\ufffd']
+)
+def test_broken_metadata_of_safetensors_is_one_error(tmp_path, text):
+    path = tmp_path / 'a.safetensors'
+    safetensors.torch.save_file(WEIGHTS, path, dict(mmselfemd_meta=text))
+    with pytest.raises(UserError, match=r'a\.safetensors: .*meta'):
+        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+
+
+def test_metadata_of_safetensors_is_read(tmp_path):
+    path = tmp_path / 'a.safetensors'
+    text = json.dumps(dict(pixel_convention=GOOD))
+    safetensors.torch.save_file(WEIGHTS, path, dict(mmselfemd_meta=text))
+    loaded = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    assert read_convention(loaded['meta'])['pixel_convention'] == GOOD

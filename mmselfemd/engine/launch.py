@@ -29,6 +29,7 @@ from .run_settings import (
     set_resume,
     set_show_dir,
 )
+from .schedule_length import drop_late_schedules
 
 _MMENGINE_HOOKS = {
     'checkpoint',
@@ -219,6 +220,7 @@ def build_runner(cfg: Config) -> Runner:
             the processes of a launcher.
     """
     keep_detector_off_gpu(cfg)
+    drop_late_schedules(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
     if 'runner_type' not in cfg:
         return (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)

@@ -14,6 +14,7 @@ from mmengine.utils import apply_to
 from torch import Tensor
 
 from mmselfemd.engine.model import optimizers_of, unwrap_model
+from mmselfemd.engine.schedule_length import warn_of_other_length
 from mmselfemd.registry import HOOKS
 
 GIGABYTE = 1e9
@@ -25,10 +26,11 @@ class RunReportHook(Hook):
 
     Before the first step: the images found, the batch of an optimiser's step,
     the steps and the learning rate, with a warning where the rate is meant
-    for another batch. After the first steps: the hours that the remaining
-    ones take at their rate (of training alone; validation comes on top), and
-    the disk that the checkpoints take, with a warning where it is not free.
-    By then the optimiser's state, a part of each checkpoint, is there.
+    for another batch, or its schedule for another length. After the first
+    steps: the hours that the remaining ones take at their rate (of training
+    alone; validation comes on top), and the disk that the checkpoints take,
+    with a warning where it is not free. By then the optimiser's state, a part
+    of each checkpoint, is there.
 
     Args:
         num_steps (int): Over how many iterations the rate is measured.
@@ -66,6 +68,7 @@ class RunReportHook(Hook):
         runner.logger.info(f'Steps: {_describe_steps(runner)}.')
         runner.logger.info(f'Learning rate: {_learning_rate(runner):g}.')
         _warn_of_other_batch(runner)
+        warn_of_other_length(runner)
 
     def after_train_iter(
         self,

@@ -22,6 +22,7 @@ from .data_paths import (
     drop_absent_validation,
 )
 from .device import keep_detector_off_gpu
+from .model import accumulative_counts
 from .run_settings import (
     check_checkpoint,
     set_amp,
@@ -58,8 +59,9 @@ def train(
             to None: the config's, or ``./work_dirs/<config name>``.
         amp (bool): Whether to train with automatic mixed precision. Without
             a GPU a line says that float32 is used. Defaults to False.
-        auto_scale_lr (bool): Whether to scale the learning rate by the batch
-            size over ``auto_scale_lr.base_batch_size``. Defaults to False.
+        auto_scale_lr (bool): Whether to scale the learning rate by the images
+            of a step of the optimiser (batch x processes x accumulation) over
+            ``auto_scale_lr.base_batch_size``. Defaults to False.
         resume (str, optional): ``'auto'``, to go on from the last checkpoint
             of ``work_dir`` if there is one, or the path of a checkpoint.
             Defaults to None.
@@ -223,13 +225,16 @@ def build_runner(cfg: Config) -> Runner:
     drop_late_schedules(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
     if 'runner_type' not in cfg:
-        return (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
-    if on_cpus:
+        runner = (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
+    elif on_cpus:
         raise UserError(
             f'runner_type={cfg.runner_type!r}: without a GPU only the default '
             'runner works with a launcher; use --launcher none'
         )
-    return RUNNERS.build(cfg)
+    else:
+        runner = RUNNERS.build(cfg)
+    _scale_lr_by_step(runner)
+    return runner
 
 
 def check_has_batches(runner: Runner) -> None:
@@ -248,6 +253,22 @@ def check_has_batches(runner: Runner) -> None:
             f'{len(loader.dataset)} images do not fill one batch of '
             f'{batch_size}: add images, or lower the batch with '
             '--cfg-options train_dataloader.batch_size=N'
+        )
+
+
+def _scale_lr_by_step(runner: Runner) -> None:
+    # mmengine counts the images of an iteration there. Not in the config: it
+    # is written down, and would be divided again when it is run again.
+    scaling = runner.auto_scale_lr or {}
+    counts = accumulative_counts(runner.optim_wrapper)
+    if scaling.get('enable') and counts > 1:
+        meant_for = scaling['base_batch_size']
+        runner.logger.info(
+            f'The learning rate is meant for {meant_for} images a step: '
+            f'{meant_for / counts:g} an iteration, {counts} accumulated.'
+        )
+        runner.auto_scale_lr = dict(
+            scaling, base_batch_size=meant_for / counts
         )
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -93,6 +94,19 @@ def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
         launch.train(
             toy, auto_scale_lr=True, cfg_options=dict(auto_scale_lr=None)
         )
+
+
+def test_auto_scale_lr_counts_the_images_of_a_step(toy):
+    """Also where the written config is run again."""
+    options = {
+        'optim_wrapper.accumulative_counts': 2,
+        'train_cfg.max_epochs': 1,
+    }
+    for config, work_dir in (toy, 'first'), ('first/toy.py', 'second'):
+        launch.train(config, work_dir, cfg_options=options, auto_scale_lr=True)
+        report = Config.fromfile(f'{work_dir}/report_0.json')
+        assert report['lr'] == [0.05 * 2 * 4 / 16]
+        options = None
 
 
 def test_amp_on_a_gpu(monkeypatch):
@@ -187,7 +201,11 @@ def test_data_paths(tmp_path):
 def test_runner_for_this_host(toy, monkeypatch):
     built = []
     monkeypatch.setattr(
-        Runner, 'from_cfg', classmethod(lambda cls, cfg: built.append(cls))
+        Runner,
+        'from_cfg',
+        classmethod(
+            lambda cls, cfg: built.append(cls) or Mock(auto_scale_lr=None)
+        ),
     )
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     launch.build_runner(Config(dict(launcher='none')))

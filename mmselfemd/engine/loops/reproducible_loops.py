@@ -4,7 +4,6 @@ from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -12,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
+from mmselfemd.engine.model import accumulative_counts
 from mmselfemd.random_state import derived_seed, seed_generators
 from mmselfemd.registry import LOOPS
 
@@ -37,7 +37,7 @@ class _ReproducibleLoop:
     ) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(dataloader, seed=runner.seed)
-        counts = _accumulative_counts(runner.optim_wrapper)
+        counts = accumulative_counts(runner.optim_wrapper)
         length = len(dataloader)
         loader = SeededDataLoader(dataloader, self.endless, counts)
         self.accumulative_counts = counts
@@ -174,10 +174,3 @@ def _has_own_statistics(model: nn.Module) -> bool:
         and not isinstance(module, nn.SyncBatchNorm)
         for module in model.modules()
     )
-
-
-def _accumulative_counts(optim_wrapper: OptimWrapper | dict) -> int:
-    """Batches a step; the loop is built before the wrapper is."""
-    if isinstance(optim_wrapper, dict):
-        return optim_wrapper.get('accumulative_counts', 1)
-    return getattr(optim_wrapper, '_accumulative_counts', 1)

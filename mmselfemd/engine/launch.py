@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
@@ -198,6 +199,7 @@ def load_config(
     cfg.launcher = launcher
     _drop_scope_of_collate_fn(cfg)
     merge_cfg_options(cfg, cfg_options)
+    _fit_options_to_workers(cfg)
     _drop_hooks_set_to_none(cfg)
     if work_dir is not None:
         cfg.work_dir = work_dir
@@ -249,11 +251,7 @@ def check_has_batches(runner: Runner) -> None:
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
         batch_size = loader.batch_sampler.batch_size
-        raise UserError(
-            f'{len(loader.dataset)} images do not fill one batch of '
-            f'{batch_size}: add images, or lower the batch with '
-            '--cfg-options train_dataloader.batch_size=N'
-        )
+        raise UserError(does_not_fill(len(loader.dataset), batch_size))
 
 
 def _scale_lr_by_step(runner: Runner) -> None:
@@ -278,6 +276,15 @@ def _drop_scope_of_collate_fn(cfg: Config) -> None:
     for name, loader in cfg.items():
         if name.endswith('_dataloader') and isinstance(loader, dict):
             (loader.get('collate_fn') or {}).pop('_scope_', None)
+
+
+def _fit_options_to_workers(cfg: Config) -> None:
+    # torch refuses what is for workers where there are none.
+    for name, loader in cfg.items():
+        if name.endswith('_dataloader') and isinstance(loader, dict):
+            if not loader.get('num_workers'):
+                loader.pop('persistent_workers', None)
+                loader.pop('prefetch_factor', None)
 
 
 def _drop_hooks_set_to_none(cfg: Config) -> None:

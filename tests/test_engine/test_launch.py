@@ -9,7 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
+from mmselfemd.datasets.samplers import positioned_batch_sampler
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import (
@@ -322,6 +324,37 @@ def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
                 'train_dataloader.persistent_workers': False,
             },
         )
+
+
+def test_a_share_of_the_images_does_not_fill_a_batch(monkeypatch):
+    """Of 40 images each of 4 processes has 10."""
+    monkeypatch.setattr(positioned_batch_sampler, 'get_world_size', lambda: 4)
+    with pytest.raises(
+        UserError, match='40 images, 10 a process, do not fill one batch of 16'
+    ):
+        launch.check_has_batches(
+            Mock(**{'train_loop.dataloader': LoaderOfNone(range(40), 16)})
+        )
+
+
+class LoaderOfNone(DataLoader):
+    """A loader without a batch."""
+
+    def __len__(self):
+        return 0
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_no_workers_need_no_other_setting(split):
+    """torch refuses `persistent_workers`, which the configs set, then."""
+    config = str(ROOT / 'configs' / 'demo' / 'faster-rcnn_r18_fpn_scenes.py')
+    setting = f'{split}_dataloader.num_workers'
+    loader = launch.load_config(config)[f'{split}_dataloader']
+    assert loader.persistent_workers
+    loader = launch.load_config(config, cfg_options={setting: 0})[
+        f'{split}_dataloader'
+    ]
+    assert not loader.get('persistent_workers')
 
 
 def test_a_config_inherited_by_package_trains(tmp_path, image_folder):

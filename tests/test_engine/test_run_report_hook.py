@@ -111,6 +111,8 @@ def test_disk_is_that_of_the_files(tmp_path, logged, monkeypatch):
         (dict(interval=2, max_keep_ckpts=3), 4 - 2),  # 2 kept by then
         (dict(interval=2), 8),  # all: iterations 6 to 20
         (dict(interval=100), 1),
+        (dict(interval=0), 1),  # at the end alone
+        (dict(interval=-1), 1),
     ],
 )
 def test_number_of_checkpoints(tmp_path, logged, checkpoint, count):

@@ -601,6 +601,12 @@ class Spoil(Hook):
             )[self.where].fill_(self.value)
 
 
+def test_a_validation_alone_saves_nothing(tmp_path):
+    runner = make_runner(tmp_path, scores=[0.5], save_best='acc')
+    assert runner.val() == dict(acc=0.5)
+    assert not list(tmp_path.glob('*.pth'))
+
+
 @pytest.mark.parametrize(
     ('where', 'value', 'named'),
     [

@@ -207,7 +207,8 @@ def _checkpoints_to_come(runner: Runner, hook: CheckpointHook) -> int:
     is_by_epoch = hook.by_epoch
     end = runner.max_epochs if is_by_epoch else runner.max_iters
     done = runner.epoch if is_by_epoch else runner.iter
-    saves = ceil((end - done) / hook.interval)
+    # At the end at least, also where the interval says never: 0 or -1.
+    saves = ceil((end - done) / hook.interval) if hook.interval > 0 else 1
     # The new file is whole before the oldest goes.
     kept = hook.max_keep_ckpts + 1 if hook.max_keep_ckpts > 0 else saves
     already = len(getattr(hook, 'keep_ckpt_ids', ()))

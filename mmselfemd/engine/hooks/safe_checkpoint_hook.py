@@ -238,6 +238,11 @@ class SafeCheckpointHook(CheckpointHook):
                 'keep_ckpt_ids', list(self.keep_ckpt_ids)
             )
 
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Save the best checkpoint; ``runner.val()`` alone has none."""
+        if isinstance(runner._train_loop, BaseLoop):
+            super().after_val_epoch(runner, metrics)
+
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
         self.check_state(runner)

@@ -42,8 +42,7 @@ def train(work_dir, schedulers, **kwargs):
         param_scheduler=schedulers,
         hooks=[last],
         cfg=cfg,
-        loop=f'Reproducible{"Epoch" if "epochs" in kwargs else "Iter"}'
-        'BasedTrainLoop',
+        loop='ReproducibleEpochBasedTrainLoop',
         **kwargs,
     ).train()
     return last.rate

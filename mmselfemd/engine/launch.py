@@ -24,6 +24,7 @@ from .data_paths import (
 )
 from .device import keep_detector_off_gpu
 from .model import accumulative_counts
+from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
     set_amp,
@@ -82,11 +83,11 @@ def train(
         set_amp(cfg)
     if auto_scale_lr:
         set_auto_scale_lr(cfg)
-    if resume is not None:
-        set_resume(cfg, resume)
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
         if cfg.get(name) is None:
             raise UserError(f"{config} has no '{name}': nothing to train")
+    start_process_group(cfg)
+    set_resume(cfg, resume)
     if cfg.get('load_from') is not None:
         check_checkpoint(cfg.load_from)
     check_pretrained(cfg)

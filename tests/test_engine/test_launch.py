@@ -137,6 +137,35 @@ def test_resume_auto(tmp_path):
     assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
 
 
+def test_a_new_run_among_the_checkpoints_of_another_is_refused(toy, tmp_path):
+    """It could die before its first one; --resume would take the other's."""
+    options = {'train_cfg.max_epochs': 1}
+    launch.train(toy, work_dir='a', cfg_options=options)
+    for lost in (None, 'last_checkpoint', 'epoch_1.pth'):
+        if lost is not None:
+            (tmp_path / 'a' / lost).rename(tmp_path / lost)
+        with pytest.raises(UserError, match="'a' has checkpoints") as error:
+            launch.train(toy, work_dir='a', cfg_options=options)
+        if lost == 'epoch_1.pth':
+            break  # nothing tells of a run any more
+        assert 'epoch_1.pth' in str(error.value)
+        assert '--resume; or' in str(error.value)
+        assert '--work-dir DIR' in str(error.value)
+        if lost is not None:
+            (tmp_path / lost).rename(tmp_path / 'a' / lost)
+    (tmp_path / 'epoch_1.pth').rename(tmp_path / 'a' / 'epoch_1.pth')
+    launch.train(toy, work_dir='b', cfg_options=options)
+    launch.train(toy, work_dir='a', resume='auto')
+    report = Config.fromfile('a/report_0.json')
+    assert report['start_epoch'] == 1
+
+
+def test_a_config_that_resumes_by_itself_is_not_refused(toy):
+    options = {'train_cfg.max_epochs': 1, 'resume': True}
+    for _ in range(2):  # the first finds nothing, and starts anew
+        launch.train(toy, cfg_options=options)
+
+
 def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):
     """Where `last_checkpoint` was not written any more."""
     cfg = Config(

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from mmselfemd.datasets.same_files import check_same_files
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
 from mmselfemd.engine.model import accumulative_counts
 from mmselfemd.random_state import derived_seed, seed_generators
@@ -18,7 +19,6 @@ from mmselfemd.registry import LOOPS
 
 from .batch_layout import check_layout
 from .last_whole_step import POSITION, LastWholeStep
-from .same_files import check_same_files
 
 
 class _ReproducibleLoop:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from mmengine.dist import all_gather_object, get_world_size
 
-from mmselfemd.datasets.path_list import PathList
 from mmselfemd.errors import UserValueError
+
+from .path_list import PathList
 
 
 def check_same_files(dataset: Any, setting: str) -> None:

@@ -55,59 +55,39 @@ def warn_of_other_length(runner: Runner) -> None:
     Args:
         runner (Runner): The runner of the training process, resumed or not.
     """
-    misfit = _find_misfit(runner)
-    if misfit is None:
-        return
-    number, scheduler = misfit
-    unit = 'epochs' if scheduler.by_epoch else 'iterations'
-    at = ''
-    if late := getattr(scheduler, 'milestones', ()):
-        at = f', with steps at {", ".join(map(str, sorted(late)))}'
-    end = scheduler.end if scheduler.end < INF else 'its end'
-    runner.logger.warning(
-        f'{type(scheduler).__name__} goes to {end}{at}, and the run to '
-        f'{_length(runner, scheduler)} {unit}: the learning rate of the last '
-        f'step will be {rate_at_end(runner):.3g}. {_remedy(runner, number)}'
-    )
-
-
-def _length(runner: Runner, scheduler: _ParamScheduler) -> int:
-    return runner.max_epochs if scheduler.by_epoch else runner.max_iters
+    schedules = _schedules(runner)
+    for number, each in schedules:
+        length = runner.max_epochs if each.by_epoch else runner.max_iters
+        steps = sorted(getattr(each, 'milestones', ()))
+        is_cut = length < each.end < INF or (steps and steps[-1] >= length)
+        # After a warm-up alone the rate stays, as it should.
+        is_last = number == schedules[-1][0] and not isinstance(
+            each, LinearParamScheduler | ConstantParamScheduler
+        )
+        if is_cut or (is_last and each.end < length):
+            runner.logger.warning(
+                f'{type(each).__name__} goes to {each.end}'
+                f'{f", with steps at {steps}" if steps else ""}, and the run '
+                f'to {length} {"epochs" if each.by_epoch else "iterations"}: '
+                'the learning rate of the last step will be '
+                f'{rate_at_end(runner):.3g}. {_remedy(runner, number)}'
+            )
+            return
 
 
 def _schedules(runner: Runner) -> list[tuple[int, _ParamScheduler]]:
     """Those of the learning rate that go by the clock, with their numbers."""
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-    schedulers = runner.param_schedulers
+    schedules = runner.param_schedulers
     return [
         (number, each)
         for number, each in enumerate(
-            schedulers if isinstance(schedulers, list) else ()
+            schedules if isinstance(schedules, list) else ()
         )
         if each.param_name == 'lr'
         and not getattr(each, 'need_val_args', False)
         and (by_epoch or not each.by_epoch)
     ]
-
-
-def _find_misfit(runner: Runner) -> tuple[int, _ParamScheduler] | None:
-    """A schedule that is cut short, or else the last one if that is over."""
-    schedules = _schedules(runner)
-    for number, each in schedules:
-        length = _length(runner, each)
-        if length < each.end < INF or any(
-            step >= length for step in getattr(each, 'milestones', ())
-        ):
-            return number, each
-    if schedules:
-        number, last = schedules[-1]
-        # After a warm-up alone the rate stays, as it should.
-        is_warm_up = isinstance(
-            last, LinearParamScheduler | ConstantParamScheduler
-        )
-        if last.end < _length(runner, last) and not is_warm_up:
-            return number, last
-    return None
 
 
 def rate_at_end(runner: Runner) -> float:
@@ -156,10 +136,10 @@ def _remedy(runner: Runner, number: int) -> str:
             '--resume and in another --work-dir.'
         )
     configured = runner.cfg.get('param_scheduler')
-    entry: dict[str, Any] = configured[number] if configured else {}
+    entry = configured[number] if isinstance(configured, list) else {}
     by_epoch = entry.get('by_epoch', True)
     length = runner.max_epochs if by_epoch else runner.max_iters
-    changes = dict(end=length)
+    changes: dict[str, Any] = dict(end=length)
     if 'T_max' in entry:
         changes['T_max'] = length - entry.get('begin', 0)
     if 'milestones' in entry and 'end' in entry:

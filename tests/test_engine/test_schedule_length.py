@@ -59,14 +59,14 @@ def warnings(logged):
         (
             [WARM_UP, STEPS],
             dict(iterations=6),
-            'MultiStepLR goes to 12, with steps at 8, 10, and the run to 6 '
+            'MultiStepLR goes to 12, with steps at [8, 10], and the run to 6 '
             'iterations',
             '"param_scheduler.1.end=6" "param_scheduler.1.milestones=[4,5]"',
         ),
         (
             [WARM_UP, STEPS],
             dict(iterations=24),
-            'MultiStepLR goes to 12, with steps at 8, 10, and the run to 24 '
+            'MultiStepLR goes to 12, with steps at [8, 10], and the run to 24 '
             'iterations',
             '"param_scheduler.1.milestones=[16,20]"',
         ),

@@ -1,6 +1,7 @@
 """Processes that do not see the same folders."""
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -60,7 +61,8 @@ TWO_PROCESSES = textwrap.dedent("""
             runner._val_loop = object.__new__(ValLoop)
             runner._val_loop.dataloader = runner.build_dataloader(
                 dict(dataset=Numbers(12), batch_size=4, num_workers=0,
-                     sampler=dict(type='DefaultSampler', shuffle=False)))
+                     sampler=dict(type='DefaultSampler', shuffle=False)),
+                seed=0)
             runner.build_val_loop = lambda loop: loop
         runner.train()
 
@@ -87,6 +89,9 @@ def said(tmp_path_factory):
     folder = tmp_path_factory.mktemp('nodes')
     script = folder / 'two.py'
     script.write_text(TWO_PROCESSES)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
     with open(os.devnull) as nothing:
         processes = [
             subprocess.Popen(
@@ -102,7 +107,7 @@ def said(tmp_path_factory):
                     LOCAL_RANK=str(rank),
                     WORLD_SIZE='2',
                     MASTER_ADDR='127.0.0.1',
-                    MASTER_PORT='29611',
+                    MASTER_PORT=port,
                     OMP_NUM_THREADS='1',
                 ),
             )

@@ -258,7 +258,7 @@ def check_has_batches(runner: Runner) -> None:
 def _scale_lr_by_step(runner: Runner) -> None:
     # mmengine counts the images of an iteration there. Not in the config: it
     # is written down, and would be divided again when it is run again.
-    scaling = runner.auto_scale_lr or {}
+    scaling = getattr(runner, 'auto_scale_lr', None) or {}
     counts = accumulative_counts(runner.optim_wrapper)
     if scaling.get('enable') and counts > 1:
         meant_for = scaling['base_batch_size']

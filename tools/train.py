@@ -18,8 +18,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the batch size over '
-        'auto_scale_lr.base_batch_size of the config',
+        help='scale the learning rate by the images of a step (batch x '
+        'processes x accumulation) over auto_scale_lr.base_batch_size of the '
+        'config',
     )
     parser.add_argument(
         '--resume',

@@ -51,8 +51,6 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=1,
-        end=6,
-        T_max=5,
         convert_to_iter_based=True,
     ),
 ]

@@ -5,14 +5,4 @@ train_dataloader = dict(
     dataset=dict(data_root='data/imagenet/', data_prefix='train/')
 )
 
-param_scheduler = [
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=0.0,
-        by_epoch=True,
-        begin=0,
-        end=200,
-        T_max=200,
-    ),
-]
 train_cfg = dict(max_epochs=200)

@@ -8,7 +8,3 @@
 _base_ = ['./selfemd_r50_coco_800e.py']
 
 optim_wrapper = dict(accumulative_counts=8)
-
-# --auto-scale-lr counts the images of an iteration, not those of a step: the
-# learning rate is meant for 32 x 8.
-auto_scale_lr = dict(base_batch_size=32)

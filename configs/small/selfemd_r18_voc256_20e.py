@@ -83,8 +83,6 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=1,
-        end=20,
-        T_max=19,
         convert_to_iter_based=True,
     ),
 ]

@@ -36,9 +36,14 @@ class PathList(Sequence[str]):
         self._ends = np.frombuffer(ends, np.int64)
 
     @property
+    def buffers(self) -> tuple[np.ndarray, np.ndarray]:
+        """The paths below the root, and where each of them ends."""
+        return self._text, self._ends
+
+    @property
     def nbytes(self) -> int:
         """Bytes that the paths take."""
-        return self._text.nbytes + self._ends.nbytes
+        return sum(buffer.nbytes for buffer in self.buffers)
 
     def __len__(self) -> int:
         return len(self._ends)

@@ -11,6 +11,9 @@ from mmengine.logging import print_log
 from mmselfemd.errors import UserError
 from mmselfemd.zoo.index import SCHEME, find_model
 
+#: What says where images are; the first is the root of the others.
+PATH_SETTINGS = ('data_root', 'ann_file', 'data_prefix', 'db_path')
+
 
 def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
     """Raise if a folder or annotation file of the data does not exist.
@@ -33,8 +36,8 @@ def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
         loader = cfg.get(f'{split}_dataloader') or {}
         evaluator = cfg.get(f'{split}_evaluator') or {}
         for where, node in (
-            *_walk(loader, f'{split}_dataloader'),
-            *_walk(evaluator, f'{split}_evaluator'),
+            *walk(loader, f'{split}_dataloader'),
+            *walk(evaluator, f'{split}_evaluator'),
         ):
             if node.get('backend_args') is None:
                 _check_paths(node, where)
@@ -89,15 +92,23 @@ def drop_absent_validation(cfg: Config) -> None:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
 
 
-def _walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:
-    """Yield every dict at or below a node with its dotted path."""
+def walk(node: Any, where: str) -> Iterator[tuple[str, Mapping]]:
+    """Go through a config.
+
+    Args:
+        node (Any): A part of it.
+        where (str): The dotted path of the part.
+
+    Yields:
+        tuple[str, Mapping]: Every dict at or below the part, with its path.
+    """
     if isinstance(node, Mapping):
         yield where, node
         for name, child in node.items():
-            yield from _walk(child, f'{where}.{name}')
+            yield from walk(child, f'{where}.{name}')
     elif isinstance(node, list | tuple):
         for position, child in enumerate(node):
-            yield from _walk(child, f'{where}.{position}')
+            yield from walk(child, f'{where}.{position}')
 
 
 def _check_paths(node: Mapping, where: str) -> None:
@@ -106,7 +117,7 @@ def _check_paths(node: Mapping, where: str) -> None:
         return
     if root:
         _check_path(root, f'{where}.data_root')
-    for name in ('ann_file', 'data_prefix', 'db_path'):
+    for name in PATH_SETTINGS[1:]:
         for setting, path in _named(node.get(name), f'{where}.{name}'):
             if isinstance(path, str) and path:
                 _check_path(os.path.join(root, path), setting)

@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
@@ -22,6 +23,8 @@ from .data_paths import (
     drop_absent_validation,
 )
 from .device import keep_detector_off_gpu
+from .model import accumulative_counts
+from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
     set_amp,
@@ -29,6 +32,7 @@ from .run_settings import (
     set_resume,
     set_show_dir,
 )
+from .schedule_length import drop_late_schedules
 
 _MMENGINE_HOOKS = {
     'checkpoint',
@@ -57,8 +61,9 @@ def train(
             to None: the config's, or ``./work_dirs/<config name>``.
         amp (bool): Whether to train with automatic mixed precision. Without
             a GPU a line says that float32 is used. Defaults to False.
-        auto_scale_lr (bool): Whether to scale the learning rate by the batch
-            size over ``auto_scale_lr.base_batch_size``. Defaults to False.
+        auto_scale_lr (bool): Whether to scale the learning rate by the images
+            of a step of the optimiser (batch x processes x accumulation) over
+            ``auto_scale_lr.base_batch_size``. Defaults to False.
         resume (str, optional): ``'auto'``, to go on from the last checkpoint
             of ``work_dir`` if there is one, or the path of a checkpoint.
             Defaults to None.
@@ -78,11 +83,11 @@ def train(
         set_amp(cfg)
     if auto_scale_lr:
         set_auto_scale_lr(cfg)
-    if resume is not None:
-        set_resume(cfg, resume)
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
         if cfg.get(name) is None:
             raise UserError(f"{config} has no '{name}': nothing to train")
+    start_process_group(cfg)
+    set_resume(cfg, resume)
     if cfg.get('load_from') is not None:
         check_checkpoint(cfg.load_from)
     check_pretrained(cfg)
@@ -195,6 +200,7 @@ def load_config(
     cfg.launcher = launcher
     _drop_scope_of_collate_fn(cfg)
     merge_cfg_options(cfg, cfg_options)
+    _fit_options_to_workers(cfg)
     _drop_hooks_set_to_none(cfg)
     if work_dir is not None:
         cfg.work_dir = work_dir
@@ -219,15 +225,19 @@ def build_runner(cfg: Config) -> Runner:
             the processes of a launcher.
     """
     keep_detector_off_gpu(cfg)
+    drop_late_schedules(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
     if 'runner_type' not in cfg:
-        return (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
-    if on_cpus:
+        runner = (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)
+    elif on_cpus:
         raise UserError(
             f'runner_type={cfg.runner_type!r}: without a GPU only the default '
             'runner works with a launcher; use --launcher none'
         )
-    return RUNNERS.build(cfg)
+    else:
+        runner = RUNNERS.build(cfg)
+    _scale_lr_by_step(runner)
+    return runner
 
 
 def check_has_batches(runner: Runner) -> None:
@@ -242,10 +252,22 @@ def check_has_batches(runner: Runner) -> None:
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
         batch_size = loader.batch_sampler.batch_size
-        raise UserError(
-            f'{len(loader.dataset)} images do not fill one batch of '
-            f'{batch_size}: add images, or lower the batch with '
-            '--cfg-options train_dataloader.batch_size=N'
+        raise UserError(does_not_fill(len(loader.dataset), batch_size))
+
+
+def _scale_lr_by_step(runner: Runner) -> None:
+    # mmengine counts the images of an iteration there. Not in the config: it
+    # is written down, and would be divided again when it is run again.
+    scaling = getattr(runner, 'auto_scale_lr', None) or {}
+    counts = accumulative_counts(runner.optim_wrapper)
+    if scaling.get('enable') and counts > 1:
+        meant_for = scaling['base_batch_size']
+        runner.logger.info(
+            f'The learning rate is meant for {meant_for} images a step: '
+            f'{meant_for / counts:g} an iteration, {counts} accumulated.'
+        )
+        runner.auto_scale_lr = dict(
+            scaling, base_batch_size=meant_for / counts
         )
 
 
@@ -255,6 +277,15 @@ def _drop_scope_of_collate_fn(cfg: Config) -> None:
     for name, loader in cfg.items():
         if name.endswith('_dataloader') and isinstance(loader, dict):
             (loader.get('collate_fn') or {}).pop('_scope_', None)
+
+
+def _fit_options_to_workers(cfg: Config) -> None:
+    # torch refuses what is for workers where there are none.
+    for name, loader in cfg.items():
+        if name.endswith('_dataloader') and isinstance(loader, dict):
+            if not loader.get('num_workers'):
+                loader.pop('persistent_workers', None)
+                loader.pop('prefetch_factor', None)
 
 
 def _drop_hooks_set_to_none(cfg: Config) -> None:

@@ -33,3 +33,20 @@ def optimizers_of(
     if isinstance(optim_wrapper, OptimWrapperDict):
         return [part.optimizer for _, part in optim_wrapper.items()]
     return [optim_wrapper.optimizer]
+
+
+def accumulative_counts(
+    optim_wrapper: OptimWrapper | OptimWrapperDict | dict,
+) -> int:
+    """How many batches of a process make a step of the optimiser.
+
+    Args:
+        optim_wrapper (OptimWrapper | OptimWrapperDict | dict):
+            ``runner.optim_wrapper``, built or not yet.
+
+    Returns:
+        int: The number; 1 without accumulation.
+    """
+    if isinstance(optim_wrapper, dict):
+        return optim_wrapper.get('accumulative_counts', 1)
+    return getattr(optim_wrapper, '_accumulative_counts', 1)

@@ -1,13 +1,20 @@
 """Which checkpoint a run goes on from, and whether it fits."""
 
 import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from zipfile import is_zipfile
 
+import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
+
+from .data_paths import PATH_SETTINGS, walk
 
 #: mmengine's names, by iteration and by epoch.
 CHECKPOINT_TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')
@@ -33,7 +40,7 @@ def checkpoint_folder(
 def find_checkpoint_to_resume(
     work_dir: str | Path,
     folder: str | Path | None = None,
-    filename_tmpls: tuple[str, ...] = CHECKPOINT_TEMPLATES,
+    filename_tmpl: str | None = None,
 ) -> str | None:
     """Find the newest whole checkpoint of a run.
 
@@ -42,16 +49,16 @@ def find_checkpoint_to_resume(
     wrote it or the power failed, and missing if the first save was cut short
     after the checkpoint itself. So a file of that name beside it comes first
     (after ``cp -r`` the old path still exists, and belongs to the other run),
-    then the path, then the file of the largest epoch or iteration. A file
-    that was cut short, by a full disk while it was copied for instance, is
-    passed over.
+    then the path, then the file of the latest iteration, whether it is named
+    by that or by its epoch. A file that was cut short, by a full disk while
+    it was copied for instance, is passed over.
 
     Args:
         work_dir (str or Path): The folder of ``last_checkpoint``.
         folder (str or Path, optional): The folder of the checkpoints.
             Defaults to None, which means ``work_dir``.
-        filename_tmpls (tuple[str]): How checkpoints are named.
-            Defaults to :data:`CHECKPOINT_TEMPLATES`.
+        filename_tmpl (str, optional): How checkpoints are named, beside
+            :data:`CHECKPOINT_TEMPLATES`. Defaults to None.
 
     Returns:
         str or None: Its path. None if the run has not saved any yet.
@@ -64,12 +71,12 @@ def find_checkpoint_to_resume(
     folder = Path(work_dir if folder is None else folder)
     pointer = _read_pointer(Path(work_dir))
     named = [folder / Path(pointer).name, Path(pointer)] if pointer else []
-    others = [
-        path for tmpl in filename_tmpls for path in _newest_first(folder, tmpl)
-    ]
-    found = [path for path in named if _is_file(path)] + others
+    found = [path for path in named if _is_file(path)]
+    found += _numbered(folder, {*CHECKPOINT_TEMPLATES, filename_tmpl} - {None})
     cut = [path for path in found if _is_cut_short(path)]
     if whole := [path for path in found if path not in cut]:
+        if whole[0] not in named:
+            whole.sort(key=_progress, reverse=True)
         if whole[0] not in named or cut:
             print_log(
                 f'last_checkpoint of {work_dir} names '
@@ -119,18 +126,76 @@ def _cut_short(paths: list[Path]) -> str:
     return f' ({", ".join(names)}: cut short)' if names else ''
 
 
-def _newest_first(folder: Path, filename_tmpl: str) -> list[Path]:
-    """The checkpoints in a folder, those of later steps first."""
-    start, end = filename_tmpl.split('{}')
-    steps = [
-        path.name[len(start) : len(path.name) - len(end)]
-        for path in folder.glob(filename_tmpl.format('*'))
-    ]
-    steps = [int(step) for step in steps if step.isdecimal()]
+def _numbered(folder: Path, filename_tmpls: set[str]) -> list[Path]:
+    """The checkpoints in a folder that are named by a number."""
     return [
-        folder / filename_tmpl.format(step)
-        for step in sorted(steps, reverse=True)
+        path
+        for tmpl in sorted(filename_tmpls)
+        for path in folder.glob(tmpl.format('*'))
+        if re.fullmatch(re.escape(tmpl).replace(r'\{\}', r'\d+'), path.name)
     ]
+
+
+def _progress(path: Path) -> tuple[int, int]:
+    """Iteration of a checkpoint, 0 if it does not say; number of its name."""
+    number = int(re.findall(r'\d+', path.name)[-1])
+    if path.name.startswith('iter_'):
+        return number, number
+    try:
+        checkpoint = torch.load(path, 'cpu', weights_only=True, mmap=True)
+        return checkpoint['meta']['iter'], number
+    except (KeyError, RuntimeError, TypeError, UnpicklingError):
+        return 0, number
+
+
+def describe_run(cfg: Config) -> dict[str, str]:
+    """What a run trains: its model, and where its images are.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        dict[str, str]: Settings by dotted path, as plain text.
+    """
+    nodes = [
+        *walk(cfg.get('model') or {}, 'model'),
+        *walk(cfg.get('train_dataloader') or {}, 'train_dataloader'),
+    ]
+    return {
+        f'{where}.{name}': str(value)
+        for where, node in nodes
+        for name, value in node.items()
+        if (where.startswith('model') or name in PATH_SETTINGS)
+        and 'init_cfg' not in where
+        and not isinstance(value, Mapping)
+    }
+
+
+def warn_of_other_run(
+    former: dict[str, str] | None, cfg: Config, source: str
+) -> None:
+    """Say where a checkpoint is of another model or of other images.
+
+    Args:
+        former (dict[str, str], optional): :func:`describe_run` of the run
+            that saved it; None if an older version did.
+        cfg (Config): The config of this run.
+        source (str): The checkpoint's path.
+    """
+    own = describe_run(cfg)
+    changes = [
+        f'{name}={own.get(name, "not set")} ({value} before)'
+        for name, value in (former or {}).items()
+        if own.get(name) != value
+    ]
+    if changes:
+        print_log(
+            f'{source} is of a run with another model or other images: '
+            f'{"; ".join(changes[:5])}{"; ..." if len(changes) > 5 else ""}. '
+            'The run goes on with those of this config.',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def check_fits(

@@ -7,14 +7,15 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
-from mmselfemd.errors import UserError
+from mmselfemd.errors import (
+    UserError,
+    UserFileExistsError,
+    UserFileNotFoundError,
+)
 
 from .cfg_options import suggest
-from .resume import (
-    CHECKPOINT_TEMPLATES,
-    checkpoint_folder,
-    find_checkpoint_to_resume,
-)
+from .processes import decided_by_first
+from .resume import checkpoint_folder, find_checkpoint_to_resume
 
 
 def set_amp(cfg: Config) -> None:
@@ -67,39 +68,64 @@ def set_auto_scale_lr(cfg: Config) -> None:
     cfg.auto_scale_lr.enable = True
 
 
-def set_resume(cfg: Config, resume: str) -> None:
-    """Go on from a checkpoint.
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Go on from a checkpoint, or refuse to start among those of another run.
+
+    A run that starts there and dies before its first checkpoint would be
+    resumed from the other's. The first process decides for all.
 
     Args:
         cfg (Config): The config; changed.
-        resume (str): ``'auto'``, for the run's last checkpoint if there is
-            one, or the path of a checkpoint.
+        resume (str, optional): ``'auto'``, for the run's last checkpoint if
+            there is one, or the path of a checkpoint. None starts anew,
+            unless the config itself says ``resume``.
 
     Raises:
-        UserError: If there is no such file.
+        UserError: If there is no such file, or a run starts anew in a folder
+            with checkpoints.
     """
+    if resume is None:
+        if not cfg.get('resume'):
+            decided_by_first(_check_unused, cfg)
+        return
     if resume != 'auto':
         check_checkpoint(resume)
         cfg.resume, cfg.load_from = True, resume
         return
-    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    work_dir = os.path.abspath(cfg.work_dir)  # as mmengine compares it
-    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
-    template = hook.get('filename_tmpl')
-    latest = find_checkpoint_to_resume(
-        work_dir, folder, (template,) if template else CHECKPOINT_TEMPLATES
-    )
+    latest = decided_by_first(_last_checkpoint, cfg)
     if latest is None:
         # Unlike in mmdet's tool, `load_from` still counts then: a job that
         # always says --resume begins with the weights that its config names.
         print_log(
-            f"--resume: no checkpoint in '{folder}' yet; starting from "
+            f"--resume: no checkpoint of '{cfg.work_dir}' yet; starting from "
             'the beginning.',
             logger='current',
         )
         cfg.resume = False
         return
     cfg.resume, cfg.load_from = True, latest
+
+
+def _last_checkpoint(cfg: Config) -> str | None:
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    work_dir = os.path.abspath(cfg.work_dir)  # as mmengine compares it
+    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
+    return find_checkpoint_to_resume(
+        work_dir, folder, hook.get('filename_tmpl')
+    )
+
+
+def _check_unused(cfg: Config) -> None:
+    try:
+        found = _last_checkpoint(cfg)
+    except UserFileNotFoundError as error:  # there was one
+        found = str(error)
+    if found is not None:
+        raise UserFileExistsError(
+            f"'{cfg.work_dir}' has checkpoints of an earlier run ({found}). "
+            'Go on with that run: --resume; or start another one elsewhere: '
+            '--work-dir DIR, or remove them.'
+        )
 
 
 def check_checkpoint(path: str) -> None:

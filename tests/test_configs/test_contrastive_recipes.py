@@ -2,19 +2,23 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper, build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmselfemd.engine import launch
 from mmselfemd.registry import MODELS
 from mmselfemd.zoo import extract_backbone
+
+sys.path.insert(0, str(Path(__file__).parent))
+from schedules import rates
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 EPOCHS = {'coco_800e': 800, 'in1k_200e': 200}
@@ -153,34 +157,8 @@ def test_imagenet_differs_in_data_and_epochs_alone(family):
         place = dataset.pop('data_root') + dataset.pop('data_prefix')
         assert place == PLACES[data]
         assert cfg.train_cfg.pop('max_epochs') == epochs
-        last = cfg.param_scheduler[-1]
-        assert last.pop('end') == epochs
-        assert last.pop('T_max') == epochs - last.begin
         plain.append(cfg.to_dict())
     assert plain[0] == plain[1]
-
-
-def rates(cfg, epoch_length):
-    """The learning rate of every iteration of a run."""
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    lr = cfg.optim_wrapper.optimizer.lr
-    wrapper = OptimWrapper(torch.optim.SGD([parameter], lr=lr))
-    with DefaultScope.overwrite_default_scope('mmselfemd'):
-        schedulers = [
-            PARAM_SCHEDULERS.build(
-                dict(scheduler),
-                default_args=dict(
-                    optimizer=wrapper, epoch_length=epoch_length
-                ),
-            )
-            for scheduler in cfg.param_scheduler
-        ]
-    for iteration in range(cfg.train_cfg.max_epochs * epoch_length):
-        yield wrapper.get_lr()['lr'][0]
-        wrapper.optimizer.step()
-        for scheduler in schedulers:
-            if not scheduler.by_epoch or (iteration + 1) % epoch_length == 0:
-                scheduler.step()
 
 
 @pytest.mark.parametrize('data', EPOCHS)

@@ -60,8 +60,8 @@ def test_schedule_data_and_pipeline_of_each_row(method, row, monkeypatch):
     cfg = load(method, row)
     epochs = int(row.rsplit('_', 1)[1][:-1])
     assert cfg.train_cfg.max_epochs == epochs
-    assert [s['end'] for s in cfg.param_scheduler] == [4, epochs]
-    assert cfg.param_scheduler[1].T_max == epochs - 4
+    # The cosine ends with the run.
+    assert [s.get('end') for s in cfg.param_scheduler] == [4, None]
     dataset = cfg.train_dataloader.dataset
     prefixes = dataset.data_prefix
     if isinstance(prefixes, str):

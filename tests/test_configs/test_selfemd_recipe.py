@@ -1,15 +1,17 @@
 """The published recipe, number by number (Sec. 4.1)."""
 
 import math
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 
 from mmselfemd.registry import MODELS, TRANSFORMS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from schedules import rates
 
 PATH = (
     Path(__file__)
@@ -36,30 +38,15 @@ def test_optimisation(cfg):
 
 def test_learning_rate_warms_up_over_4_epochs_then_is_a_cosine(cfg):
     epoch = 7  # iterations of an epoch
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    wrapper = OptimWrapper(torch.optim.SGD([parameter], lr=0.2))
-    with DefaultScope.overwrite_default_scope('mmselfemd'):
-        schedulers = [
-            PARAM_SCHEDULERS.build(
-                dict(scheduler),
-                default_args=dict(optimizer=wrapper, epoch_length=epoch),
-            )
-            for scheduler in cfg.param_scheduler
-        ]
-    rates = []
-    for _ in range(800 * epoch):
-        rates.append(wrapper.get_lr()['lr'][0])
-        wrapper.optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
+    found = list(rates(cfg, epoch))
     warm, total = 4 * epoch, 800 * epoch
-    assert rates[0] == pytest.approx(0, abs=1e-6)
-    assert rates[1] - rates[0] == pytest.approx(rates[9] - rates[8])
-    assert rates[warm] == pytest.approx(0.2) == max(rates)
+    assert found[0] == pytest.approx(0, abs=1e-6)
+    assert found[1] - found[0] == pytest.approx(found[9] - found[8])
+    assert found[warm] == pytest.approx(0.2) == max(found)
     for k in range(warm, total, 97):
         expected = 0.1 * (1 + math.cos(math.pi * (k - warm) / (total - warm)))
-        assert rates[k] == pytest.approx(expected, abs=1e-6)
-    assert rates[-1] < 1e-6
+        assert found[k] == pytest.approx(expected, abs=1e-6)
+    assert found[-1] < 1e-6
 
 
 def test_network(cfg, our_scope):

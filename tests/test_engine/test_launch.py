@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
+from mmselfemd.datasets.samplers import positioned_batch_sampler
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import (
@@ -95,6 +98,19 @@ def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
         )
 
 
+def test_auto_scale_lr_counts_the_images_of_a_step(toy):
+    """Also where the written config is run again."""
+    options = {
+        'optim_wrapper.accumulative_counts': 2,
+        'train_cfg.max_epochs': 1,
+    }
+    for config, work_dir in (toy, 'first'), ('first/toy.py', 'second'):
+        launch.train(config, work_dir, cfg_options=options, auto_scale_lr=True)
+        report = Config.fromfile(f'{work_dir}/report_0.json')
+        assert report['lr'] == [0.05 * 2 * 4 / 16]
+        options = None
+
+
 def test_amp_on_a_gpu(monkeypatch):
     monkeypatch.setattr(run_settings, 'get_device', lambda: 'cuda')
     cfg = Config(dict(optim_wrapper=dict(optimizer=dict(type='SGD'))))
@@ -119,6 +135,35 @@ def test_resume_auto(tmp_path):
     torch.save({}, tmp_path / 'a.pth')
     set_resume(cfg, 'auto')
     assert cfg.resume and cfg.load_from == str(tmp_path / 'a.pth')
+
+
+def test_a_new_run_among_the_checkpoints_of_another_is_refused(toy, tmp_path):
+    """It could die before its first one; --resume would take the other's."""
+    options = {'train_cfg.max_epochs': 1}
+    launch.train(toy, work_dir='a', cfg_options=options)
+    for lost in (None, 'last_checkpoint', 'epoch_1.pth'):
+        if lost is not None:
+            (tmp_path / 'a' / lost).rename(tmp_path / lost)
+        with pytest.raises(UserError, match="'a' has checkpoints") as error:
+            launch.train(toy, work_dir='a', cfg_options=options)
+        if lost == 'epoch_1.pth':
+            break  # nothing tells of a run any more
+        assert 'epoch_1.pth' in str(error.value)
+        assert '--resume; or' in str(error.value)
+        assert '--work-dir DIR' in str(error.value)
+        if lost is not None:
+            (tmp_path / lost).rename(tmp_path / 'a' / lost)
+    (tmp_path / 'epoch_1.pth').rename(tmp_path / 'a' / 'epoch_1.pth')
+    launch.train(toy, work_dir='b', cfg_options=options)
+    launch.train(toy, work_dir='a', resume='auto')
+    report = Config.fromfile('a/report_0.json')
+    assert report['start_epoch'] == 1
+
+
+def test_a_config_that_resumes_by_itself_is_not_refused(toy):
+    options = {'train_cfg.max_epochs': 1, 'resume': True}
+    for _ in range(2):  # the first finds nothing, and starts anew
+        launch.train(toy, cfg_options=options)
 
 
 def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):
@@ -187,7 +232,11 @@ def test_data_paths(tmp_path):
 def test_runner_for_this_host(toy, monkeypatch):
     built = []
     monkeypatch.setattr(
-        Runner, 'from_cfg', classmethod(lambda cls, cfg: built.append(cls))
+        Runner,
+        'from_cfg',
+        classmethod(
+            lambda cls, cfg: built.append(cls) or Mock(auto_scale_lr=None)
+        ),
     )
     monkeypatch.setattr(launch, 'get_device', lambda: 'cpu')
     launch.build_runner(Config(dict(launcher='none')))
@@ -304,6 +353,37 @@ def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
                 'train_dataloader.persistent_workers': False,
             },
         )
+
+
+def test_a_share_of_the_images_does_not_fill_a_batch(monkeypatch):
+    """Of 40 images each of 4 processes has 10."""
+    monkeypatch.setattr(positioned_batch_sampler, 'get_world_size', lambda: 4)
+    with pytest.raises(
+        UserError, match='40 images, 10 a process, do not fill one batch of 16'
+    ):
+        launch.check_has_batches(
+            Mock(**{'train_loop.dataloader': LoaderOfNone(range(40), 16)})
+        )
+
+
+class LoaderOfNone(DataLoader):
+    """A loader without a batch."""
+
+    def __len__(self):
+        return 0
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_no_workers_need_no_other_setting(split):
+    """torch refuses `persistent_workers`, which the configs set, then."""
+    config = str(ROOT / 'configs' / 'demo' / 'faster-rcnn_r18_fpn_scenes.py')
+    setting = f'{split}_dataloader.num_workers'
+    loader = launch.load_config(config)[f'{split}_dataloader']
+    assert loader.persistent_workers
+    loader = launch.load_config(config, cfg_options={setting: 0})[
+        f'{split}_dataloader'
+    ]
+    assert not loader.get('persistent_workers')
 
 
 def test_a_config_inherited_by_package_trains(tmp_path, image_folder):

@@ -112,6 +112,7 @@ def literal_statistics(model, batches):
     """Means and variances by the definition, in float64."""
     model = deepcopy(model).double()
     layers = dict(first=[], second=[])
+    images = torch.tensor([len(batch) for batch in batches]).double()
     for batch in batches:
         x = batch.double()
         layers['first'].append(x)
@@ -123,10 +124,11 @@ def literal_statistics(model, batches):
     for name, values in layers.items():
         mean = torch.stack([v.mean(0) for v in values])
         second_moment = torch.stack([v.var(0) for v in values]) + mean**2
-        result[name] = (
-            mean.mean(0),
-            second_moment.mean(0) - mean.mean(0) ** 2,
-        )
+        # A layer that is called twice counts each call.
+        shares = images.repeat_interleave(len(values) // len(batches))
+        shares = (shares / shares.sum()).unsqueeze(1)
+        mean = (shares * mean).sum(0)
+        result[name] = mean, (shares * second_moment).sum(0) - mean**2
     return result
 
 
@@ -159,6 +161,30 @@ def test_statistics_are_those_of_the_definition(tmp_path, batch_sampler):
         torch.testing.assert_close(
             layer.running_var.double(), var, rtol=1e-5, atol=1e-5
         )
+
+
+def test_a_partial_batch_counts_by_its_images(tmp_path):
+    runner = build_runner(
+        tmp_path,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='Numbers', size=22),
+    )
+    runner.train()
+    model = runner.model.train()
+    model.seen.clear()
+    PreciseBNHook().recompute(runner)
+    batches = [batch for batch, _ in model.seen]
+    assert [len(batch) for batch in batches] == [4] * 5 + [2]
+    with torch.no_grad():
+        expected = literal_statistics(model, batches)
+    # Of the first layer that is the mean of all images.
+    torch.testing.assert_close(
+        expected['first'][0].float(), Numbers(22).rows.mean(0)
+    )
+    for name, (mean, var) in expected.items():
+        layer = getattr(model, name)
+        torch.testing.assert_close(layer.running_mean.double(), mean)
+        torch.testing.assert_close(layer.running_var.double(), var)
 
 
 def test_at_most_the_whole_data_set(tmp_path):

@@ -60,6 +60,25 @@ def test_without_a_good_pointer_the_newest_counts(run, pointer):
     assert find_checkpoint_to_resume(folder) == str(folder / 'iter_10.pth')
 
 
+@pytest.mark.parametrize(
+    ('names', 'newest'),
+    [
+        (['epoch_2.pth', 'iter_15.pth'], 'epoch_2.pth'),  # iteration 20
+        (['epoch_2.pth', 'epoch_1.pth', 'iter_25.pth'], 'iter_25.pth'),
+        (['epoch_9.pth', 'epoch_10.pth', 'iter_95.pth'], 'epoch_10.pth'),
+        (['mine_3.pth', 'epoch_2.pth'], 'mine_3.pth'),
+    ],
+)
+def test_epochs_and_iterations_are_compared(run, names, newest):
+    folder = run('a', names)
+    for name in names:
+        number = int(name.split('_')[1].removesuffix('.pth'))
+        done = number if name.startswith('iter') else 10 * number
+        torch.save(dict(meta=dict(iter=done)), folder / name)
+    found = find_checkpoint_to_resume(folder, filename_tmpl='mine_{}.pth')
+    assert found == str(folder / newest)
+
+
 def test_nothing_saved_yet(run, tmp_path):
     assert find_checkpoint_to_resume(run('a')) is None
     assert find_checkpoint_to_resume(tmp_path / 'no_folder') is None

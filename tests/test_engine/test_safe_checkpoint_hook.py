@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
@@ -599,6 +600,56 @@ class Spoil(Hook):
                 buffer=norm.running_mean,
                 momentum=momentum['momentum_buffer'],
             )[self.where].fill_(self.value)
+
+
+def test_a_checkpoint_inside_an_epoch_is_found_without_the_pointer(tmp_path):
+    make_runner(tmp_path).train()
+    (tmp_path / 'last_checkpoint').unlink()
+    runner = make_runner(tmp_path, resume=True, by_epoch=True)
+    runner.call_hook('before_run')
+    assert runner._load_from == str(tmp_path / 'iter_6.pth')
+
+
+def test_a_resume_says_what_it_trains_otherwise(tmp_path, logged):
+    """As plain text: `meta['config']` is never read."""
+    model = dict(type='Line', backbone=dict(depth=18), loss=dict(gamma=0.1))
+    data = dict(dataset=dict(data_root='a', ann_file=['x', 'y']))
+    cfg = Config(dict(model=model, train_dataloader=data))
+    runner = make_runner(tmp_path)
+    runner.cfg.merge_from_dict(cfg.to_dict())
+    runner.train()
+    saved = torch.load(tmp_path / 'iter_6.pth')['meta']['run']
+    assert saved == {
+        'model.type': 'Line',
+        'model.backbone.depth': '18',
+        'model.loss.gamma': '0.1',
+        'train_dataloader.dataset.data_root': 'a',
+        'train_dataloader.dataset.ann_file': "['x', 'y']",
+    }
+    for changes, named in [
+        ({}, None),
+        ({'model.loss.gamma': 0.2}, 'model.loss.gamma=0.2 (0.1 before)'),
+        ({'model.backbone.depth': 50}, 'depth=50 (18 before)'),
+        (
+            {'train_dataloader.dataset.data_root': 'b'},
+            'train_dataloader.dataset.data_root=b (a before)',
+        ),
+    ]:
+        logged.clear()
+        runner = make_runner(tmp_path, resume=True)
+        cfg.merge_from_dict(changes)
+        runner.cfg.merge_from_dict(cfg.to_dict())
+        runner.load_or_resume()
+        lines = [line for line in logged if 'is of a run with' in line]
+        assert len(lines) == (named is not None)
+        assert named is None or (named in lines[0])
+        cfg = Config(dict(model=model, train_dataloader=data))
+
+
+def test_a_validation_alone_saves_nothing(tmp_path):
+    runner = make_runner(tmp_path, scores=[0.5], save_best='acc')
+    assert runner.val() == dict(acc=0.5)
+    assert not list(tmp_path.glob('*.pth'))
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def make_runner(
         ),
         train_cfg=dict(type=loop, max_epochs=epochs)
         if by_epoch
-        else dict(by_epoch=False, max_iters=iterations),
+        else dict(type=loop.replace('Epoch', 'Iter'), max_iters=iterations),
         optim_wrapper=dict(
             type='FiniteOptimWrapper',
             optimizer=dict(type='SGD', lr=0.05, momentum=0.9),

@@ -117,6 +117,21 @@ def test_two_processes_evaluate_every_image_once(trained):
 
 
 @no_gpu
+def test_both_processes_refuse_the_folder_of_an_earlier_run(trained):
+    folder, _ = trained
+    written = (folder / 'work_dirs' / 'toy' / 'toy.py').stat().st_mtime_ns
+    result = run_script('dist_train.sh', folder, 'toy.py', '2')
+    assert result.returncode != 0
+    assert re.fullmatch(
+        r"train.py: error: './work_dirs/toy' has checkpoints of an earlier "
+        r'run \(.*/epoch_2.pth\). Go on with that run: --resume; or .*',
+        result.stderr.splitlines()[-1],
+    )
+    now = (folder / 'work_dirs' / 'toy' / 'toy.py').stat().st_mtime_ns
+    assert now == written
+
+
+@no_gpu
 def test_error_is_the_last_line(tmp_path):
     (tmp_path / 'toy.py').write_text(toy_project.CONFIG)
     result = run_script(

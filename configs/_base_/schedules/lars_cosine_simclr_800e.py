@@ -31,8 +31,6 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=10,
-        end=800,
-        T_max=790,
         convert_to_iter_based=True,
     ),
 ]

@@ -26,8 +26,6 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=4,
-        end=800,
-        T_max=796,
         convert_to_iter_based=True,
     ),
 ]

@@ -11,8 +11,6 @@ param_scheduler = [
         eta_min=0.0,
         by_epoch=True,
         begin=0,
-        end=800,
-        T_max=800,
     ),
 ]
 

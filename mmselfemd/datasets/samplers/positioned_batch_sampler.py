@@ -2,13 +2,35 @@
 
 from collections.abc import Iterator
 from itertools import count, islice
+from math import ceil
 
 from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
 from torch.utils.data import BatchSampler, Sampler
 
 from mmselfemd.errors import UserValueError
 
 from .epoch_sampler import EpochIndex, EpochSampler
+
+
+def does_not_fill(num_images: int, batch_size: int) -> str:
+    """Say that the images do not fill one batch, and what to do.
+
+    Args:
+        num_images (int): Images of the data set.
+        batch_size (int): Images of a batch of one process.
+
+    Returns:
+        str: For an error.
+    """
+    processes = get_world_size()
+    images = f'{num_images} images'
+    if processes > 1:
+        images += f', {ceil(num_images / processes)} a process,'
+    return (
+        f'{images} do not fill one batch of {batch_size}: add images, or '
+        'lower the batch with --cfg-options train_dataloader.batch_size=N'
+    )
 
 
 class PositionedBatchSampler(Sampler[list[EpochIndex]]):
@@ -44,10 +66,10 @@ class PositionedBatchSampler(Sampler[list[EpochIndex]]):
                 'by iteration'
             )
         if endless and len(batch_sampler) == 0:
+            sampler = batch_sampler.sampler
+            num_images = len(getattr(sampler, 'dataset', sampler))
             raise UserValueError(
-                f'{len(batch_sampler.sampler)} images do not fill one batch '
-                f'of {batch_sampler.batch_size}: add images, or lower '
-                'train_dataloader.batch_size'
+                does_not_fill(num_images, batch_sampler.batch_size)
             )
         if not endless and 0 < len(batch_sampler) < multiple_of:
             raise UserValueError(

@@ -10,6 +10,8 @@ from torch.optim import Optimizer
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.registry import HOOKS
 
+_LENGTH = 'key_momentum_length'  # in the message hub, and so in checkpoints
+
 
 @HOOKS.register_module()
 class MomentumUpdateHook(Hook):
@@ -86,11 +88,24 @@ class MomentumUpdateHook(Hook):
             )
         if runner.iter == 0:
             model.reset_key()
+        self._warn_of_other_length(runner)
         model.has_momentum_hook = True
         self._has_stepped = False
         runner.optim_wrapper.optimizer.register_step_post_hook(
             self._after_step
         )
+
+    def _warn_of_other_length(self, runner: Runner) -> None:
+        """Warn if a resumed run is longer or shorter than it was."""
+        length, hub = runner.max_iters, runner.message_hub
+        former = hub.get_info(_LENGTH, length)
+        hub.update_info(_LENGTH, length)
+        if former != length:
+            runner.logger.warning(
+                f'The key momentum was {self.momentum(runner.iter, former):g} '
+                f'here, on a curve of {former} iterations; it goes on with '
+                f'{self.momentum(runner.iter, length):g}, on one of {length}.'
+            )
 
     def _after_step(
         self, optimizer: Optimizer, args: tuple, kwargs: dict

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.random_state import kept_random_state
@@ -27,7 +27,7 @@ class PreciseBNHook(Hook):
     Here they are replaced by those of the present weights over
     ``num_images`` training images: the mean of the batches' means, and
     ``E[var + mean^2] - E[mean]^2`` for the variance, over all batches of all
-    processes (`Rethinking "Batch" in BatchNorm
+    processes, each by its number of images (`Rethinking "Batch" in BatchNorm
     <https://arxiv.org/abs/2105.07576>`_, section 3; Detectron2 does the same).
 
     mmpretrain's hook of this name takes its batches from the training stream
@@ -128,17 +128,17 @@ class PreciseBNHook(Hook):
             )
             return
         with kept_random_state():
-            loader, num_batches = self._build_loader(runner)
+            loader = self._build_loader(runner)
             runner.logger.info(
                 'Precise BN: statistics of %d layers over %d batches ...',
                 len(layers),
-                num_batches,
+                len(loader),
             )
-            with fresh_statistics(model, layers):
-                self._forward(runner, model, loader, num_batches)
+            with fresh_statistics(model, layers) as sums:
+                self._forward(runner, model, loader, sums)
 
-    def _build_loader(self, runner: Runner) -> tuple[DataLoader, int]:
-        """Return a loader over the training data, and how many batches."""
+    def _build_loader(self, runner: Runner) -> DataLoader:
+        """Return a loader over as many batches of the training data."""
         training = runner.train_dataloader
         dataset = training.dataset
         cfg = runner.cfg.train_dataloader
@@ -148,35 +148,37 @@ class PreciseBNHook(Hook):
             dict(cfg['sampler']),
             default_args=dict(dataset=dataset, seed=runner.iter),
         )
-        options = dict(
-            dataset=dataset,
+        options = dict(sampler=sampler, batch_size=cfg['batch_size'])
+        batches = (
+            BatchSampler(**options, drop_last=False)
+            if cfg.get('batch_sampler') is None
+            else DATA_SAMPLERS.build(
+                dict(cfg['batch_sampler']), default_args=options
+            )
+        )
+        num_images = min(self.num_images, len(dataset))
+        num_batches = ceil(num_images / (cfg['batch_size'] * get_world_size()))
+        return DataLoader(
+            dataset,
+            batch_sampler=list(islice(batches, num_batches)),
             num_workers=cfg.get('num_workers', 0)
             if self.num_workers is None
             else self.num_workers,
             collate_fn=training.collate_fn,
             worker_init_fn=training.worker_init_fn,
         )
-        if cfg.get('batch_sampler') is None:
-            options.update(sampler=sampler, batch_size=cfg['batch_size'])
-        else:
-            options.update(
-                batch_sampler=DATA_SAMPLERS.build(
-                    dict(cfg['batch_sampler']),
-                    default_args=dict(
-                        sampler=sampler, batch_size=cfg['batch_size']
-                    ),
-                )
-            )
-        num_images = min(self.num_images, len(dataset))
-        batch = cfg['batch_size'] * get_world_size()
-        return DataLoader(**options), ceil(num_images / batch)
 
     @staticmethod
     def _forward(
-        runner: Runner, model: nn.Module, loader: DataLoader, num_batches: int
+        runner: Runner,
+        model: nn.Module,
+        loader: DataLoader,
+        sums: 'dict[nn.Module, _Sums]',
     ) -> None:
-        start = time.time()
-        for done, data in enumerate(islice(loader, num_batches), 1):
+        start, num_batches = time.time(), len(loader)
+        for done, data in enumerate(loader, 1):
+            for each in sums.values():
+                each.num_images = len(loader.batch_sampler[done - 1])
             # The precision of training: autocast where it has autocast.
             with torch.no_grad(), runner.optim_wrapper.optim_context(model):
                 data = model.data_preprocessor(data, True)
@@ -212,7 +214,7 @@ def batch_norm_layers(model: nn.Module) -> list[nn.Module]:
 @contextmanager
 def fresh_statistics(
     model: nn.Module, layers: list[nn.Module]
-) -> Iterator[None]:
+) -> 'Iterator[dict[nn.Module, _Sums]]':
     """Replace running statistics by those of the forward passes inside.
 
     A layer that is called several times in a pass (shared by the levels of a
@@ -223,6 +225,10 @@ def fresh_statistics(
     Args:
         model (nn.Module): The model.
         layers (list[nn.Module]): Its batch norm layers in train mode.
+
+    Yields:
+        dict[nn.Module, _Sums]: The sums of each layer, to be told before a
+        pass how many images it has.
     """
     # With momentum 1 the running statistics are those of the last call.
     before = {name: b.clone() for name, b in model.named_buffers()}
@@ -235,7 +241,7 @@ def fresh_statistics(
             layer.momentum = 1.0
             layer.reset_running_stats()  # 0 * nan would stay nan
         try:
-            yield
+            yield sums
         finally:
             with torch.no_grad():
                 for name, buffer in model.named_buffers():
@@ -251,19 +257,21 @@ def fresh_statistics(
 
 
 class _Sums:
-    """Sums, in float64, over the calls of one layer."""
+    """Sums, in float64, over the calls of one layer, by their images."""
 
     def __init__(self, layer: nn.Module) -> None:
         self.layer = layer
+        self.num_images = 1  # of the batch that is passed
         self.count = 0
         self.mean = torch.zeros_like(layer.running_mean, dtype=torch.double)
         self.square = torch.zeros_like(self.mean)
 
     def add(self, layer: nn.Module, args: tuple, output: torch.Tensor) -> None:
         mean = layer.running_mean.double()
-        self.count += 1
-        self.mean += mean
-        self.square += layer.running_var.double() + mean.square()
+        square = layer.running_var.double() + mean.square()
+        self.count += self.num_images
+        self.mean += self.num_images * mean
+        self.square += self.num_images * square
 
     def flat(self) -> torch.Tensor:
         return torch.cat(

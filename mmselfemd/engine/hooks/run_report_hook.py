@@ -13,7 +13,12 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import apply_to
 from torch import Tensor
 
-from mmselfemd.engine.model import optimizers_of, unwrap_model
+from mmselfemd.engine.model import (
+    accumulative_counts,
+    optimizers_of,
+    unwrap_model,
+)
+from mmselfemd.engine.schedule_length import warn_of_other_length
 from mmselfemd.registry import HOOKS
 
 GIGABYTE = 1e9
@@ -25,10 +30,11 @@ class RunReportHook(Hook):
 
     Before the first step: the images found, the batch of an optimiser's step,
     the steps and the learning rate, with a warning where the rate is meant
-    for another batch. After the first steps: the hours that the remaining
-    ones take at their rate (of training alone; validation comes on top), and
-    the disk that the checkpoints take, with a warning where it is not free.
-    By then the optimiser's state, a part of each checkpoint, is there.
+    for another batch, or its schedule for another length. After the first
+    steps: the hours that the remaining ones take at their rate (of training
+    alone; validation comes on top), and the disk that the checkpoints take,
+    with a warning where it is not free. By then the optimiser's state, a part
+    of each checkpoint, is there.
 
     Args:
         num_steps (int): Over how many iterations the rate is measured.
@@ -66,6 +72,7 @@ class RunReportHook(Hook):
         runner.logger.info(f'Steps: {_describe_steps(runner)}.')
         runner.logger.info(f'Learning rate: {_learning_rate(runner):g}.')
         _warn_of_other_batch(runner)
+        warn_of_other_length(runner)
 
     def after_train_iter(
         self,
@@ -96,26 +103,21 @@ class RunReportHook(Hook):
             _report_disk(runner)
 
 
-def _accumulation(runner: Runner) -> int:
-    """Iterations of an optimiser's step."""
-    wrapper = runner.optim_wrapper
-    return getattr(wrapper, '_accumulative_counts', 1)
-
-
-def _images_of_iteration(runner: Runner) -> int:
-    """Images that all processes take in an iteration."""
+def _images_of_step(runner: Runner) -> int:
+    """Images that all processes take in a step of the optimiser."""
     loader = runner.train_dataloader
     # mmdet batches by aspect ratio: the size is the batch sampler's then.
     size = loader.batch_size or loader.batch_sampler.batch_size
-    return size * get_world_size()
+    return size * get_world_size() * accumulative_counts(runner.optim_wrapper)
 
 
 def _describe_batch(runner: Runner) -> str:
-    processes, accumulation = get_world_size(), _accumulation(runner)
-    images = _images_of_iteration(runner)
+    processes = get_world_size()
+    accumulation = accumulative_counts(runner.optim_wrapper)
+    images = _images_of_step(runner)
     text = (
-        f'{images * accumulation} images a step of the optimiser = '
-        f'{images // processes} x {processes} '
+        f'{images} images a step of the optimiser = '
+        f'{images // processes // accumulation} x {processes} '
         f'{"process" if processes == 1 else "processes"}'
     )
     if accumulation > 1:
@@ -124,7 +126,7 @@ def _describe_batch(runner: Runner) -> str:
 
 
 def _describe_steps(runner: Runner) -> str:
-    accumulation = _accumulation(runner)
+    accumulation = accumulative_counts(runner.optim_wrapper)
     text = f'{ceil(runner.max_iters / accumulation)} of the optimiser'
     if accumulation > 1:
         text += f' in {runner.max_iters} iterations'
@@ -150,14 +152,13 @@ def _learning_rate(runner: Runner) -> float:
 def _warn_of_other_batch(runner: Runner) -> None:
     scaling = runner.auto_scale_lr or {}
     meant_for = scaling.get('base_batch_size')
-    images = _images_of_iteration(runner)
+    images = _images_of_step(runner)
     if meant_for in (None, images) or scaling.get('enable'):
         return
-    accumulation = _accumulation(runner)
     runner.logger.warning(
         f'The learning rate {_learning_rate(runner):g} is meant for '
-        f'{meant_for * accumulation} images a step, and this run takes '
-        f'{images * accumulation}: --auto-scale-lr makes it '
+        f'{meant_for} images a step, and this run takes {images}: '
+        '--auto-scale-lr makes it '
         f'{_learning_rate(runner) * images / meant_for:g}.'
     )
 
@@ -206,7 +207,8 @@ def _checkpoints_to_come(runner: Runner, hook: CheckpointHook) -> int:
     is_by_epoch = hook.by_epoch
     end = runner.max_epochs if is_by_epoch else runner.max_iters
     done = runner.epoch if is_by_epoch else runner.iter
-    saves = ceil((end - done) / hook.interval)
+    # At the end at least, also where the interval says never: 0 or -1.
+    saves = ceil((end - done) / hook.interval) if hook.interval > 0 else 1
     # The new file is whole before the oldest goes.
     kept = hook.max_keep_ckpts + 1 if hook.max_keep_ckpts > 0 else saves
     already = len(getattr(hook, 'keep_ckpt_ids', ()))

@@ -14,11 +14,14 @@ from mmengine.runner import BaseLoop, Runner
 from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
+from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
     check_fits,
     checkpoint_folder,
+    describe_run,
     find_checkpoint_to_resume,
+    warn_of_other_run,
 )
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
@@ -84,17 +87,18 @@ class SafeCheckpointHook(CheckpointHook):
     def before_run(self, runner: Runner) -> None:
         """Choose the checkpoint of an automatic resume.
 
-        Every rank comes to the same answer, so it is handed to the runner
-        instead of being written back to ``last_checkpoint``.
+        The first process does, and hands it to the runners of all, instead
+        of writing it back to ``last_checkpoint``.
         """
         if not runner._resume or runner._load_from is not None:
             return
         work_dir = runner.work_dir
         # mmengine's `before_train`, which changes `out_dir`, comes later.
-        runner._load_from = find_checkpoint_to_resume(
+        runner._load_from = decided_by_first(
+            find_checkpoint_to_resume,
             work_dir,
             checkpoint_folder(work_dir, self.out_dir),
-            (self.filename_tmpl,),
+            self.filename_tmpl,
         )
         runner.logger.info(
             f'Resuming from {runner._load_from}.'
@@ -132,6 +136,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leave tensors, numbers, strings and containers only."""
+        checkpoint['meta']['run'] = describe_run(runner.cfg)
         for name, value in checkpoint.items():
             checkpoint[name] = to_plain(value, name)
 
@@ -150,6 +155,9 @@ class SafeCheckpointHook(CheckpointHook):
                 'but no training state. To start from its weights, set '
                 'load_from and leave out --resume.'
             )
+        if runner._resume:
+            source = str(runner._load_from)
+            warn_of_other_run(meta.get('run'), runner.cfg, source)
         # A start (`load_from`) may leave out heads, a detector's for other
         # classes for instance, and never a part of the backbone.
         is_start = isinstance(runner._train_loop, BaseLoop)
@@ -237,6 +245,11 @@ class SafeCheckpointHook(CheckpointHook):
             runner.message_hub.update_info(
                 'keep_ckpt_ids', list(self.keep_ckpt_ids)
             )
+
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Save the best checkpoint; ``runner.val()`` alone has none."""
+        if isinstance(runner._train_loop, BaseLoop):
+            super().after_val_epoch(runner, metrics)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""

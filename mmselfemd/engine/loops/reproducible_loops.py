@@ -1,23 +1,24 @@
 """mmengine's loops of training, the same every time and after a resume."""
 
+import logging
 from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from mmselfemd.datasets.same_files import check_same_files
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
+from mmselfemd.engine.model import accumulative_counts
 from mmselfemd.random_state import derived_seed, seed_generators
 from mmselfemd.registry import LOOPS
 
 from .batch_layout import check_layout
-
-_POSITION = 'train_position'
+from .last_whole_step import POSITION, LastWholeStep
 
 
 class _ReproducibleLoop:
@@ -37,7 +38,8 @@ class _ReproducibleLoop:
     ) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(dataloader, seed=runner.seed)
-        counts = _accumulative_counts(runner.optim_wrapper)
+        check_same_files(dataloader.dataset, 'train_dataloader')
+        counts = accumulative_counts(runner.optim_wrapper)
         length = len(dataloader)
         loader = SeededDataLoader(dataloader, self.endless, counts)
         self.accumulative_counts = counts
@@ -58,6 +60,10 @@ class _ReproducibleLoop:
             self.accumulative_counts,
             by_epoch=not self.endless,
         )
+        validation = self.runner._val_loop
+        check_same_files(
+            validation and validation.dataloader.dataset, 'val_dataloader'
+        )
         self.seed = self.runner.seed
         if self.runner._randomness_cfg.get('diff_rank_seed'):
             self.seed -= get_rank()  # mmengine has added it
@@ -70,8 +76,35 @@ class _ReproducibleLoop:
             # read them (`node_vectors` does): so each step starts from them.
             model.broadcast_buffers = True
 
-    def _seed_iteration(self) -> None:
+    def run(self) -> nn.Module:
+        """Train; after an error, save the optimiser's last whole step.
+
+        Returns:
+            nn.Module: The trained model.
+        """
+        self._last_whole_step = LastWholeStep(self.runner)
+        try:
+            return super().run()
+        except Exception:
+            try:
+                self._last_whole_step.save()
+            except Exception as error:  # the first one is what matters
+                print_log(
+                    f'The last whole step could not be saved: {error}',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+            raise
+
+    def run_iter(self, *args) -> None:
+        """Train on a batch.
+
+        Args:
+            *args: As for mmengine's loop.
+        """
         seed_generators(derived_seed(self.seed, self._iter, get_rank()))
+        super().run_iter(*args)
+        self._last_whole_step.note()
 
 
 @LOOPS.register_module()
@@ -107,7 +140,7 @@ class ReproducibleEpochBasedTrainLoop(_ReproducibleLoop, EpochBasedTrainLoop):
         # Written down by `run_iter`; mmengine's own loops write nothing, and
         # their checkpoints go on at the start of the epoch.
         info = self.runner.message_hub.runtime_info
-        epoch, position = info.get(_POSITION, (-1, 0))
+        epoch, position = info.get(POSITION, (-1, 0))
         is_inside = self._iter > 0 and epoch == self._epoch
         self._start_at(position if is_inside else 0)
         return super().run()
@@ -126,8 +159,7 @@ class ReproducibleEpochBasedTrainLoop(_ReproducibleLoop, EpochBasedTrainLoop):
         """
         if data_batch is None:
             return
-        self.runner.message_hub.update_info(_POSITION, (self._epoch, idx + 1))
-        self._seed_iteration()
+        self.runner.message_hub.update_info(POSITION, (self._epoch, idx + 1))
         super().run_iter(idx, data_batch)
 
 
@@ -157,15 +189,6 @@ class ReproducibleIterBasedTrainLoop(_ReproducibleLoop, IterBasedTrainLoop):
         self._start_at(self._iter)
         return super().run()
 
-    def run_iter(self, data_batch: Any) -> None:
-        """Train on a batch.
-
-        Args:
-            data_batch (Any): The batch.
-        """
-        self._seed_iteration()
-        super().run_iter(data_batch)
-
 
 def _has_own_statistics(model: nn.Module) -> bool:
     """Whether processes have running statistics of their own."""
@@ -174,10 +197,3 @@ def _has_own_statistics(model: nn.Module) -> bool:
         and not isinstance(module, nn.SyncBatchNorm)
         for module in model.modules()
     )
-
-
-def _accumulative_counts(optim_wrapper: OptimWrapper | dict) -> int:
-    """Batches a step; the loop is built before the wrapper is."""
-    if isinstance(optim_wrapper, dict):
-        return optim_wrapper.get('accumulative_counts', 1)
-    return getattr(optim_wrapper, '_accumulative_counts', 1)

@@ -61,6 +61,7 @@ class _SkipNonFinite:
         self.max_skipped = max_skipped
         self.skipped_in_a_row = 0
         self._snapshot: BufferSnapshot | None = None
+        self._is_open = False  # a step has begun, and is not over
         self._batches: list[Any] = []  # of the micro-batches of this step
         self._losses: list[Tensor] = []  # likewise
 
@@ -76,6 +77,7 @@ class _SkipNonFinite:
         if not self._losses:  # the first micro-batch of a step
             self._batches.clear()
             self._snapshot.save()
+            self._is_open = torch.is_grad_enabled()  # else no step follows
         # The one place where a batch passes by: train_step hands it to the
         # preprocessor, and to the wrapper the loss alone.
         preprocessor = unwrap_model(model).data_preprocessor
@@ -123,6 +125,12 @@ class _SkipNonFinite:
             self.skipped_in_a_row = 0
             super().step(**kwargs)
         self._losses.clear()
+        self._is_open = False
+
+    def undo_forward(self) -> None:
+        """Put back the buffers if a step has begun that will not end."""
+        if self._is_open:
+            self._snapshot.restore()
 
     def _gradient_norms(self) -> list[Tensor]:
         gradients = [

@@ -1,0 +1,108 @@
+"""What a run saves when it fails: the optimiser's last whole step."""
+
+import logging
+from copy import copy
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmselfemd.engine.hooks.preemption_hook import PreemptionHook
+from mmselfemd.engine.model import optimizers_of, unwrap_model
+
+#: Where an epoch stands, in the message hub: its number, batches done.
+POSITION = 'train_position'
+
+
+class LastWholeStep:
+    """The end of the optimiser's last step, to go back to after an error.
+
+    Parameters and the optimiser's state change in a step alone, so what an
+    error leaves of them is whole unless it came between the step and the last
+    of the hooks that follow it. What batches without a step have changed is
+    put back: the buffers, by :class:`FiniteOptimWrapper`, the schedules and
+    the position. The process that writes checkpoints does so by itself, for
+    another may be gone; it has all that a checkpoint holds.
+
+    Args:
+        runner (Runner): The runner of the training process.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._state: dict[str, Any] | None = None
+        for optimizer in optimizers_of(runner.optim_wrapper):
+            optimizer.register_step_pre_hook(self._forget)
+
+    def _forget(self, *args) -> None:
+        self._state = None
+
+    def note(self) -> None:
+        """Remember an iteration that is over, if it ended a step."""
+        runner, wrapper = self._runner, self._runner.optim_wrapper
+        if isinstance(wrapper, OptimWrapperDict) or wrapper.should_update():
+            loop, hub = runner.train_loop, runner.message_hub
+            self._state = dict(
+                progress=(loop._epoch, loop._iter),
+                position=hub.get_info(POSITION),
+                last_checkpoint=hub.get_info('last_ckpt'),
+                parts=[(part, copy(part)) for part in self._scheduled()],
+            )
+
+    def _scheduled(self) -> list[dict]:
+        """What the schedules change: their own state, and the optimisers'."""
+        runner = self._runner
+        schedules = runner.param_schedulers or []
+        if isinstance(schedules, dict):
+            schedules = sum(schedules.values(), [])
+        optimizers = optimizers_of(runner.optim_wrapper)
+        return [vars(schedule) for schedule in schedules] + [
+            group for each in optimizers for group in each.param_groups
+        ]
+
+    def save(self) -> None:
+        """Save it through the run's own checkpoint hook, if it is whole."""
+        state, runner = self._state, self._runner
+        hooks = [h for h in runner.hooks if isinstance(h, PreemptionHook)]
+        hub, wrapper = runner.message_hub, runner.optim_wrapper
+        if (
+            state is None
+            or not hooks
+            or not is_main_process()
+            or not hasattr(wrapper, 'undo_forward')
+            # Saved since, or the error is one of saving.
+            or hub.get_info('last_ckpt') != state['last_checkpoint']
+        ):
+            return
+        wrapper.undo_forward()
+        for part, former in state['parts']:
+            part.update(former)
+        if state['position'] is not None:  # of an epoch
+            hub.update_info(POSITION, state['position'])
+        loop = runner.train_loop
+        epoch, done = state['progress']
+        loop._epoch, loop._iter = epoch, done - 1  # a hook's view of it
+        self._check_finite()
+        hook = hooks[0]._checkpoint
+        hook.check_finite = False  # that would ask the other processes
+        if hook.by_epoch:
+            hooks[0]._save_inside_epoch(runner)
+        else:
+            hook._save_checkpoint(runner)
+        print_log(
+            f'The run failed; its last whole step, iteration {done}, is '
+            'saved, and --resume goes on from it.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+    def _check_finite(self) -> None:
+        tensors = list(unwrap_model(self._runner.model).state_dict().values())
+        for optimizer in optimizers_of(self._runner.optim_wrapper):
+            for state in optimizer.state.values():
+                tensors += filter(torch.is_tensor, state.values())
+        if not all(tensor.isfinite().all() for tensor in tensors):
+            raise ArithmeticError('NaN or infinity in what would be saved')

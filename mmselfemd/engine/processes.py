@@ -1,0 +1,64 @@
+"""What one process decides for all, before there is a runner."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import (
+    broadcast_object_list,
+    init_dist,
+    is_distributed,
+    is_main_process,
+)
+from mmengine.utils.dl_utils import set_multi_processing
+
+from mmselfemd.errors import UserError
+
+from .cpu_distributed import init_gloo_process_group, leave_process_group
+
+
+def start_process_group(cfg: Config) -> None:
+    """Let the processes of a launcher find each other, as the runner will.
+
+    Args:
+        cfg (Config): The config, with ``launcher`` and ``env_cfg``.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or is_distributed():
+        return
+    env_cfg = cfg.get('env_cfg') or {}
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
+    dist_cfg = env_cfg.get('dist_cfg', {})
+    if get_device() == 'cpu':
+        init_gloo_process_group(launcher, dist_cfg.get('timeout'))
+    else:
+        init_dist(launcher, **dist_cfg)
+
+
+def decided_by_first(decide: Callable, *args) -> Any:
+    """What a function says in the first process, in all of them.
+
+    Folders are not the same from every node, nor at every moment.
+
+    Args:
+        decide (Callable): The function.
+        *args: Its arguments.
+
+    Returns:
+        Any: What it returns.
+
+    Raises:
+        UserError: The one that it raises.
+    """
+    outcome = [None]
+    if is_main_process():
+        try:
+            outcome = [decide(*args)]
+        except UserError as error:
+            outcome = [error]
+    broadcast_object_list(outcome)
+    if isinstance(outcome[0], UserError):
+        leave_process_group()
+        raise outcome[0]
+    return outcome[0]

@@ -1,0 +1,179 @@
+"""A run that fails leaves a checkpoint of its last whole step."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy_long_run import Recorder, make_runner
+
+LENGTHS = dict(epoch=dict(epochs=3), iteration=dict(iterations=18))
+
+
+class Failure(RuntimeError):
+    """What nobody expects."""
+
+
+class FailHook(Hook):
+    """Fails in an iteration, at a place of it."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, iteration: int, place: str) -> None:
+        self.iteration, self.place = iteration, place
+
+    def before_train(self, runner) -> None:
+        if self.place == 'forward':  # batch norm has seen the batch by then
+            runner.model.query[2].register_forward_hook(
+                lambda *args: self.fail(runner, 'forward')
+            )
+        if self.place == 'step':
+            runner.optim_wrapper.optimizer.register_step_post_hook(
+                lambda *args: self.fail(runner, 'step')
+            )
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        self.fail(runner, 'before')
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
+        self.fail(runner, 'after')
+
+    def after_train_epoch(self, runner) -> None:
+        self.fail(runner, 'epoch')
+
+    def fail(self, runner, place) -> None:
+        if place == self.place and runner.iter == self.iteration:
+            raise Failure(place)
+
+
+def run(work_dir, loop, accumulation, *hooks, **kwargs):
+    """Train; returns the state at the end, and the losses."""
+    recorder = Recorder()
+    runner = make_runner(
+        work_dir,
+        wrapper=dict(accumulative_counts=accumulation),
+        checkpoint=dict(interval=100),
+        default_hooks=dict(preemption=dict(type='PreemptionHook')),
+        param_scheduler=[
+            dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=17),
+            dict(type='MultiStepLR', by_epoch=loop == 'epoch', milestones=[2]),
+        ],
+        hooks=[*hooks, recorder],
+        loop='ReproducibleEpochBasedTrainLoop',
+        size=24,  # an epoch of 6 batches
+        **LENGTHS[loop],
+        **kwargs,
+    )
+    try:
+        runner.train()
+    finally:
+        run.losses = recorder.losses
+    state = recorder.states[-1] | {
+        f'lr {number}': torch.tensor(group['lr'])
+        for number, group in enumerate(
+            runner.optim_wrapper.optimizer.param_groups
+        )
+    }
+    return state, recorder.losses
+
+
+@pytest.mark.parametrize('loop', LENGTHS)
+@pytest.mark.parametrize(
+    ('accumulation', 'iteration', 'place', 'whole'),
+    [
+        (1, 8, 'before', 8),
+        (1, 8, 'forward', 8),
+        (2, 9, 'before', 8),  # in the middle of a step
+        (2, 9, 'forward', 8),
+        (2, 8, 'after', 8),  # after a batch that ends no step
+        (3, 6, 'forward', 6),  # at the start of an epoch
+    ],
+)
+def test_resume_is_as_if_nothing_had_been(
+    tmp_path, logged, loop, accumulation, iteration, place, whole
+):
+    expected, losses = run(tmp_path / 'straight', loop, accumulation)
+    failed = tmp_path / 'failed'
+    with pytest.raises(Failure):
+        run(failed, loop, accumulation, FailHook(iteration, place))
+    assert [path.name for path in failed.glob('*.pth')] == [
+        f'iter_{whole}.pth'
+    ]
+    (line,) = [line for line in logged if line.startswith('The run failed')]
+    assert f'iteration {whole}, is saved' in line
+    state, resumed = run(failed, loop, accumulation, resume=True)
+    assert resumed == losses[whole:]
+    assert state.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+
+
+def test_the_end_of_an_epoch_is_made_up_for(tmp_path):
+    """Schedules by epoch have moved when a later hook fails."""
+    expected, losses = run(tmp_path / 'straight', 'epoch', 1)
+    failed = tmp_path / 'failed'
+    with pytest.raises(Failure):
+        # `runner.iter` is one further there.
+        run(failed, 'epoch', 1, FailHook(12, 'epoch'))
+    assert [path.name for path in failed.glob('*.pth')] == ['iter_12.pth']
+    state, resumed = run(failed, 'epoch', 1, resume=True)
+    assert resumed == losses[12:]
+    for name, value in expected.items():
+        assert torch.equal(state[name], value), name
+    # It is of no more use, as after a signal.
+    assert [path.name for path in failed.glob('*.pth')] == ['epoch_3.pth']
+
+
+@pytest.mark.parametrize('place', ['step', 'after'])
+@pytest.mark.parametrize('loop', LENGTHS)
+def test_half_a_step_is_never_saved(tmp_path, loop, place):
+    """The optimiser has stepped, and the key encoder or a hook has not."""
+    with pytest.raises(Failure):
+        run(tmp_path, loop, 1, FailHook(8, place))
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_before_the_first_step_there_is_nothing_to_save(tmp_path):
+    with pytest.raises(Failure):
+        run(tmp_path, 'epoch', 2, FailHook(1, 'forward'))
+    assert not list(tmp_path.glob('*.pth'))
+
+
+class SpoilHook(Hook):
+    """Puts a NaN into a weight after a step."""
+
+    priority = 'LOWEST'
+
+    def after_train_iter(
+        self, runner, batch_idx, data_batch=None, outputs=None
+    ) -> None:
+        if runner.iter == 7:
+            runner.model.key[0].bias.data.fill_(float('nan'))
+
+
+def test_what_is_not_finite_is_not_saved(tmp_path, logged):
+    with pytest.raises(Failure):
+        run(tmp_path, 'epoch', 1, SpoilHook(), FailHook(8, 'before'))
+    assert not list(tmp_path.glob('*.pth'))
+    assert [line for line in logged if 'could not be saved: NaN' in line]
+
+
+def test_precise_bn_leaves_nothing_to_be_put_back(tmp_path):
+    """It passes batches forward without a step that would end."""
+    wrapper_open = []
+
+    class ForwardAlone(Hook):
+        def after_train_epoch(self, runner) -> None:
+            batch = next(iter(runner.train_dataloader))
+            with torch.no_grad():
+                with runner.optim_wrapper.optim_context(runner.model):
+                    pass
+            wrapper_open.append((batch, runner.optim_wrapper._is_open))
+
+    run(tmp_path, 'epoch', 1, ForwardAlone())
+    assert [is_open for _, is_open in wrapper_open] == [False] * 3

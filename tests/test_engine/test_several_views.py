@@ -1,0 +1,147 @@
+"""Processes that do not see the same folders."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TWO_PROCESSES = textwrap.dedent("""
+    import os
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, sys.argv[2])
+    import torch
+    from mmengine.config import Config
+    from mmengine.runner import ValLoop
+
+    from mmselfemd.datasets import UnlabelledDataset
+    from mmselfemd.datasets.same_files import check_same_files
+    from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
+    from mmselfemd.engine.processes import (
+        decided_by_first,
+        start_process_group,
+    )
+    from mmselfemd.errors import UserError
+    from toy_long_run import Numbers, make_runner
+
+    rank, folder = int(os.environ['RANK']), Path(sys.argv[1])
+    start_process_group(Config(dict(launcher='pytorch')))
+
+    def images(*names):
+        data = folder / f'node_{rank}' / str(len(list(folder.glob('*/*'))))
+        data.mkdir(parents=True)
+        for name in names:
+            (data / name).touch()
+        return UnlabelledDataset(data_root=str(data), pipeline=[])
+
+    def error_of(function, *args):
+        try:
+            function(*args)
+        except UserError as error:
+            return str(error)
+        return 'none'
+
+    def train(size, validates):
+        runner = make_runner(
+            folder / 'run',
+            epochs=1,
+            loop='ReproducibleEpochBasedTrainLoop',
+            size=size,
+            runner_class=CPUDistributedRunner,
+            launcher='pytorch',
+        )
+        if validates:
+            runner._val_loop = object.__new__(ValLoop)
+            runner._val_loop.dataloader = runner.build_dataloader(
+                dict(dataset=Numbers(12), batch_size=4, num_workers=0,
+                     sampler=dict(type='DefaultSampler', shuffle=False)),
+                seed=0)
+            runner.build_val_loop = lambda loop: loop
+        runner.train()
+
+    print('same:', error_of(check_same_files, images('a.jpg', 'b.jpg'), 'x'))
+    print('count:', error_of(
+        check_same_files, images('a.jpg', *['b.jpg'] * rank), 'x'))
+    print('name:', error_of(
+        check_same_files, images('a.jpg', f'b{rank}.jpg'), 'x'))
+    print('train:', error_of(train, 16 + 8 * rank, False))
+    print('val:', error_of(train, 16, rank == 0))
+    # Where the first process alone sees an earlier run, and the other none.
+    def look():
+        if rank == 0:
+            raise UserError('an earlier run')
+
+    sys.stdout.flush()
+    print('first:', error_of(decided_by_first, look))
+""")
+
+
+@pytest.fixture(scope='module')
+def said(tmp_path_factory):
+    """What the two processes say of themselves, by the test's name."""
+    folder = tmp_path_factory.mktemp('nodes')
+    script = folder / 'two.py'
+    script.write_text(TWO_PROCESSES)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    with open(os.devnull) as nothing:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, script, folder, Path(__file__).parent],
+                stdin=nothing,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=os.environ
+                | dict(
+                    PYTHONPATH=str(ROOT),
+                    RANK=str(rank),
+                    LOCAL_RANK=str(rank),
+                    WORLD_SIZE='2',
+                    MASTER_ADDR='127.0.0.1',
+                    MASTER_PORT=port,
+                    OMP_NUM_THREADS='1',
+                ),
+            )
+            for rank in range(2)
+        ]
+    lines = []
+    for process in processes:
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        lines.append(
+            dict(
+                line.split(': ', 1)
+                for line in out.splitlines()
+                if ': ' in line
+            )
+        )
+    return lines
+
+
+@pytest.mark.parametrize(
+    ('case', 'text'),
+    [
+        ('same', 'none'),
+        ('count', 'x: process 0 sees 1 images (digest of the list: '),
+        ('count', 'process 1 sees 2 ('),
+        ('name', 'x: process 0 sees 2 images (digest of the list: '),
+        ('train', 'train_dataloader: process 0 sees 16 images'),
+        ('train', 'process 1 sees 24'),
+        ('val', 'val_dataloader: process 0 sees 12 images'),
+        ('val', 'process 1 sees 0 (none)'),
+        ('first', 'an earlier run'),
+    ],
+)
+def test_all_stop_alike(said, case, text):
+    first, second = said
+    assert text in first[case]
+    assert first[case] == second[case]

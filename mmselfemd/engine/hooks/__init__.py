@@ -3,7 +3,6 @@
 from .channels_last_hook import ChannelsLastHook
 from .collapse_monitor_hook import CollapseMonitorHook
 from .initial_validation_hook import InitialValidationHook
-from .matching_picture_hook import MatchingPictureHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .preemption_hook import PreemptionHook
@@ -17,7 +16,6 @@ __all__ = [
     'ChannelsLastHook',
     'CollapseMonitorHook',
     'InitialValidationHook',
-    'MatchingPictureHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PreemptionHook',

@@ -1,13 +1,11 @@
 """One step of pre-training, in one process or a share of it in each of two.
 
-one_step.py CONFIG OUT [last]    the first process writes loss and gradients;
-                                 last: with channels last
+one_step.py CONFIG OUT    the first process writes loss and gradients
 """
 
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from mmengine.config import Config
@@ -23,7 +21,6 @@ from mmselfemd.engine.cpu_distributed import (
     init_gloo_process_group,
     leave_process_group,
 )
-from mmselfemd.engine.hooks.channels_last_hook import _wrap_anew
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH_SIZE = 4
@@ -61,7 +58,7 @@ def make_batch(cfg, rank, world_size):
     )
 
 
-def wrap(_, model):
+def wrap(model):
     """As the runner of several processes does."""
     return MODEL_WRAPPERS.build(
         dict(
@@ -73,27 +70,16 @@ def wrap(_, model):
     )
 
 
-def main(config, out, layout='first'):
+def main(config, out):
     rank, world_size = 0, int(os.environ.get('WORLD_SIZE', 1))
     cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
     model = build_model(cfg)
     if world_size > 1:
         init_gloo_process_group('pytorch')
         rank = distributed.get_rank()
-        model = wrap(None, model)
+        model = wrap(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     wrapper = FiniteOptimWrapper(torch.optim.SGD(parameters, 0.1))
-    if layout == 'last':  # as the hook does on a GPU
-        runner = SimpleNamespace(
-            model=model,
-            wrap_model=wrap,
-            cfg={},
-            _maybe_compile=lambda _: None,
-        )
-        inner = model.module.to(memory_format=torch.channels_last)
-        model = None
-        _wrap_anew(runner, inner)
-        model = runner.model
     inner = getattr(model, 'module', model)
     wrapper.zero_grad = lambda **kwargs: None  # leaves them to be read
     losses = model.train_step(make_batch(cfg, rank, world_size), wrapper)

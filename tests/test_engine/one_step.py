@@ -17,10 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmselfemd  # noqa: F401
 from mmselfemd.engine import FiniteOptimWrapper
-from mmselfemd.engine.cpu_distributed import (
-    init_gloo_process_group,
-    leave_process_group,
-)
+from mmselfemd.engine.cpu_distributed import leave_process_group
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH_SIZE = 4
@@ -75,7 +72,7 @@ def main(config, out):
     cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
     model = build_model(cfg)
     if world_size > 1:
-        init_gloo_process_group('pytorch')
+        distributed.init_process_group('gloo')
         rank = distributed.get_rank()
         model = wrap(model)
     parameters = [p for p in model.parameters() if p.requires_grad]

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -11,10 +12,7 @@ from mmengine.runner import Runner
 
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
-from mmselfemd.engine.cpu_distributed import (
-    CPUDistributedRunner,
-    init_gloo_process_group,
-)
+from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
 from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.run_settings import set_amp, set_resume
 
@@ -241,26 +239,25 @@ def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
     scontrol.chmod(0o755)
     path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
     seen = {}
-    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
     monkeypatch.setattr(
         'torch.distributed.init_process_group',
         lambda **kwargs: seen.update(kwargs, **os.environ),
     )
-    init_gloo_process_group(launcher, timeout=60)
+    runner = object.__new__(CPUDistributedRunner)
+    runner._launcher, runner._distributed = launcher, True
+    env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=60))
+    set_device = torch.cuda.set_device
+    with mock.patch.dict(os.environ, variables, PATH=path):
+        runner.setup_env(env_cfg)
+        first = next(iter(variables))
+        del os.environ[first]
+        with pytest.raises(UserError, match=f'{launcher}.*lacks .*{first}'):
+            runner.setup_env(env_cfg)
+    assert torch.cuda.set_device is set_device
     assert seen['backend'] == 'gloo'
     assert seen['timeout'].total_seconds() == 60
-    assert (
-        seen['RANK'],
-        seen['WORLD_SIZE'],
-        seen['LOCAL_RANK'],
-        seen['MASTER_ADDR'],
-        seen['MASTER_PORT'],
-    ) == ('1', '2', '1', 'host', '1234')
-    first = next(iter(variables))
-    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
-    del os.environ[first]
-    with pytest.raises(ValueError, match=f'{launcher}.*{first} is not set'):
-        init_gloo_process_group(launcher)
+    names = ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
+    assert [seen[name] for name in names] == ['1', '2', 'host', '1234']
 
 
 def test_run_tool(capsys, monkeypatch, tmp_path):

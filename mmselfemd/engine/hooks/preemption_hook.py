@@ -125,7 +125,7 @@ class PreemptionHook(Hook):
         Args:
             runner (Runner): The runner of the training process.
             batch_idx (int): Index of the batch in its epoch.
-            **kwargs: Not used.
+            **kwargs: What mmengine tells besides.
 
         Raises:
             SystemExit: With 128 + the number of the signal.

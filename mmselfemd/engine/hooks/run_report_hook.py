@@ -4,7 +4,6 @@ import os
 import shutil
 import time
 from math import ceil
-from typing import Any
 
 from mmengine.device import get_device
 from mmengine.dist import get_world_size, is_main_process
@@ -67,20 +66,12 @@ class RunReportHook(Hook):
         runner.logger.info(f'Learning rate: {_learning_rate(runner):g}.')
         _warn_of_other_batch(runner)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
         """Log the hours, once the first steps are done, and the disk.
 
         Args:
             runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
+            **kwargs: What mmengine tells besides.
         """
         done = runner.iter + 1 - self._first_iter
         if done == self.num_warm_up:

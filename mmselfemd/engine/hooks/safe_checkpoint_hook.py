@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
@@ -168,20 +167,12 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- Save, then point to it, then delete.
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
         """Save if it is time and the optimiser has just stepped.
 
         Args:
             runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
+            **kwargs: What mmengine tells besides.
         """
         if self.by_epoch:
             return

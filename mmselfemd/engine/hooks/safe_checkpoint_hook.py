@@ -1,6 +1,5 @@
 """Checkpoints that survive a kill and run no code when they are loaded."""
 
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ from mmselfemd.engine.resume import (
 )
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
-from mmselfemd.zoo.saving import AtomicLocalBackend, to_plain
+from mmselfemd.zoo.saving import to_plain
 
 
 @HOOKS.register_module()
@@ -232,8 +231,19 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
         self.check_state(runner)
-        with self._deletions_deferred():
+        outdated: list[str] = []
+        self.file_backend.remove = outdated.append
+        try:
             super()._save_best_checkpoint(runner, metrics)
+        finally:
+            del self.file_backend.remove
+        # One written anew under its old name stays.
+        best = {
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
+        for path in set(outdated) - best:
+            Path(path).unlink(missing_ok=True)
 
     def check_state(self, runner: Runner) -> None:
         """Stop the run, on all processes, if what it would save is no good.
@@ -248,28 +258,6 @@ class SafeCheckpointHook(CheckpointHook):
             last = runner.message_hub.get_info('last_ckpt', None)
             check_finite_state(runner, last)
 
-    @contextmanager
-    def _deletions_deferred(self):
-        """Collect what mmengine deletes, and delete it at the end.
-
-        If the block raises, nothing is deleted.
-        """
-        backend = self.file_backend
-        self.file_backend = deferring = _DeferringBackend()
-        try:
-            yield
-        finally:
-            self.file_backend = backend
-        current = [
-            self.last_ckpt,
-            getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values(),
-        ]
-        # One written anew under its old name stays.
-        current = {Path(path) for path in current if path}
-        for path in deferring.outdated - current:
-            path.unlink(missing_ok=True)
-
 
 def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
     """Whether the latest batch ended a step of the optimiser."""
@@ -278,18 +266,6 @@ def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
         isinstance(optim_wrapper, OptimWrapperDict)
         or optim_wrapper.should_update()
     )
-
-
-class _DeferringBackend(AtomicLocalBackend):
-    """A file backend that only notes what it is told to remove."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.outdated: set[Path] = set()
-
-    def remove(self, filepath: str | Path) -> None:
-        """Note a file."""
-        self.outdated.add(Path(filepath))
 
 
 def _history_buffer(saved: object) -> object:

@@ -11,9 +11,9 @@ from mmengine.logging import MMLogger
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 
 from mmselfemd.engine import ChannelsLastHook, launch
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.hooks import channels_last_hook as module
 from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 CONFIG = (
     Path(__file__).resolve().parents[2]

@@ -19,7 +19,6 @@ from rich.table import Column, Table
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
 from mmselfemd.evaluation.boxes import (
     Boxes,
@@ -28,6 +27,7 @@ from mmselfemd.evaluation.boxes import (
     read_boxes,
 )
 from mmselfemd.evaluation.reading import chance_levels
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 
 def parse_args() -> argparse.Namespace:

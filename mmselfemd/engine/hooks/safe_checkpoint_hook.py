@@ -14,12 +14,12 @@ from mmselfemd.engine.finite_state import check_finite_state
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
-    check_fits,
     checkpoint_folder,
     find_checkpoint_to_resume,
 )
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.saving import to_plain
 
 

@@ -11,10 +11,10 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
-from .colour_changes import check_colour_changes
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .data_paths import (
     check_data_paths,

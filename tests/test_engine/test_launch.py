@@ -13,7 +13,6 @@ from mmengine.runner import Runner
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
-from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.run_settings import set_amp, set_resume
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
@@ -136,50 +135,6 @@ def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):
     torch.save({}, saved)
     set_resume(cfg, 'auto')
     assert cfg.resume and cfg.load_from == str(saved)
-
-
-def test_data_paths(tmp_path):
-    (tmp_path / 'images').mkdir()
-    (tmp_path / 'boxes.json').touch()
-    dataset = dict(
-        data_root=str(tmp_path),
-        ann_file='boxes.json',
-        data_prefix=dict(img='images/'),
-    )
-    cfg = Config(
-        dict(
-            train_dataloader=dict(
-                dataset=dict(type='RepeatDataset', dataset=dataset)
-            ),
-            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))],
-        )
-    )
-    check_data_paths(cfg, ['train', 'val', 'test'])
-    inner = cfg.train_dataloader.dataset.dataset
-    for change, setting in [
-        (dict(data_root='gone'), 'data_root'),
-        (dict(ann_file='gone.json'), 'ann_file'),
-        (dict(data_prefix=dict(img='gone')), 'data_prefix.img'),
-        (dict(data_prefix='gone'), 'data_prefix'),
-        (dict(data_prefix=['images/', 'gone']), 'data_prefix.1'),
-        (dict(ann_file=['gone.txt', '']), 'ann_file.0'),
-    ]:
-        before = dict(inner)
-        inner.update(change)
-        with pytest.raises(UserError) as error:
-            check_data_paths(cfg, ['train'])
-        assert 'gone' in str(error.value)
-        assert f'train_dataloader.dataset.dataset.{setting}=' in str(
-            error.value
-        )
-        check_data_paths(cfg, ['val'])
-        inner.backend_args = dict(backend='petrel')  # not on this disk
-        check_data_paths(cfg, ['train'])
-        del inner['backend_args']
-        inner.update(before)
-    cfg.val_evaluator[0].ann_file = 'gone.json'
-    with pytest.raises(UserError, match='val_evaluator.0.ann_file'):
-        check_data_paths(cfg, ['val'])
 
 
 def test_runner_for_this_host(toy, monkeypatch):
@@ -337,24 +292,3 @@ def test_missing_weights_are_said_before_the_data_are_read(
             str(tmp_path),
             cfg_options=dict(pretrained=pretrained),
         )
-
-
-def test_a_detector_keeps_off_a_gpu_without_operators(monkeypatch):
-    from mmengine.device import utils
-
-    from mmselfemd.engine import device
-
-    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: False)
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmselfemd')))
-    assert utils.DEVICE == 'cuda'
-    with pytest.raises(UserError, match='nvcc'):
-        device.keep_detector_off_gpu(
-            Config(dict(default_scope='mmdet', launcher='pytorch'))
-        )
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
-    assert utils.DEVICE == 'cpu'
-    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: True)
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
-    assert utils.DEVICE == 'cuda'

@@ -14,10 +14,10 @@ import pytest
 from mmengine.config import Config
 
 from mmselfemd.datasets import UnlabelledDataset, image_database
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.datasets.image_database import images_to_lmdb
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.transforms.encoded_image import decode_image
-from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.errors import UserError
 
 TOOL = (

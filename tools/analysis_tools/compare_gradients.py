@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.evaluation.gradients import compare_gradients, node_pairs

@@ -49,9 +49,6 @@ class ChannelsLastHook(Hook):
 
         What the optimiser keeps for each weight is turned too, where a
         checkpoint has brought it.
-
-        Args:
-            runner (Runner): The runner of the training process.
         """
         model = runner.model
         device = next(model.parameters()).device.type
@@ -65,12 +62,7 @@ class ChannelsLastHook(Hook):
             _turn_state(optimizer)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Save the plain layout, which every reader expects.
-
-        Args:
-            runner (Runner): Not used.
-            checkpoint (dict): What is saved.
-        """
+        """Save the plain layout, which every reader expects."""
         for name in {'state_dict', 'optimizer'} & checkpoint.keys():
             checkpoint[name] = apply_to(
                 checkpoint[name], torch.is_tensor, Tensor.contiguous

@@ -71,9 +71,6 @@ class MomentumUpdateHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Claim the model and start from key = query.
 
-        Args:
-            runner (Runner): The runner of the training process.
-
         Raises:
             TypeError: If the model has no key encoder.
         """
@@ -104,12 +101,7 @@ class MomentumUpdateHook(Hook):
         self._has_stepped = found_inf is None or not found_inf.item()
 
     def after_train_iter(self, runner: Runner, **kwargs) -> None:
-        """Move the key encoder if the optimiser has stepped.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            **kwargs: What mmengine tells besides.
-        """
+        """Move the key encoder if the optimiser has stepped."""
         if not self._has_stepped:
             return
         self._has_stepped = False

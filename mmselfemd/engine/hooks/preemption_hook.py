@@ -71,9 +71,6 @@ class PreemptionHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Listen for the signals.
 
-        Args:
-            runner (Runner): The runner of the training process.
-
         Raises:
             UserValueError: If the run saves no checkpoints.
         """
@@ -122,11 +119,6 @@ class PreemptionHook(Hook):
     ) -> None:
         """After a step of the optimiser, stop if a process was asked to.
 
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            **kwargs: What mmengine tells besides.
-
         Raises:
             SystemExit: With 128 + the number of the signal.
         """
@@ -152,9 +144,6 @@ class PreemptionHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop at the end of an epoch, if the signal came with its end.
-
-        Args:
-            runner (Runner): The runner of the training process.
 
         Raises:
             SystemExit: With 128 + the number of the signal.

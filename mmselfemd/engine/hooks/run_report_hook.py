@@ -52,11 +52,7 @@ class RunReportHook(Hook):
         self._has_told_disk = False
 
     def before_train(self, runner: Runner) -> None:
-        """Log what is known before the first step.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Log what is known before the first step."""
         self._first_iter = runner.iter
         self._has_told_disk = False
         loader = runner.train_dataloader
@@ -67,12 +63,7 @@ class RunReportHook(Hook):
         _warn_of_other_batch(runner)
 
     def after_train_iter(self, runner: Runner, **kwargs) -> None:
-        """Log the hours, once the first steps are done, and the disk.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            **kwargs: What mmengine tells besides.
-        """
+        """Log the hours, once the first steps are done, and the disk."""
         done = runner.iter + 1 - self._first_iter
         if done == self.num_warm_up:
             self._start = time.perf_counter()
@@ -87,11 +78,7 @@ class RunReportHook(Hook):
         self._report_disk(runner, runner.iter)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Log the disk, if the first checkpoint is there.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Log the disk, if the first checkpoint is there."""
         self._report_disk(runner, runner.epoch)
 
     def _report_disk(self, runner: Runner, step: int) -> None:

@@ -167,12 +167,7 @@ class SafeCheckpointHook(CheckpointHook):
     # ---- Save, then point to it, then delete.
 
     def after_train_iter(self, runner: Runner, **kwargs) -> None:
-        """Save if it is time and the optimiser has just stepped.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            **kwargs: What mmengine tells besides.
-        """
+        """Save if it is time and the optimiser has just stepped."""
         if self.by_epoch:
             return
         self._is_due |= self.every_n_train_iters(

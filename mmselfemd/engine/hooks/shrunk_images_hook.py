@@ -66,9 +66,6 @@ class ShrunkImagesHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Look at some images; say what will be kept where.
 
-        Args:
-            runner (Runner): The runner of the training process.
-
         Raises:
             RuntimeError: If the first process, which looks, fails.
         """

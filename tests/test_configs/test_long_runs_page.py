@@ -10,11 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch.nn import Linear, SyncBatchNorm
 
-from mmselfemd.engine import (
-    FiniteOptimWrapper,
-    PreemptionHook,
-    RunReportHook,
-)
+from mmselfemd.engine import FiniteOptimWrapper, PreemptionHook
+from mmselfemd.monitors import RunReportHook
 from mmselfemd.registry import HOOKS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

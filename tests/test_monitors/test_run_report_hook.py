@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfemd.engine import RunReportHook
+from mmselfemd.monitors import RunReportHook
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / 'test_engine'))
 from toy_long_run import make_runner
 
 USAGE = namedtuple('USAGE', 'total used free')

@@ -7,12 +7,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmselfemd.engine import (
-    CollapseMonitorHook,
-    TransportMonitorHook,
-    launch,
-)
+from mmselfemd.engine import launch
 from mmselfemd.models.embedding import Embedding
+from mmselfemd.monitors import CollapseMonitorHook, TransportMonitorHook
 from mmselfemd.visualization import read_scalars
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'

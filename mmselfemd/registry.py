@@ -10,7 +10,7 @@ from mmengine import registry as root
 from mmengine.registry import Registry
 
 
-def _child(parent: Registry, location: str) -> Registry:
+def _child(parent: Registry, *locations: str) -> Registry:
     """Make a child that imports its modules when first asked for a name.
 
     So ``import mmselfemd`` stays cheap.
@@ -19,7 +19,7 @@ def _child(parent: Registry, location: str) -> Registry:
         parent.name,
         parent=parent,
         scope='mmselfemd',
-        locations=[f'mmselfemd.{location}'],
+        locations=[f'mmselfemd.{location}' for location in locations],
     )
 
 
@@ -31,7 +31,7 @@ MODELS = _child(root.MODELS, 'models')
 MODEL_WRAPPERS = _child(root.MODEL_WRAPPERS, 'models')
 WEIGHT_INITIALIZERS = _child(root.WEIGHT_INITIALIZERS, 'models')
 
-HOOKS = _child(root.HOOKS, 'engine')
+HOOKS = _child(root.HOOKS, 'engine', 'monitors')
 LOOPS = _child(root.LOOPS, 'engine')
 RUNNERS = _child(root.RUNNERS, 'engine')
 RUNNER_CONSTRUCTORS = _child(root.RUNNER_CONSTRUCTORS, 'engine')

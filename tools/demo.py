@@ -22,7 +22,6 @@ from rich.table import Table
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.scenes import make_scenes
 from mmselfemd.engine.command_line import run_tool
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.launch import (
     build_runner,
     check_has_batches,
@@ -42,6 +41,7 @@ from mmselfemd.visualization import (
     save_figure,
 )
 from mmselfemd.zoo.extract import extract_backbone
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
 # The screen itself, wherever stdout is sent later.

@@ -125,7 +125,7 @@ class _Files(Dataset):
             if not content:
                 raise BrokenImageError('it is empty')
             if self.max_size is not None:
-                content = shrink(content, self.max_size)
+                content, _ = shrink(content, self.max_size, exactly=True)
         except (OSError, BrokenImageError) as error:
             return key, None, _line(error)
         return key, content, ''

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
-from .shrinking import reduce_image
+from .shrinking import shrink
 from .transforms.encoded_image import REDUCTIONS
 
 # Not that of an image: these files must not be found by who looks for images.
@@ -81,7 +81,7 @@ class ShrunkImages:
         if found := _read_kept(kept):
             return found
         content = get_content()
-        shrunk, reduction = reduce_image(content, self.min_size)
+        shrunk, reduction = shrink(content, self.min_size)
         if reduction > 1:
             self._keep(kept, shrunk, reduction)
         return shrunk, reduction

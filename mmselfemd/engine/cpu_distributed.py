@@ -5,15 +5,15 @@ mmengine assumes one device a process: ``init_dist`` calls
 with ``device_ids=[LOCAL_RANK]``, and SyncBN refuses to train on a CPU.
 """
 
-import os
-import subprocess
 import time
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from mmengine.dist import init_dist
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner
-from torch import distributed, nn
+from torch import cuda, distributed, nn
 from torch.nn.modules.batchnorm import SyncBatchNorm
 
 from mmselfemd.errors import UserValueError
@@ -28,15 +28,14 @@ class CPUDistributedRunner(Runner):
     """
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Start the process group, then set up the rest as usual.
+        """Set up as usual, with gloo and no device.
 
         Args:
-            env_cfg (dict): As for :class:`Runner`; of ``dist_cfg`` only
-                ``timeout`` (in seconds) has a meaning here.
+            env_cfg (dict): As for :class:`Runner`; the ``backend`` of
+                ``dist_cfg`` has no meaning here.
         """
         if self.distributed and not distributed.is_initialized():
-            timeout = env_cfg.get('dist_cfg', {}).get('timeout')
-            init_gloo_process_group(self.launcher, timeout)
+            init_gloo(self.launcher, env_cfg.get('dist_cfg', {}))
         super().setup_env(env_cfg)
 
     def wrap_model(
@@ -79,6 +78,28 @@ class CPUDistributedRunner(Runner):
         )
 
 
+def init_gloo(launcher: str, dist_cfg: dict) -> None:
+    """Let the processes of a launcher find each other, without a device.
+
+    Args:
+        launcher (str): ``pytorch``, ``slurm`` or ``mpi``.
+        dist_cfg (dict): As for mmengine's ``init_dist``; its ``backend`` has
+            no meaning here.
+
+    Raises:
+        UserValueError: If the launcher's variables are not set.
+    """
+    try:
+        with _no_device_is_set():
+            init_dist(launcher, **dict(dist_cfg, backend='gloo'))
+    except KeyError as error:
+        raise UserValueError(
+            f'--launcher {launcher}: the environment lacks {error}; was the '
+            'tool started by that launcher (tools/dist_train.sh, '
+            'tools/slurm_train.sh, mpirun)?'
+        ) from error
+
+
 def _is_sync_bn(module: nn.Module) -> bool:
     # mmcv's own (`MMSyncBN`) is known by its name: it needs no import then.
     return (
@@ -87,74 +108,13 @@ def _is_sync_bn(module: nn.Module) -> bool:
     )
 
 
-def init_gloo_process_group(
-    launcher: str, timeout: float | None = None
-) -> None:
-    """Start a gloo process group from a launcher's environment.
-
-    Args:
-        launcher (str): ``pytorch``, ``slurm`` or ``mpi``.
-        timeout (float, optional): Seconds that a process waits for the
-            others. Defaults to None, torch's own.
-
-    Raises:
-        ValueError: If the launcher is unknown, or its variables are not set.
-    """
-    readers = dict(
-        pytorch=_pytorch_variables, slurm=_slurm_variables, mpi=_mpi_variables
-    )
-    if launcher not in readers:
-        raise UserValueError(
-            f'launcher: expected one of {", ".join(readers)}, got {launcher!r}'
-        )
+@contextmanager
+def _no_device_is_set() -> Iterator[None]:
+    set_device, cuda.set_device = cuda.set_device, lambda _: None
     try:
-        variables = readers[launcher](os.environ)
-    except KeyError as error:
-        raise UserValueError(
-            f'--launcher {launcher}: the environment variable '
-            f'{error.args[0]} is not set; was the tool started by that '
-            'launcher (tools/dist_train.sh, tools/slurm_train.sh, mpirun)?'
-        ) from error
-    os.environ.update(variables)
-    distributed.init_process_group(
-        backend='gloo',
-        timeout=None if timeout is None else timedelta(seconds=timeout),
-    )
-
-
-def _pytorch_variables(env: os._Environ) -> dict[str, str]:
-    names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
-    return {name: env[name] for name in names}
-
-
-def _slurm_variables(env: os._Environ) -> dict[str, str]:
-    nodes = env['SLURM_NODELIST']
-    address = (
-        env.get('MASTER_ADDR')
-        or subprocess.run(
-            ['scontrol', 'show', 'hostname', nodes],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()[0]
-    )
-    return dict(
-        RANK=env['SLURM_PROCID'],
-        WORLD_SIZE=env['SLURM_NTASKS'],
-        LOCAL_RANK=env['SLURM_LOCALID'],
-        MASTER_ADDR=address,
-        MASTER_PORT=env.get('MASTER_PORT', '29500'),
-    )
-
-
-def _mpi_variables(env: os._Environ) -> dict[str, str]:
-    return dict(
-        RANK=env['OMPI_COMM_WORLD_RANK'],
-        WORLD_SIZE=env['OMPI_COMM_WORLD_SIZE'],
-        LOCAL_RANK=env['OMPI_COMM_WORLD_LOCAL_RANK'],
-        MASTER_ADDR=env['MASTER_ADDR'],
-        MASTER_PORT=env.get('MASTER_PORT', '29500'),
-    )
+        yield
+    finally:
+        cuda.set_device = set_device
 
 
 def leave_process_group() -> None:

@@ -1,6 +1,6 @@
 """Whether what a run would save is worth saving."""
 
-from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 from mmselfemd.errors import UserError
 
-from .model import unwrap_model
+from .model import optimizers_of, unwrap_model
 
 _MAX_NAMED = 5
 
@@ -32,18 +32,21 @@ def check_finite_state(runner: Runner, last_checkpoint: str | None) -> None:
         NonFiniteCheckpointError: With the names of the first tensors and of
             the checkpoint to go on from.
     """
-    state = dict(model=unwrap_model(runner.model).state_dict())
-    if getattr(runner, 'optim_wrapper', None) is not None:
-        state['optimizer'] = runner.optim_wrapper.state_dict()
-    own = list(non_finite_tensors(state))
-    found = all_gather_object((own[:_MAX_NAMED], len(own)))
-    names = sorted({name for named, _ in found for name in named})
+    bad = [
+        f'model.{name}'
+        for name, value in unwrap_model(runner.model).state_dict().items()
+        if not _is_finite(value)
+    ]
+    for optimizer in optimizers_of(runner.optim_wrapper):
+        states = [state.values() for state in optimizer.state.values()]
+        if not all(map(_is_finite, chain.from_iterable(states))):
+            bad.append("the optimizer's state")
+    names = sorted(set().union(*all_gather_object(bad)))
     if names:
-        count = max(count for _, count in found)
         # `runner.iter` is one further at the end of an epoch.
         iteration = runner.message_hub.get_info('iter', 0) + 1
         raise NonFiniteCheckpointError(
-            f'Iteration {iteration}: NaN or infinity in {count} of the '
+            f'Iteration {iteration}: NaN or infinity in {len(names)} of the '
             f'tensors to be saved, such as {", ".join(names[:_MAX_NAMED])}. '
             f'Nothing was saved. {way_out(last_checkpoint)}'
         )
@@ -73,23 +76,5 @@ def way_out(last_checkpoint: str | None) -> str:
     )
 
 
-def non_finite_tensors(state: Any, name: str = '') -> Iterator[str]:
-    """Names of the tensors in a state that are not finite.
-
-    Args:
-        state (Any): Tensors in dicts and lists, nested to any depth; anything
-            else is passed over.
-        name (str): Where the state sits. Defaults to ''.
-
-    Yields:
-        str: Such as ``model.backbone.conv1.weight``.
-    """
-    if isinstance(state, torch.Tensor):
-        if not state.isfinite().all():
-            yield name
-    elif isinstance(state, Mapping):
-        for key, value in state.items():
-            yield from non_finite_tensors(value, f'{name}.{key}'.lstrip('.'))
-    elif isinstance(state, list | tuple):
-        for index, value in enumerate(state):
-            yield from non_finite_tensors(value, f'{name}[{index}]')
+def _is_finite(value: Any) -> bool:
+    return not torch.is_tensor(value) or bool(value.isfinite().all())

@@ -11,22 +11,22 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmselfemd.datasets.data_paths import (
+    check_data_paths,
+    drop_absent_validation,
+)
+from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
+from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
-from .colour_changes import check_colour_changes
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
-from .data_paths import (
-    check_data_paths,
-    check_pretrained,
-    drop_absent_validation,
-)
-from .device import keep_detector_off_gpu
 from .model import accumulative_counts
 from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
+    check_pretrained,
     set_amp,
     set_auto_scale_lr,
     set_resume,

@@ -15,7 +15,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 
 from mmselfemd.errors import UserError
 
-from .cpu_distributed import init_gloo_process_group, leave_process_group
+from .cpu_distributed import init_gloo, leave_process_group
 
 
 def start_process_group(cfg: Config) -> None:
@@ -31,7 +31,7 @@ def start_process_group(cfg: Config) -> None:
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)
     dist_cfg = env_cfg.get('dist_cfg', {})
     if get_device() == 'cpu':
-        init_gloo_process_group(launcher, dist_cfg.get('timeout'))
+        init_gloo(launcher, dist_cfg)
     else:
         init_dist(launcher, **dist_cfg)
 

@@ -12,6 +12,7 @@ from mmselfemd.errors import (
     UserFileExistsError,
     UserFileNotFoundError,
 )
+from mmselfemd.zoo.index import SCHEME, find_model
 
 from .cfg_options import suggest
 from .processes import decided_by_first
@@ -147,6 +148,30 @@ def check_checkpoint(path: str) -> None:
         raise UserError(
             f"no such checkpoint: '{path}'; in '{folder}': "
             f'{suggest(os.path.basename(path), names)}'
+        )
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Raise if the weights that a run is to start from are not there.
+
+    ``PretrainedBackboneHook`` would say so as well, after the data were read.
+
+    Args:
+        cfg (Config): The config, with the command line's settings.
+
+    Raises:
+        UserError: If ``pretrained`` is a file that does not exist, or a
+            ``mmselfemd://`` name without weights.
+    """
+    pretrained = cfg.get('pretrained')
+    if pretrained is None or cfg.get('resume'):
+        return
+    if pretrained.startswith(SCHEME):
+        find_model(pretrained)
+    elif '://' not in pretrained and not os.path.isfile(pretrained):
+        raise UserError(
+            f"pretrained='{pretrained}': there is no such file. Name another "
+            'one: --cfg-options pretrained=PATH, or None for random weights'
         )
 
 

@@ -40,7 +40,7 @@ class DetectionRun(NamedTuple):
             result, by dotted path.
         records (list[dict | None]): For each start, of which a resumed run
             has several, what
-            :class:`~mmselfemd.engine.hooks.RunRecordHook` recorded; None
+            :class:`~mmselfemd.monitors.RunRecordHook` recorded; None
             where it recorded nothing.
     """
 

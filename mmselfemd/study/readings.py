@@ -10,7 +10,6 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.evaluation import (
     cut_boxes,
     matching_figures,
@@ -19,6 +18,7 @@ from mmselfemd.evaluation import (
     read_boxes,
     reading_figures,
 )
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 #: What a reading counts in each image, and how that becomes figures.
 STATISTICS = dict(matching=matching_figures, boxes=reading_figures)

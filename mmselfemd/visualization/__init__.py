@@ -11,12 +11,11 @@ from .page import Picture, write_page
 from .pairs import (
     matching_pair,
     matching_pair_of_crops,
-    most_overlapping,
     most_overlapping_pairs,
     read_rgb,
 )
 from .pyramid import draw_pyramid_crops
-from .saving import figure_to_rgb, save_figure
+from .saving import save_figure
 from .views import draw_views
 
 __all__ = [
@@ -29,11 +28,9 @@ __all__ = [
     'draw_matching_figure',
     'draw_pyramid_crops',
     'draw_views',
-    'figure_to_rgb',
     'heat_map',
     'matching_pair',
     'matching_pair_of_crops',
-    'most_overlapping',
     'most_overlapping_pairs',
     'read_curves',
     'read_rgb',

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from torch import nn
 
-from mmselfemd.engine.data_paths import check_data_paths
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.errors import UserValueError
 from mmselfemd.random_state import kept_random_state
 

@@ -15,9 +15,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.visualization import Visualizer
 from torch import nn
 
-from mmselfemd.engine.device import keep_detector_off_gpu
-from mmselfemd.engine.resume import check_fits
+from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.loading import state_dict_of
 
 from .image_files import find_images, skip_image, unique_names

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import nn
 
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.random_state import kept_random_state
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 
 def build_networks(

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -37,22 +36,6 @@ def check_image(name: str, image: np.ndarray) -> None:
             f'{name} must be an RGB image, a uint8 array of '
             f'shape (height, width, 3), but got {found}'
         )
-
-
-def figure_to_rgb(figure: Figure, dpi: int = 100) -> np.ndarray:
-    """Draw a figure into an array, as ``Visualizer.add_image`` takes it.
-
-    Args:
-        figure (Figure): A matplotlib figure.
-        dpi (int): Pixels per inch. Defaults to 100.
-
-    Returns:
-        np.ndarray: RGB uint8 (height, width, 3).
-    """
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save_figure(

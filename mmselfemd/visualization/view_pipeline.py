@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmselfemd.engine.pipelines import pipelines_of, type_name
+from mmselfemd.datasets.pipelines import pipelines_of, type_name
 from mmselfemd.errors import UserValueError
 
 

@@ -3,7 +3,7 @@
 ``meta['pretraining']`` of a backbone says of the checkpoint that it was
 extracted from: ``config``, the name of its config; ``epoch`` and ``iter``,
 when it was saved; ``seed``; ``settings``, what of the config decides about the
-result; and ``run``, what :class:`~mmselfemd.engine.hooks.RunRecordHook`
+result; and ``run``, what :class:`~mmselfemd.monitors.RunRecordHook`
 recorded besides: processes, batch, images. ``results_table.py`` compares them
 with what the published config says.
 """

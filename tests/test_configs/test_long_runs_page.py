@@ -14,8 +14,8 @@ from mmselfemd.engine import (
     BoundedHistoryHook,
     FiniteOptimWrapper,
     PreemptionHook,
-    RunReportHook,
 )
+from mmselfemd.monitors import RunReportHook
 from mmselfemd.registry import HOOKS, MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

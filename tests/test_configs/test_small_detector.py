@@ -11,7 +11,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 
 import mmselfemd  # noqa: F401
-from mmselfemd.engine.backbone_style import warn_of_other_strides
+from mmselfemd.zoo.conventions import warn_of_other_strides
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SMALL = (

@@ -1,8 +1,8 @@
 """One step of pre-training, in one process or a share of it in each of two.
 
-one_step.py CONFIG OUT [LAYOUT]  the first process writes loss and gradients;
-                                 last: with channels last; watched: while
-                                 the gradient monitor looks at the losses
+one_step.py CONFIG OUT [watched]  the first process writes loss and gradients;
+                                  watched: while the gradient monitor looks
+                                  at the losses
 """
 
 import os
@@ -19,12 +19,9 @@ from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmselfemd  # noqa: F401
-from mmselfemd.engine import FiniteOptimWrapper, GradientMonitorHook
-from mmselfemd.engine.cpu_distributed import (
-    init_gloo_process_group,
-    leave_process_group,
-)
-from mmselfemd.engine.hooks.channels_last_hook import _wrap_anew
+from mmselfemd.engine import FiniteOptimWrapper
+from mmselfemd.engine.cpu_distributed import leave_process_group
+from mmselfemd.monitors import GradientMonitorHook
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH_SIZE = 4
@@ -62,7 +59,7 @@ def make_batch(cfg, rank, world_size):
     )
 
 
-def wrap(_, model):
+def wrap(model):
     """As the runner of several processes does."""
     return MODEL_WRAPPERS.build(
         dict(
@@ -85,27 +82,16 @@ def watch(model, wrapper):
     return hook
 
 
-def main(config, out, layout='first'):
+def main(config, out, layout='plain'):
     rank, world_size = 0, int(os.environ.get('WORLD_SIZE', 1))
     cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
     model = build_model(cfg)
     if world_size > 1:
-        init_gloo_process_group('pytorch')
+        distributed.init_process_group('gloo')
         rank = distributed.get_rank()
-        model = wrap(None, model)
+        model = wrap(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     wrapper = FiniteOptimWrapper(torch.optim.SGD(parameters, 0.1))
-    if layout == 'last':  # as the hook does on a GPU
-        runner = SimpleNamespace(
-            model=model,
-            wrap_model=wrap,
-            cfg={},
-            _maybe_compile=lambda _: None,
-        )
-        inner = model.module.to(memory_format=torch.channels_last)
-        model = None
-        _wrap_anew(runner, inner)
-        model = runner.model
     inner = getattr(model, 'module', model)
     if layout == 'watched':
         hook = watch(model, wrapper)

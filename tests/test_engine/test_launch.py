@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 from unittest.mock import Mock
 
 import pytest
@@ -14,11 +15,7 @@ from torch.utils.data import DataLoader
 from mmselfemd.datasets.samplers import positioned_batch_sampler
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
-from mmselfemd.engine.cpu_distributed import (
-    CPUDistributedRunner,
-    init_gloo_process_group,
-)
-from mmselfemd.engine.data_paths import check_data_paths
+from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
 from mmselfemd.engine.run_settings import set_amp, set_resume
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
@@ -185,50 +182,6 @@ def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):
     assert cfg.resume and cfg.load_from == str(saved)
 
 
-def test_data_paths(tmp_path):
-    (tmp_path / 'images').mkdir()
-    (tmp_path / 'boxes.json').touch()
-    dataset = dict(
-        data_root=str(tmp_path),
-        ann_file='boxes.json',
-        data_prefix=dict(img='images/'),
-    )
-    cfg = Config(
-        dict(
-            train_dataloader=dict(
-                dataset=dict(type='RepeatDataset', dataset=dataset)
-            ),
-            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))],
-        )
-    )
-    check_data_paths(cfg, ['train', 'val', 'test'])
-    inner = cfg.train_dataloader.dataset.dataset
-    for change, setting in [
-        (dict(data_root='gone'), 'data_root'),
-        (dict(ann_file='gone.json'), 'ann_file'),
-        (dict(data_prefix=dict(img='gone')), 'data_prefix.img'),
-        (dict(data_prefix='gone'), 'data_prefix'),
-        (dict(data_prefix=['images/', 'gone']), 'data_prefix.1'),
-        (dict(ann_file=['gone.txt', '']), 'ann_file.0'),
-    ]:
-        before = dict(inner)
-        inner.update(change)
-        with pytest.raises(UserError) as error:
-            check_data_paths(cfg, ['train'])
-        assert 'gone' in str(error.value)
-        assert f'train_dataloader.dataset.dataset.{setting}=' in str(
-            error.value
-        )
-        check_data_paths(cfg, ['val'])
-        inner.backend_args = dict(backend='petrel')  # not on this disk
-        check_data_paths(cfg, ['train'])
-        del inner['backend_args']
-        inner.update(before)
-    cfg.val_evaluator[0].ann_file = 'gone.json'
-    with pytest.raises(UserError, match='val_evaluator.0.ann_file'):
-        check_data_paths(cfg, ['val'])
-
-
 def test_runner_for_this_host(toy, monkeypatch):
     built = []
     monkeypatch.setattr(
@@ -290,26 +243,25 @@ def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
     scontrol.chmod(0o755)
     path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
     seen = {}
-    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
     monkeypatch.setattr(
         'torch.distributed.init_process_group',
         lambda **kwargs: seen.update(kwargs, **os.environ),
     )
-    init_gloo_process_group(launcher, timeout=60)
+    runner = object.__new__(CPUDistributedRunner)
+    runner._launcher, runner._distributed = launcher, True
+    env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=60))
+    set_device = torch.cuda.set_device
+    with mock.patch.dict(os.environ, variables, PATH=path):
+        runner.setup_env(env_cfg)
+        first = next(iter(variables))
+        del os.environ[first]
+        with pytest.raises(UserError, match=f'{launcher}.*lacks .*{first}'):
+            runner.setup_env(env_cfg)
+    assert torch.cuda.set_device is set_device
     assert seen['backend'] == 'gloo'
     assert seen['timeout'].total_seconds() == 60
-    assert (
-        seen['RANK'],
-        seen['WORLD_SIZE'],
-        seen['LOCAL_RANK'],
-        seen['MASTER_ADDR'],
-        seen['MASTER_PORT'],
-    ) == ('1', '2', '1', 'host', '1234')
-    first = next(iter(variables))
-    monkeypatch.setattr(os, 'environ', dict(variables, PATH=path))
-    del os.environ[first]
-    with pytest.raises(ValueError, match=f'{launcher}.*{first} is not set'):
-        init_gloo_process_group(launcher)
+    names = ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
+    assert [seen[name] for name in names] == ['1', '2', 'host', '1234']
 
 
 def test_run_tool(capsys, monkeypatch, tmp_path):
@@ -420,24 +372,3 @@ def test_missing_weights_are_said_before_the_data_are_read(
             str(tmp_path),
             cfg_options=dict(pretrained=pretrained),
         )
-
-
-def test_a_detector_keeps_off_a_gpu_without_operators(monkeypatch):
-    from mmengine.device import utils
-
-    from mmselfemd.engine import device
-
-    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: False)
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmselfemd')))
-    assert utils.DEVICE == 'cuda'
-    with pytest.raises(UserError, match='nvcc'):
-        device.keep_detector_off_gpu(
-            Config(dict(default_scope='mmdet', launcher='pytorch'))
-        )
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
-    assert utils.DEVICE == 'cpu'
-    monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: True)
-    device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
-    assert utils.DEVICE == 'cuda'

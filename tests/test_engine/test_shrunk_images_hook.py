@@ -3,8 +3,14 @@
 That such a run can be resumed is in `test_reproducible_loops.py`.
 """
 
+import os
+import re
 import shutil
+import subprocess
+import sys
+import textwrap
 from collections import namedtuple
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +21,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmselfemd.datasets import SeededDataLoader, UnlabelledDataset
+from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.shrunk_images import SUFFIX
 from mmselfemd.engine import ShrunkImagesHook
 from mmselfemd.registry import HOOKS
@@ -41,8 +48,11 @@ def make_runner(folder, num_large, num_small, num_workers=0, **load):
                 type='mmselfemd.UnlabelledDataset',
                 data_root=str(images),
                 pipeline=[
-                    dict(type='LoadImage', **(dict(lazy=True) | load)),
-                    dict(type='CutViews', views=VIEWS, **CROPS),
+                    dict(
+                        type='mmselfemd.LoadImage',
+                        **(dict(lazy=True) | load),
+                    ),
+                    dict(type='mmselfemd.CutViews', views=VIEWS, **CROPS),
                 ],
             ),
         )
@@ -94,11 +104,12 @@ def test_workers_keep_large_images_in_the_work_directory(
 
 
 def test_the_disk_it_takes_is_said(tmp_path, logged):
-    """3 of 4 of 1024 x 1024 pixels at half a byte; there are 40,000."""
+    """Those of 3 in 4; there are 40,000."""
     runner = make_runner(tmp_path, 3, 1)
     for number in range(3):
-        image = Image.new('L', (2048, 2048))
-        image.save(tmp_path / 'images' / f'{number:02}.png')
+        path = tmp_path / 'images' / f'{number:02}.png'
+        Image.effect_noise((2048, 2048), 64).save(path)
+    size = len(shrink(path.read_bytes(), 1024)[0])
 
     class Many(UnlabelledDataset):
         def __len__(self):
@@ -110,7 +121,9 @@ def test_the_disk_it_takes_is_said(tmp_path, logged):
     runner.train_dataloader.dataset.dataset.__class__ = Many
     ShrunkImagesHook(min_size=1024).before_train(runner)
     (line,) = lines_of(logged)
-    assert '12 of 16' in line and 'about 15.7 GB' in line
+    (gigabytes,) = re.findall(r'about ([\d.]+) GB', line)
+    assert '12 of 16' in line
+    assert float(gigabytes) == pytest.approx(30_000 * size / 1e9, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +226,53 @@ def test_it_comes_with_every_pre_training(root, path):
     cfg = Config.fromfile(root / 'configs' / path)
     hook = HOOKS.build(cfg.default_hooks.shrunk_images)
     assert isinstance(hook, ShrunkImagesHook)
+
+
+TWO_PROCESSES = textwrap.dedent("""
+    import os
+    from pathlib import Path
+
+    from torch import distributed
+
+    from test_shrunk_images_hook import ShrunkImagesHook, make_runner
+
+    runner = make_runner(Path.cwd(), 2, 0)
+    dataset = runner.train_dataloader.dataset.dataset
+    child = os.fork()
+    rank = int(child == 0)
+    distributed.init_process_group(
+        'gloo',
+        init_method=f'file://{os.path.abspath("store")}',
+        rank=rank,
+        world_size=2,
+    )
+    if rank == 0:  # no error that the hook expects
+        dataset.pipeline.transforms[0].read = None
+    try:
+        ShrunkImagesHook().before_train(runner)
+    except (TypeError, RuntimeError) as error:
+        Path(f'error_{rank}').write_text(f'{type(error).__name__}: {error}')
+    os._exit(0) if rank else os.waitpid(child, 0)
+    """)
+
+
+def test_where_the_first_process_fails_the_others_do_not_wait(tmp_path):
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, '-c', TWO_PROCESSES],
+        cwd=tmp_path,
+        env=os.environ
+        | dict(
+            OMP_NUM_THREADS='1',
+            PYTHONPATH=os.pathsep.join([str(here), str(here.parents[1])]),
+        ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (
+        (tmp_path / f'error_{rank}').read_text() for rank in (0, 1)
+    )
+    assert first.startswith('TypeError: ')
+    assert second == f'RuntimeError: The first process failed: {first}'

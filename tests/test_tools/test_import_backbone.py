@@ -9,7 +9,7 @@ import torch
 import torchvision
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 
-from mmselfemd.engine.pixel_convention import check_pixel_convention
+from mmselfemd.zoo.conventions import check_pixel_convention
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'import_backbone.py'

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.launch import load_config
 from mmselfemd.zoo.extract import extract_backbone
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/small/selfemd_r18_voc256_20e.py'

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.launch import load_config
 from mmselfemd.zoo.extract import extract_backbone
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools/analysis_tools/read_boxes.py'

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmselfemd.visualization import draw_views, figure_to_rgb
+from mmselfemd.visualization import draw_views
 
 
 def picture(height, width):
@@ -35,10 +35,6 @@ def test_boxes_and_views_are_those_given():
     colours = [axes.patches[-1].get_edgecolor() for axes in (first, second)]
     assert colours == [p.get_edgecolor() for p in source.patches[1::2]]
     assert colours[0] != colours[1]
-    image = figure_to_rgb(figure, dpi=50)
-    assert image.dtype == np.uint8 and image.shape[2] == 3
-    width, height = figure.get_size_inches() * 50
-    assert image.shape[:2] == (int(height), int(width))
 
 
 @pytest.mark.parametrize(

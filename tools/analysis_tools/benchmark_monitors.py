@@ -24,13 +24,13 @@ from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.frozen_backbone import build_untrained
-from mmselfemd.engine.hooks.head_monitor_hook import HeadMonitorHook
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.models import SelfEMD
+from mmselfemd.monitors.head_monitor_hook import HeadMonitorHook
 from mmselfemd.registry import HOOKS
 from mmselfemd.visualization.view_pipeline import cut_views_of, view_pipeline
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 
 def parse_args() -> argparse.Namespace:

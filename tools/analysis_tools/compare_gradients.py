@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.data_paths import check_data_paths
-from mmselfemd.engine.frozen_backbone import build_untrained, load_model
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.evaluation.gradients import compare_gradients, node_pairs
 from mmselfemd.models import SelfEMD
 from mmselfemd.visualization.view_pipeline import view_pipeline
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_model
 
 
 def parse_args() -> argparse.Namespace:

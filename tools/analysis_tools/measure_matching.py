@@ -30,9 +30,8 @@ from rich.table import Column, Table
 from torch.utils.data import DataLoader
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.data_paths import check_data_paths
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.evaluation import (
@@ -42,6 +41,7 @@ from mmselfemd.evaluation import (
 )
 from mmselfemd.evaluation.comparison import compare
 from mmselfemd.visualization.view_pipeline import view_pipeline
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 
 def parse_args() -> argparse.Namespace:

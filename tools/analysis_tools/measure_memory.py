@@ -27,9 +27,9 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.datasets.path_list import PathList
 from mmselfemd.engine.command_line import run_tool
-from mmselfemd.engine.data_paths import check_data_paths
 from mmselfemd.engine.launch import load_config
 
 ROOT = 'data/coco/train2017/'

@@ -25,7 +25,6 @@ from rich.table import Column, Table
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import load_config
 from mmselfemd.evaluation.boxes import (
     Boxes,
@@ -35,6 +34,7 @@ from mmselfemd.evaluation.boxes import (
 )
 from mmselfemd.evaluation.comparison import compare
 from mmselfemd.evaluation.reading import chance_levels, reading_figures
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 FIGURES = ('knn', 'knn_balanced', 'ridge')
 

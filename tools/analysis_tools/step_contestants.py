@@ -14,10 +14,10 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmselfemd.engine import ChannelsLastHook
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.errors import UserError
 from mmselfemd.models import SelfEMD
 from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 #: mmpretrain's own settings, whatever switches the config has on.
 STOCK_WRAPPER = dict(

@@ -1,7 +1,5 @@
 """Keeps the network's maps with the channels last in memory."""
 
-import gc
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -12,20 +10,13 @@ from mmengine.utils import apply_to
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mmselfemd.engine.model import optimizers_of, unwrap_model
+from mmselfemd.engine.model import optimizers_of
 from mmselfemd.registry import HOOKS
 
 # https://github.com/uxlfoundation/oneDNN/issues/6035, open in November 2026:
 # strided 1 x 1 convolutions of fewer input channels than a block, which is 16
 # with AVX-512 and 8 with AVX2.
 _SAFE_CHANNELS = 16
-
-# DDP compares the strides of sides of 1 too, and warns of gradients of 1 x 1
-# kernels, whose two layouts are the same.
-_NO_MISMATCH = (
-    r'Grad strides do not match bucket view strides[\s\S]*'
-    r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]'
-)
 
 
 @HOOKS.register_module()
@@ -37,9 +28,9 @@ class ChannelsLastHook(Hook):
     maps without a transposition, but how much that gives was not measured
     (docs/step.md). Only the strides change: the loss is the same up to
     rounding, and checkpoints hold the plain layout, with and without the
-    hook. mmengine has no switch for it. It does nothing, and says so, on a CPU
-    in several processes, and for a network with which oneDNN is not safe. On
-    a GPU too:
+    hook. mmengine has no switch for it. It does nothing, and says so, in
+    several processes, and on a CPU for a network with which oneDNN is not
+    safe. In one process on a GPU too:
 
     .. code-block:: python
 
@@ -58,47 +49,35 @@ class ChannelsLastHook(Hook):
 
         What the optimiser keeps for each weight is turned too, where a
         checkpoint has brought it.
-
-        Args:
-            runner (Runner): The runner of the training process.
         """
-        model = unwrap_model(runner.model)
+        model = runner.model
         device = next(model.parameters()).device.type
         if device not in self.devices:
             return
-        is_wrapped = is_model_wrapper(runner.model)
-        if device == 'cpu' and (reason := _reason_against(model, is_wrapped)):
+        if reason := _reason_against(model, device):
             runner.logger.info(f'Channels stay first in memory: {reason}.')
             return
         model.to(memory_format=torch.channels_last)
         for optimizer in optimizers_of(runner.optim_wrapper):
             _turn_state(optimizer)
-        if is_wrapped:
-            _wrap_anew(runner, model)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Save the plain layout, which every reader expects.
-
-        Args:
-            runner (Runner): Not used.
-            checkpoint (dict): What is saved.
-        """
+        """Save the plain layout, which every reader expects."""
         for name in {'state_dict', 'optimizer'} & checkpoint.keys():
             checkpoint[name] = apply_to(
                 checkpoint[name], torch.is_tensor, Tensor.contiguous
             )
 
 
-def _reason_against(model: nn.Module, is_wrapped: bool) -> str | None:
-    """Why a model on a CPU is better left alone."""
-    if is_wrapped:
-        return (
-            'in several processes on a CPU, a resumed run would not be '
-            'bit-equal with it'
-        )
+def _reason_against(model: nn.Module, device: str) -> str | None:
+    """Why a model is better left alone."""
+    if is_model_wrapper(model):
+        # DDP has laid out its buckets by the strides that it found.
+        return 'several processes exchange gradients in that layout'
     for name, module in model.named_modules():
         if (
-            isinstance(module, nn.Conv2d)
+            device == 'cpu'
+            and isinstance(module, nn.Conv2d)
             and module.kernel_size == (1, 1)
             and module.stride != (1, 1)
             and module.in_channels // module.groups < _SAFE_CHANNELS
@@ -109,22 +88,6 @@ def _reason_against(model: nn.Module, is_wrapped: bool) -> str | None:
                 'issue 6035)'
             )
     return None
-
-
-def _wrap_anew(runner: Runner, model: nn.Module) -> None:
-    """Let DDP see the strides that the weights have now.
-
-    It lays out its buckets by those that it finds when it wraps the model:
-    the gradients of its first step would come out with the places of their
-    kernels mixed up.
-    """
-    warnings.filterwarnings('ignore', _NO_MISMATCH)
-    runner.model = None  # takes the old one's hooks off the weights
-    gc.collect()
-    runner.model = runner.wrap_model(
-        runner.cfg.get('model_wrapper_cfg'), model
-    )
-    runner._maybe_compile('train_step')  # as the runner did with the old one
 
 
 def _turn_state(optimizer: Optimizer) -> None:

@@ -1,7 +1,6 @@
 """Keeps the key encoder a moving average of the query, Eq. 1."""
 
 from math import cos, pi
-from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -74,9 +73,6 @@ class MomentumUpdateHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Claim the model and start from key = query.
 
-        Args:
-            runner (Runner): The runner of the training process.
-
         Raises:
             TypeError: If the model has no key encoder.
         """
@@ -119,21 +115,8 @@ class MomentumUpdateHook(Hook):
         found_inf = getattr(optimizer, 'found_inf', None)
         self._has_stepped = found_inf is None or not found_inf.item()
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Move the key encoder if the optimiser has stepped.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
-        """
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Move the key encoder if the optimiser has stepped."""
         if not self._has_stepped:
             return
         self._has_stepped = False

@@ -83,13 +83,7 @@ class PreciseBNHook(Hook):
                 'be given cfg=dict(train_dataloader=dict(...))'
             )
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
         """Run where an evaluation follows, in a loop by iteration."""
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             return

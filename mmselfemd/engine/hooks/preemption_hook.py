@@ -9,7 +9,6 @@ from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
@@ -24,25 +23,8 @@ from mmselfemd.registry import HOOKS
 
 from .safe_checkpoint_hook import SafeCheckpointHook
 
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _INSIDE_EPOCH = 'preemption_ckpt'  # in the message hub: a checkpoint's name
-
-
-_LISTENING: WeakSet['PreemptionHook'] = WeakSet()
-
-
-def _forget_in_child() -> None:
-    # A forked process has no step to end. With our handler it would outlive
-    # the SIGTERM by which its pool ends it (that of mmdet's VOCMetric, say),
-    # and the pool would wait for ever.
-    # Not the former handler: that may be ours too, of a run that has failed.
-    for hook in _LISTENING:
-        for number in hook.signals:
-            handler = signal.getsignal(number)
-            if isinstance(getattr(handler, '__self__', None), PreemptionHook):
-                signal.signal(number, signal.SIG_DFL)
-
-
-os.register_at_fork(after_in_child=_forget_in_child)
 
 
 @HOOKS.register_module()
@@ -64,28 +46,21 @@ class PreemptionHook(Hook):
         interval (int): After how many of the optimiser's steps several
             processes ask each other: one number is reduced, and they wait
             for it. Defaults to 10.
-        signals (tuple[str]): Names of the signals.
-            Defaults to ('SIGTERM', 'SIGUSR1').
 
     Raises:
-        ValueError: If ``interval`` is less than 1 or a signal is unknown.
+        ValueError: If ``interval`` is less than 1.
     """
 
     priority = 'LOWEST'  # whatever else belongs to the step is done by then
 
-    def __init__(
-        self,
-        interval: int = 10,
-        signals: tuple[str, ...] = ('SIGTERM', 'SIGUSR1'),
-    ) -> None:
-        known = {number.name for number in signal.Signals}
-        if interval < 1 or not set(signals) <= known:
+    def __init__(self, interval: int = 10) -> None:
+        if interval < 1:
             raise ValueError(
-                'PreemptionHook: interval must be at least 1 and signals '
-                f'names such as SIGTERM, but got {interval} and {signals}'
+                'PreemptionHook: interval must be at least 1, but got '
+                f'{interval}'
             )
         self.interval = interval
-        self.signals = [signal.Signals[name] for name in signals]
+        self._process = os.getpid()
         self._received = 0
         self._agreed = 0
         self._num_steps = 0
@@ -95,9 +70,6 @@ class PreemptionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Listen for the signals.
-
-        Args:
-            runner (Runner): The runner of the training process.
 
         Raises:
             UserValueError: If the run saves no checkpoints.
@@ -111,9 +83,9 @@ class PreemptionHook(Hook):
             )
         self._checkpoint = hooks[0]
         self._received = self._agreed = self._num_steps = 0
-        _LISTENING.add(self)
+        self._process = os.getpid()
         try:
-            for number in self.signals:
+            for number in _SIGNALS:
                 self._former[number] = signal.signal(number, self._receive)
         except ValueError:  # Python allows it in the main thread only
             runner.logger.warning(
@@ -123,33 +95,29 @@ class PreemptionHook(Hook):
         loaders = [runner.train_dataloader]
         if runner.val_loop is not None:
             loaders.append(runner.val_dataloader)
-        self._has_ended = _spare_workers(loaders, self.signals)
+        self._has_ended = _spare_workers(loaders)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
         self._has_ended.value = True
-        _LISTENING.discard(self)
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
         self._former.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._received = number
+        if os.getpid() == self._process:
+            self._received = number
+            return
+        # A forked process has no step to end. It would outlive the SIGTERM
+        # by which its pool ends it (that of mmdet's VOCMetric, say), and the
+        # pool would wait for ever.
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, **kwargs
     ) -> None:
         """After a step of the optimiser, stop if a process was asked to.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
 
         Raises:
             SystemExit: With 128 + the number of the signal.
@@ -176,9 +144,6 @@ class PreemptionHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop at the end of an epoch, if the signal came with its end.
-
-        Args:
-            runner (Runner): The runner of the training process.
 
         Raises:
             SystemExit: With 128 + the number of the signal.
@@ -240,7 +205,7 @@ class PreemptionHook(Hook):
         raise SystemExit(status)
 
 
-def _spare_workers(loaders: list[DataLoader], signals: list[int]) -> Any:
+def _spare_workers(loaders: list[DataLoader]) -> Any:
     """Let the workers of loaders live through the first signal.
 
     Some send it to the whole group of processes (``timeout``, torchrun): a
@@ -255,7 +220,6 @@ def _spare_workers(loaders: list[DataLoader], signals: list[int]) -> Any:
         loader.worker_init_fn = partial(
             _init_worker,
             former=loader.worker_init_fn,
-            signals=signals,
             has_ended=has_ended,
         )
     # Before multiprocessing's own, which was registered earlier.
@@ -266,7 +230,6 @@ def _spare_workers(loaders: list[DataLoader], signals: list[int]) -> Any:
 def _init_worker(
     worker_id: int,
     former: Callable[[int], None] | None,
-    signals: list[int],
     has_ended: Any,
 ) -> None:
     received = []
@@ -276,7 +239,7 @@ def _init_worker(
         if has_ended.value or len(received) > 1:
             os._exit(0)
 
-    for number in signals:
+    for number in _SIGNALS:
         signal.signal(number, receive)
     if former is not None:
         former(worker_id)

@@ -7,15 +7,15 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmselfemd.engine.backbone_style import (
-    check_style,
-    warn_of_other_strides,
-)
 from mmselfemd.engine.model import unwrap_model
-from mmselfemd.engine.pixel_convention import check_pixel_convention
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
+from mmselfemd.zoo.conventions import (
+    check_pixel_convention,
+    check_style,
+    warn_of_other_strides,
+)
 from mmselfemd.zoo.loading import state_dict_of
 from mmselfemd.zoo.pretraining import read_pretraining
 
@@ -38,9 +38,9 @@ class PretrainedBackboneHook(Hook):
     come from the same file.
 
     Where the file says which pixels it was trained on (see
-    :mod:`mmselfemd.engine.pixel_convention`), the detector has to be given
-    the same; likewise where its bottlenecks have their strides. Stages of
-    other strides or dilations are a warning.
+    :mod:`mmselfemd.zoo.conventions`), the detector has to be given the same;
+    likewise where its bottlenecks have their strides. Stages of other strides
+    or dilations are a warning.
 
     ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
     path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a

@@ -1,8 +1,6 @@
 """Checkpoints that survive a kill and run no code when they are loaded."""
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
@@ -17,7 +15,6 @@ from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
-    check_fits,
     checkpoint_folder,
     describe_run,
     find_checkpoint_to_resume,
@@ -25,7 +22,8 @@ from mmselfemd.engine.resume import (
 )
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
-from mmselfemd.zoo.saving import AtomicLocalBackend, to_plain
+from mmselfemd.zoo.fit import check_fits
+from mmselfemd.zoo.saving import to_plain
 
 
 @HOOKS.register_module()
@@ -136,7 +134,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leave tensors, numbers, strings and containers only."""
-        checkpoint['meta']['run'] = describe_run(runner.cfg)
+        checkpoint['meta']['run_settings'] = describe_run(runner.cfg)
         for name, value in checkpoint.items():
             checkpoint[name] = to_plain(value, name)
 
@@ -157,7 +155,7 @@ class SafeCheckpointHook(CheckpointHook):
             )
         if runner._resume:
             source = str(runner._load_from)
-            warn_of_other_run(meta.get('run'), runner.cfg, source)
+            warn_of_other_run(meta.get('run_settings'), runner.cfg, source)
         # A start (`load_from`) may leave out heads, a detector's for other
         # classes for instance, and never a part of the backbone.
         is_start = isinstance(runner._train_loop, BaseLoop)
@@ -176,21 +174,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     # ---- Save, then point to it, then delete.
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Save if it is time and the optimiser has just stepped.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
-        """
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Save if it is time and the optimiser has just stepped."""
         if self.by_epoch:
             return
         self._is_due |= self.every_n_train_iters(
@@ -254,8 +239,19 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes."""
         self.check_state(runner)
-        with self._deletions_deferred():
+        outdated: list[str] = []
+        self.file_backend.remove = outdated.append
+        try:
             super()._save_best_checkpoint(runner, metrics)
+        finally:
+            del self.file_backend.remove
+        # One written anew under its old name stays.
+        best = {
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
+        for path in set(outdated) - best:
+            Path(path).unlink(missing_ok=True)
 
     def check_state(self, runner: Runner) -> None:
         """Stop the run, on all processes, if what it would save is no good.
@@ -270,28 +266,6 @@ class SafeCheckpointHook(CheckpointHook):
             last = runner.message_hub.get_info('last_ckpt', None)
             check_finite_state(runner, last)
 
-    @contextmanager
-    def _deletions_deferred(self):
-        """Collect what mmengine deletes, and delete it at the end.
-
-        If the block raises, nothing is deleted.
-        """
-        backend = self.file_backend
-        self.file_backend = deferring = _DeferringBackend()
-        try:
-            yield
-        finally:
-            self.file_backend = backend
-        current = [
-            self.last_ckpt,
-            getattr(self, 'best_ckpt_path', None),
-            *getattr(self, 'best_ckpt_path_dict', {}).values(),
-        ]
-        # One written anew under its old name stays.
-        current = {Path(path) for path in current if path}
-        for path in deferring.outdated - current:
-            path.unlink(missing_ok=True)
-
 
 def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
     """Whether the latest batch ended a step of the optimiser."""
@@ -300,18 +274,6 @@ def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
         isinstance(optim_wrapper, OptimWrapperDict)
         or optim_wrapper.should_update()
     )
-
-
-class _DeferringBackend(AtomicLocalBackend):
-    """A file backend that only notes what it is told to remove."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.outdated: set[Path] = set()
-
-    def remove(self, filepath: str | Path) -> None:
-        """Note a file."""
-        self.outdated.add(Path(filepath))
 
 
 def _history_buffer(saved: object) -> object:

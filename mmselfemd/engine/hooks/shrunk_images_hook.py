@@ -1,5 +1,7 @@
 """Keeps large images at less than their size, where a run has many."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
@@ -9,7 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmselfemd.datasets import CutViews, LoadImage
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
-from mmselfemd.datasets.shrinking import BYTES_PER_PIXEL, shrunk_pixels
+from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.shrunk_images import room_in
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.registry import HOOKS
@@ -64,8 +66,8 @@ class ShrunkImagesHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Look at some images; say what will be kept where.
 
-        Args:
-            runner (Runner): The runner of the training process.
+        Raises:
+            RuntimeError: If the first process, which looks, fails.
         """
         dataset = _dataset_of(runner)
         if dataset is None:
@@ -76,9 +78,10 @@ class ShrunkImagesHook(Hook):
             return
         hub, folder = runner.message_hub, self._folder(runner)
         if runner.iter == 0:
-            found = [is_main_process() and self._decide(runner, min_size)]
-            broadcast_object_list(found)
-            hub.update_info(_KEY, min_size if found[0] else 0)
+            is_on = _on_first_process(
+                partial(_decide, runner, dataset, min_size, folder)
+            )
+            hub.update_info(_KEY, min_size if is_on else 0)
         if min_size := hub.get_info(_KEY, 0):
             load.keep_shrunk(folder, min_size)
             if runner.iter > 0:
@@ -90,32 +93,51 @@ class ShrunkImagesHook(Hook):
     def _folder(self, runner: Runner) -> str:
         return self.folder or str(Path(runner.work_dir) / 'shrunk_images')
 
-    def _decide(self, runner: Runner, min_size: int) -> bool:
-        """Whether there are many, and room for their copies."""
-        pixels = _look(_dataset_of(runner), min_size)
-        num_large = sum(each > 0 for each in pixels)
-        if num_large < max(_MIN_SHARE * len(pixels), 1):
-            return False
-        folder = self._folder(runner)
-        count = len(_dataset_of(runner))
-        needed = sum(pixels) / len(pixels) * count * BYTES_PER_PIXEL
-        room = room_in(folder)
-        found = f'Large images: {num_large} of {len(pixels)} looked at.'
-        if needed > room:
-            runner.logger.warning(
-                f'{found} Reading one may take ten times as long as one of '
-                f'COCO. Smaller copies would take about {needed / 1e9:.1f} '
-                f'GB, and {folder} has {room / 1e9:.1f} GB to spare: the '
-                f'images are read as they are. {_OPTIONS}, and this warning.'
-            )
-            return False
-        runner.logger.info(
-            f'{found} They are read at their size once, which makes the '
-            f'first epoch the slowest, and kept smaller in {folder}: about '
-            f'{needed / 1e9:.1f} GB in all, which may go when the run is '
-            f'over. {_OPTIONS}.'
+
+def _on_first_process(function: Callable[[], bool]) -> bool:
+    """What the first process finds; where it fails, all do."""
+    found = error = None
+    if is_main_process():
+        try:
+            found = function()
+        except Exception as caught:
+            error = caught
+    told = [(found, error and f'{type(error).__name__}: {error}')]
+    broadcast_object_list(told)
+    if error is not None:
+        raise error
+    found, reason = told[0]
+    if reason is not None:
+        raise RuntimeError(f'The first process failed: {reason}')
+    return found
+
+
+def _decide(
+    runner: Runner, dataset: BaseDataset, min_size: int, folder: str
+) -> bool:
+    """Whether there are many, and room for their copies."""
+    sizes = _look(dataset, min_size)
+    num_large = sum(each > 0 for each in sizes)
+    if num_large < max(_MIN_SHARE * len(sizes), 1):
+        return False
+    needed = sum(sizes) / len(sizes) * len(dataset)
+    room = room_in(folder)
+    found = f'Large images: {num_large} of {len(sizes)} looked at.'
+    if needed > room:
+        runner.logger.warning(
+            f'{found} Reading one may take ten times as long as one of COCO. '
+            f'Smaller copies would take about {needed / 1e9:.1f} GB, and '
+            f'{folder} has {room / 1e9:.1f} GB to spare: the images are read '
+            f'as they are. {_OPTIONS}, and this warning.'
         )
-        return True
+        return False
+    runner.logger.info(
+        f'{found} They are read at their size once, which makes the first '
+        f'epoch the slowest, and kept smaller in {folder}: about '
+        f'{needed / 1e9:.1f} GB in all, which may go when the run is over. '
+        f'{_OPTIONS}.'
+    )
+    return True
 
 
 def _dataset_of(runner: Runner) -> BaseDataset | None:
@@ -145,14 +167,15 @@ def _least_side(transforms: list) -> int | None:
 
 
 def _look(dataset: BaseDataset, min_size: int) -> list[int]:
-    """Pixels that some images would have; 0 for those left alone."""
+    """Bytes that some images would take; 0 for those left alone."""
     load = dataset.pipeline.transforms[0]
     count = min(NUM_LOOKED_AT, len(dataset))
     numbers = [k * len(dataset) // count for k in range(count)]
-    pixels = []
+    sizes = []
     for path in (dataset.get_data_info(n)['img_path'] for n in numbers):
         try:
-            pixels.append(shrunk_pixels(load.read(path), min_size))
+            content, reduction = shrink(load.read(path), min_size)
         except (OSError, BrokenImageError):  # the run will say so
-            pixels.append(0)
-    return pixels
+            reduction = 1
+        sizes.append(len(content) if reduction > 1 else 0)
+    return sizes

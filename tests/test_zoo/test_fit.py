@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmselfemd.engine.resume import check_fits
+from mmselfemd.zoo.fit import check_fits
 
 
 def network(width=4, depth=1):

@@ -1,4 +1,4 @@
-"""Colours that were drawn and that nobody would change."""
+"""Pipelines of transforms, as a config describes them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,10 +6,41 @@ from typing import Any
 from mmengine.config import Config
 
 from mmselfemd.errors import UserError
-from mmselfemd.models.data_preprocessors import PhotometricPreprocessor
 from mmselfemd.registry import MODELS
 
-from .pipelines import pipelines_of, type_name
+
+def pipelines_of(node: Any) -> Iterator[list]:
+    """Every pipeline below a node, through data sets of data sets.
+
+    Args:
+        node (Any): A data loader's config, or a part of it.
+
+    Yields:
+        list: What stands under a key ``pipeline``.
+    """
+    if isinstance(node, dict):
+        for name, child in node.items():
+            if name == 'pipeline' and isinstance(child, list):
+                yield child
+            else:
+                yield from pipelines_of(child)
+    elif isinstance(node, list | tuple):
+        for child in node:
+            yield from pipelines_of(child)
+
+
+def type_name(step: Any) -> str:
+    """Name of a transform's class, without a scope.
+
+    Args:
+        step (Any): Config of a transform.
+
+    Returns:
+        str: Such as ``CutViews``; ``'None'`` for what is no such config.
+    """
+    kind = step.get('type') if isinstance(step, dict) else None
+    kind = getattr(kind, '__name__', kind)  # a class, in a config of Python
+    return str(kind).split('.')[-1]
 
 
 def check_colour_changes(cfg: Config) -> None:
@@ -23,7 +54,7 @@ def check_colour_changes(cfg: Config) -> None:
 
     Raises:
         UserError: If ``DrawPhotometric`` is in a pipeline and the data
-            preprocessor is not a :class:`PhotometricPreprocessor`, or the
+            preprocessor is not a ``PhotometricPreprocessor``, or the
             pipeline does not pack ``views``.
     """
     for split in ('train', 'val', 'test'):
@@ -40,7 +71,9 @@ def _check_preprocessor(cfg: Config, where: str) -> None:
     own = (cfg.get('model') or {}).get('data_preprocessor')
     name = (own or cfg.get('data_preprocessor') or {}).get('type')
     found = MODELS.get(name) if isinstance(name, str) else name
-    if found is None or not issubclass(found, PhotometricPreprocessor):
+    # By its name: data know no model.
+    photometric = MODELS.get('PhotometricPreprocessor')
+    if found is None or not issubclass(found, photometric):
         raise UserError(
             f'{where}which changes no pixel itself, but the data preprocessor '
             f'is {name!r}: colours would never change. Set data_preprocessor='

@@ -9,9 +9,9 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
-from mmselfemd.engine import GradientMonitorHook
-from mmselfemd.engine.frozen_backbone import build_untrained
 from mmselfemd.engine.launch import load_config
+from mmselfemd.monitors import GradientMonitorHook
+from mmselfemd.zoo.frozen_backbone import build_untrained
 
 CONFIG = (
     Path(__file__).resolve().parents[2]

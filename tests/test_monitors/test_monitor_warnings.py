@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from mmengine.optim import CosineAnnealingLR, LinearLR
 from torch import nn
 
-from mmselfemd.engine import CollapseMonitorHook, TransportMonitorHook
-from mmselfemd.engine.warm_up import warm_up_iters
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
+from mmselfemd.monitors import CollapseMonitorHook, TransportMonitorHook
+from mmselfemd.monitors.warm_up import warm_up_iters
 
 B, N, C = 16, 20, 32
 VERDICTS = dict(

@@ -13,9 +13,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmselfemd.engine.model import unwrap_model
-from mmselfemd.engine.warm_up import warm_up_iters
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import BYOLHead
+
+from .warm_up import warm_up_iters
 
 # No warning before this iteration where the learning rate has no warm-up: a
 # network starts from outputs that differ little.

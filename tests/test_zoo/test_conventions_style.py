@@ -6,8 +6,8 @@ from mmdet.models import ResNet, ResNeXt
 from mmdet.models.roi_heads.shared_heads import ResLayer
 from torch import nn
 
-from mmselfemd.engine.backbone_style import check_style, warn_of_other_strides
 from mmselfemd.errors import UserError
+from mmselfemd.zoo.conventions import check_style, warn_of_other_strides
 
 PLAIN = dict(strides=[1, 2, 2, 2], dilations=[1, 1, 1, 1])
 DILATED = dict(strides=[1, 2, 2, 1], dilations=[1, 1, 1, 2])

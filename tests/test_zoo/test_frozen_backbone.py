@@ -4,10 +4,10 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmselfemd.engine.frozen_backbone import build_untrained, load_backbone
 from mmselfemd.engine.launch import build_runner, load_config
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.extract import extract_backbone
+from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 
 @pytest.fixture

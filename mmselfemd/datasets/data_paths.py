@@ -9,7 +9,6 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmselfemd.errors import UserError
-from mmselfemd.zoo.index import SCHEME, find_model
 
 #: What says where images are; the first is the root of the others.
 PATH_SETTINGS = ('data_root', 'ann_file', 'data_prefix', 'db_path')
@@ -41,30 +40,6 @@ def check_data_paths(cfg: Config, splits: Sequence[str]) -> None:
         ):
             if node.get('backend_args') is None:
                 _check_paths(node, where)
-
-
-def check_pretrained(cfg: Config) -> None:
-    """Raise if the weights that a run is to start from are not there.
-
-    ``PretrainedBackboneHook`` would say so as well, after the data were read.
-
-    Args:
-        cfg (Config): The config, with the command line's settings.
-
-    Raises:
-        UserError: If ``pretrained`` is a file that does not exist, or a
-            ``mmselfemd://`` name without weights.
-    """
-    pretrained = cfg.get('pretrained')
-    if pretrained is None or cfg.get('resume'):
-        return
-    if pretrained.startswith(SCHEME):
-        find_model(pretrained)
-    elif '://' not in pretrained and not os.path.isfile(pretrained):
-        raise UserError(
-            f"pretrained='{pretrained}': there is no such file. Name another "
-            'one: --cfg-options pretrained=PATH, or None for random weights'
-        )
 
 
 def drop_absent_validation(cfg: Config) -> None:

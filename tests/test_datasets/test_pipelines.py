@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 import mmselfemd  # noqa: F401
-from mmselfemd.engine.colour_changes import check_colour_changes
+from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

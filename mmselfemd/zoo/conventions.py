@@ -1,22 +1,72 @@
-"""Whether a detector's backbone has its strides where its weights had them.
+"""Whether a detector uses a backbone as the one that it was trained as.
 
-A bottleneck of a ResNet halves the map in its 3x3 convolution ('pytorch') or
-in the first 1x1 ('caffe', as in the MSRA weights of Detectron2), and a stage
-may halve it or not, with or without dilation. The tensors are the same: the
-wrong one trains all the same, and ends lower without a word.
+The tensors of networks with other pixels, strides or dilations are the same:
+the wrong one trains all the same, and ends some points lower without a word.
+So a file may say what it expects, see :mod:`mmselfemd.zoo.pixels`:
+
+- its pixels: RGB or BGR, mean and standard deviation in the order of the
+  channels, for values from 0 to 255;
+- its strides: a bottleneck of a ResNet halves the map in its 3x3 convolution
+  ('pytorch') or in the first 1x1 ('caffe', as in the MSRA weights of
+  Detectron2), and a stage may halve it or not, with or without dilation.
 """
 
 import logging
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
+from mmengine.model import ImgDataPreprocessor
 from torch import nn
 
 from mmselfemd.errors import UserValueError
-from mmselfemd.zoo.pixels import read_convention
+
+from .pixels import read_convention
+
+#: How far mean and std may be from each other: published ones are rounded.
+TOLERANCE = 0.5
 
 _WHERE = dict(pytorch='3x3 convolution', caffe='first 1x1 convolution')
+
+
+def check_pixel_convention(
+    checkpoint: Any, preprocessor: nn.Module, source: str
+) -> None:
+    """Raise if a detector's preprocessing is not what its weights expect.
+
+    Args:
+        checkpoint (Any): What was loaded. Where it does not say what it
+            expects, nothing is checked.
+        preprocessor (nn.Module): The detector's ``data_preprocessor``, built.
+            It gets images as mmdet's pipelines load them: in BGR.
+        source (str): Where the weights came from, for the message.
+
+    Raises:
+        ValueError: If the order of channels, mean or std differ.
+    """
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    expected = meta.get('pixel_convention') if isinstance(meta, dict) else None
+    if expected is None or not isinstance(preprocessor, ImgDataPreprocessor):
+        return
+    given = _convention_of(preprocessor)
+    if given['channel_order'] == expected['channel_order'] and all(
+        torch.allclose(
+            torch.tensor(given[name]),
+            torch.tensor(expected[name], dtype=torch.float),
+            rtol=0,
+            atol=TOLERANCE,
+        )
+        for name in ('mean', 'std')
+    ):
+        return
+    raise UserValueError(
+        f'pretrained={source!r} was trained on {_describe(expected)}, but '
+        f'the detector would be given {_describe(given)}. Set in the config '
+        'model.data_preprocessor='
+        f'dict(mean={list(expected["mean"])}, std={list(expected["std"])}, '
+        f'bgr_to_rgb={expected["channel_order"] == "RGB"}).'
+    )
 
 
 def check_style(checkpoint: Any, backbone: nn.Module, source: str) -> None:
@@ -84,6 +134,24 @@ def warn_of_other_strides(
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _convention_of(preprocessor: ImgDataPreprocessor) -> dict:
+    """Read what a built preprocessor makes of an image loaded as BGR."""
+    swaps = preprocessor._channel_conversion
+    mean, std = [0.0] * 3, [1.0] * 3
+    if preprocessor._enable_normalize:
+        mean = preprocessor.mean.flatten().tolist()
+        std = preprocessor.std.flatten().tolist()
+    return dict(channel_order='RGB' if swaps else 'BGR', mean=mean, std=std)
+
+
+def _describe(convention: dict) -> str:
+    mean, std = (
+        [round(float(value), 3) for value in convention[name]]
+        for name in ('mean', 'std')
+    )
+    return f'{convention["channel_order"]}, mean {mean}, std {std}'
 
 
 def _recorded(checkpoint: Any) -> dict:

@@ -1,23 +1,16 @@
 """Says at the start what a run will take."""
 
+import os
 import shutil
 import time
 from math import ceil
-from typing import Any
 
-import torch
 from mmengine.device import get_device
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
-from mmengine.utils import apply_to
-from torch import Tensor
 
-from mmselfemd.engine.model import (
-    accumulative_counts,
-    optimizers_of,
-    unwrap_model,
-)
+from mmselfemd.engine.model import accumulative_counts, optimizers_of
 from mmselfemd.engine.schedule_length import warn_of_other_length
 from mmselfemd.registry import HOOKS
 
@@ -32,9 +25,9 @@ class RunReportHook(Hook):
     the steps and the learning rate, with a warning where the rate is meant
     for another batch, or its schedule for another length. After the first
     steps: the hours that the remaining ones take at their rate (of training
-    alone; validation comes on top), and the disk that the checkpoints take,
-    with a warning where it is not free. By then the optimiser's state, a part
-    of each checkpoint, is there.
+    alone; validation comes on top). After the first checkpoint: the disk that
+    those to come take, each as large as the first, with a warning where it is
+    not free.
 
     Args:
         num_steps (int): Over how many iterations the rate is measured.
@@ -58,14 +51,12 @@ class RunReportHook(Hook):
         self.num_warm_up = num_warm_up
         self._first_iter = 0
         self._start = 0.0
+        self._has_told_disk = False
 
     def before_train(self, runner: Runner) -> None:
-        """Log what is known before the first step.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Log what is known before the first step."""
         self._first_iter = runner.iter
+        self._has_told_disk = False
         loader = runner.train_dataloader
         runner.logger.info(f'Images: {len(loader.dataset)}.')
         runner.logger.info(f'Batch: {_describe_batch(runner)}.')
@@ -74,21 +65,8 @@ class RunReportHook(Hook):
         _warn_of_other_batch(runner)
         warn_of_other_length(runner)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Log the hours and the disk, once the first steps are done.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
-        """
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Log the hours, once the first steps are done, and the disk."""
         done = runner.iter + 1 - self._first_iter
         if done == self.num_warm_up:
             self._start = time.perf_counter()
@@ -100,7 +78,43 @@ class RunReportHook(Hook):
                 f'remaining {remaining} iterations, at {seconds:.3f} s each '
                 '(validation not counted).'
             )
-            _report_disk(runner)
+        self._report_disk(runner, runner.iter)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Log the disk, if the first checkpoint is there."""
+        self._report_disk(runner, runner.epoch)
+
+    def _report_disk(self, runner: Runner, step: int) -> None:
+        """Log the disk for checkpoints, once; warn if it is not free."""
+        hook = next(
+            (h for h in runner.hooks if isinstance(h, CheckpointHook)), None
+        )
+        if (
+            self._has_told_disk
+            or not is_main_process()
+            or hook is None
+            or not os.path.isfile(hook.last_ckpt or '')
+        ):
+            return
+        self._has_told_disk = True
+        size = os.path.getsize(hook.last_ckpt)
+        count = _checkpoints_to_come(runner, hook, step + 1)
+        if count == 0:
+            return
+        needed, free = size * count, shutil.disk_usage(hook.out_dir).free
+        runner.logger.info(
+            f'Disk: {needed / GIGABYTE:.2f} GB for checkpoints to come (at '
+            f'most {count} at a time, {size / GIGABYTE:.2f} GB each), '
+            f'{free / GIGABYTE:.2f} GB free in {hook.out_dir}.'
+        )
+        if needed > free:
+            runner.logger.warning(
+                f'The disk of {hook.out_dir} is too small for the '
+                f'checkpoints: {(needed - free) / GIGABYTE:.2f} GB are '
+                'missing. Free some, choose another --work-dir, or keep '
+                'fewer: --cfg-options '
+                'default_hooks.checkpoint.max_keep_ckpts=1'
+            )
 
 
 def _images_of_step(runner: Runner) -> int:
@@ -163,50 +177,11 @@ def _warn_of_other_batch(runner: Runner) -> None:
     )
 
 
-def _report_disk(runner: Runner) -> None:
-    """Log the disk for checkpoints; warn if it is not free."""
-    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-    if not hooks:
-        return
-    hook = hooks[0]
-    size = _checkpoint_bytes(runner, hook)
-    count = _checkpoints_to_come(runner, hook)
-    needed, free = size * count, shutil.disk_usage(hook.out_dir).free
-    runner.logger.info(
-        f'Disk: {needed / GIGABYTE:.2f} GB for checkpoints to come (at most '
-        f'{count} at a time, {size / GIGABYTE:.2f} GB each), '
-        f'{free / GIGABYTE:.2f} GB free in {hook.out_dir}.'
-    )
-    if needed > free:
-        runner.logger.warning(
-            f'The disk of {hook.out_dir} is too small for the checkpoints: '
-            f'{(needed - free) / GIGABYTE:.2f} GB are missing. Free some, '
-            'choose another --work-dir, or keep fewer: '
-            '--cfg-options default_hooks.checkpoint.max_keep_ckpts=1'
-        )
-
-
-def _checkpoint_bytes(runner: Runner, hook: CheckpointHook) -> int:
-    """Bytes of the tensors of a checkpoint."""
-    total = 0
-
-    def add(tensor: Tensor) -> Tensor:
-        nonlocal total
-        total += tensor.numel() * tensor.element_size()
-        return tensor
-
-    states = [unwrap_model(runner.model).state_dict()]
-    if hook.save_optimizer:
-        states.append(runner.optim_wrapper.state_dict())
-    apply_to(states, torch.is_tensor, add)
-    return total
-
-
-def _checkpoints_to_come(runner: Runner, hook: CheckpointHook) -> int:
+def _checkpoints_to_come(
+    runner: Runner, hook: CheckpointHook, done: int
+) -> int:
     """How many more files there will be at a time, at most."""
-    is_by_epoch = hook.by_epoch
-    end = runner.max_epochs if is_by_epoch else runner.max_iters
-    done = runner.epoch if is_by_epoch else runner.iter
+    end = runner.max_epochs if hook.by_epoch else runner.max_iters
     # At the end at least, also where the interval says never: 0 or -1.
     saves = ceil((end - done) / hook.interval) if hook.interval > 0 else 1
     # The new file is whole before the oldest goes.

@@ -9,8 +9,8 @@ from mmdet.models import ResNet
 from mmengine.model import BaseDataPreprocessor, ImgDataPreprocessor
 
 from mmselfemd.engine import launch
-from mmselfemd.engine.pixel_convention import check_pixel_convention
 from mmselfemd.errors import UserError
+from mmselfemd.zoo.conventions import check_pixel_convention
 
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 RGB = dict(channel_order='RGB', mean=MEAN, std=STD)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from mmselfemd.engine import (
+from mmselfemd.engine import launch
+from mmselfemd.monitors import (
     CollapseMonitorHook,
     GradientMonitorHook,
     TransportMonitorHook,
-    launch,
 )
 from mmselfemd.visualization import read_scalars
 

@@ -10,9 +10,9 @@ from mmpretrain.models import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from mmselfemd.errors import UserValueError
-from mmselfemd.zoo.loading import check_finite, state_dict_of
 
-from .resume import check_fits
+from .fit import check_fits
+from .loading import check_finite, state_dict_of
 
 _PREFIX = 'backbone.'
 

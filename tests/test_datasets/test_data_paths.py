@@ -1,0 +1,51 @@
+"""Files that are missing are named, with the setting that names them."""
+
+import pytest
+from mmengine.config import Config
+
+from mmselfemd.datasets.data_paths import check_data_paths
+from mmselfemd.errors import UserError
+
+
+def test_data_paths(tmp_path):
+    (tmp_path / 'images').mkdir()
+    (tmp_path / 'boxes.json').touch()
+    dataset = dict(
+        data_root=str(tmp_path),
+        ann_file='boxes.json',
+        data_prefix=dict(img='images/'),
+    )
+    cfg = Config(
+        dict(
+            train_dataloader=dict(
+                dataset=dict(type='RepeatDataset', dataset=dataset)
+            ),
+            val_evaluator=[dict(ann_file=str(tmp_path / 'boxes.json'))],
+        )
+    )
+    check_data_paths(cfg, ['train', 'val', 'test'])
+    inner = cfg.train_dataloader.dataset.dataset
+    for change, setting in [
+        (dict(data_root='gone'), 'data_root'),
+        (dict(ann_file='gone.json'), 'ann_file'),
+        (dict(data_prefix=dict(img='gone')), 'data_prefix.img'),
+        (dict(data_prefix='gone'), 'data_prefix'),
+        (dict(data_prefix=['images/', 'gone']), 'data_prefix.1'),
+        (dict(ann_file=['gone.txt', '']), 'ann_file.0'),
+    ]:
+        before = dict(inner)
+        inner.update(change)
+        with pytest.raises(UserError) as error:
+            check_data_paths(cfg, ['train'])
+        assert 'gone' in str(error.value)
+        assert f'train_dataloader.dataset.dataset.{setting}=' in str(
+            error.value
+        )
+        check_data_paths(cfg, ['val'])
+        inner.backend_args = dict(backend='petrel')  # not on this disk
+        check_data_paths(cfg, ['train'])
+        del inner['backend_args']
+        inner.update(before)
+    cfg.val_evaluator[0].ann_file = 'gone.json'
+    with pytest.raises(UserError, match='val_evaluator.0.ann_file'):
+        check_data_paths(cfg, ['val'])

@@ -165,8 +165,9 @@ def _check_instructions(content: bytes, start: int) -> int:
                 raise Refusal('frames within frames')
             frame_end = position + 9 + argument
         elif code.name in _PUTS:
-            if not 0 <= argument <= len(content):
-                raise Refusal('a memo larger than the file')
+            # What was kept before took a byte each, at least.
+            if not 0 <= argument <= position - start:
+                raise Refusal('a memo larger than the pickle')
             memo[argument] = stack[-1]
         elif code.name == 'MEMOIZE':
             memo[len(memo)] = stack[-1]

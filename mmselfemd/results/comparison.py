@@ -90,8 +90,7 @@ def differences(run: DetectionRun) -> list[str]:
     found = list(_settings(run.settings, published.settings))
     for record in run.records:
         found += _execution(record, published)
-        if record is not None:
-            found += _backbone(record, run.pretraining)
+        found += _backbone(record, run.pretraining)
     return list(dict.fromkeys(found))  # a run that was resumed says it twice
 
 
@@ -139,8 +138,9 @@ def _transforms(settings: dict, pipeline: str) -> list[str]:
 
 def _execution(record: dict | None, published: Published) -> Iterator[str]:
     """Processes, batch and images that differ."""
-    if record is None:
-        yield 'processes, images and backbone were not recorded'
+    wanted = {'batch_size', 'accumulation', 'processes', 'images'}
+    if not isinstance(record, dict) or not wanted <= record.keys():
+        yield 'processes and images were not recorded'
         return
     each, accumulated, processes = (
         record[key] for key in ('batch_size', 'accumulation', 'processes')
@@ -160,8 +160,11 @@ def _execution(record: dict | None, published: Published) -> Iterator[str]:
             yield f'{split}: {theirs} images (published: {ours})'
 
 
-def _backbone(record: dict, pretraining: str) -> Iterator[str]:
+def _backbone(record: dict | None, pretraining: str) -> Iterator[str]:
     """In what a backbone is unlike the one of the row."""
+    if record is None:
+        yield 'backbone: not recorded'
+        return
     loaded = record['pretrained_backbone']
     known = loaded and loaded.get('pretraining')
     if pretraining == RANDOM and loaded:
@@ -195,7 +198,4 @@ def _pretraining(known: dict, published: Published) -> Iterator[str]:
             if not WATCHING.fullmatch(path)
         },
     )
-    if 'run' in known:
-        yield from _execution(known['run'], published)
-    else:
-        yield 'processes and images were not recorded'
+    yield from _execution(known.get('run'), published)

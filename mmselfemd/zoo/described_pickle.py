@@ -7,12 +7,12 @@ closed table, by functions of ours. So a file can only describe values.
 
 import io
 import pickle
-import pickletools
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from .pickle_instructions import DEEPEST, check_instructions
 from .refusal import Refusal
 
 __all__ = [
@@ -24,8 +24,6 @@ __all__ = [
     'parse_pickle',
 ]
 
-#: How deep containers may be nested. Checkpoints need about ten.
-_DEEPEST = 100
 #: How many values calls may be given, per byte of the pickle. One is enough
 #: where none is given twice.
 _ALLOWANCE = 8
@@ -127,96 +125,10 @@ def parse_pickle(content: bytes, start: int = 0) -> Description:
             bytes need.
         Exception: Whatever stray bytes make of the parser.
     """
-    end = _check_instructions(content, start)
+    end = check_instructions(content, start)
     unpickler = _Unpickler(content[start:end])
     value = unpickler.load()
     return Description(value, end - start, unpickler.persistent_ids)
-
-
-# Instructions of pickle with an effect of their own on the stack.
-_PUTS = ('PUT', 'BINPUT', 'LONG_BINPUT')
-_GETS = ('GET', 'BINGET', 'LONG_BINGET')
-_EXTENSIONS = ('EXT1', 'EXT2', 'EXT4')
-_ADDING = ('APPEND', 'APPENDS', 'SETITEM', 'SETITEMS', 'ADDITEMS')
-_MARK = -1
-_OPCODES = {code.code.encode('latin1'): code for code in pickletools.opcodes}
-
-
-def _check_instructions(content: bytes, start: int) -> int:
-    """Follow a pickle's instructions without running them.
-
-    `pickletools` finds claimed lengths that are not there. Left are places
-    in the memo, for which `pickle` takes memory up to the place; frames,
-    within which `pickle` could read other instructions than these; and
-    nested tuples, whose hash overflows the C stack.
-    """
-    stack: list[int] = []  # of each value: how deep it is nested
-    memo: dict[int, int] = {}
-    frame_end = None
-    stream = io.BytesIO(content)
-    stream.seek(start)
-    for code, argument, position in _instructions(stream):
-        if frame_end is not None and position >= frame_end:
-            if position > frame_end:
-                raise Refusal('a pickle that is not cut at its frames')
-            frame_end = None
-        if code.name == 'FRAME':
-            if frame_end is not None:
-                raise Refusal('frames within frames')
-            frame_end = position + 9 + argument
-        elif code.name in _PUTS:
-            if not 0 <= argument <= len(content):
-                raise Refusal('a memo larger than the file')
-            memo[argument] = stack[-1]
-        elif code.name == 'MEMOIZE':
-            memo[len(memo)] = stack[-1]
-        elif code.name in _EXTENSIONS:
-            raise Refusal('names of an extension registry')
-        else:
-            _follow(stack, memo, code, argument)
-            if stack and stack[-1] > _DEEPEST:
-                raise Refusal(f'containers nested deeper than {_DEEPEST}')
-    return stream.tell()
-
-
-def _instructions(
-    stream: io.BytesIO,
-) -> Iterator[tuple[pickletools.OpcodeInfo, object, int]]:
-    """Give a pickle's instructions, their arguments and places."""
-    code = None
-    while code is None or code.name != 'STOP':
-        position = stream.tell()
-        code = _OPCODES[stream.read(1)]
-        if code.name == 'STRING':  # pickletools would take ASCII alone
-            yield code, stream.readline(), position
-        else:
-            argument = code.arg and code.arg.reader(stream)
-            yield code, argument, position
-
-
-def _follow(
-    stack: list[int],
-    memo: dict[int, int],
-    code: pickletools.OpcodeInfo,
-    argument: object,
-) -> None:
-    """Do to the depths what an instruction does to the values."""
-    if code.name == 'MARK':
-        stack.append(_MARK)
-    elif code.name == 'DUP':
-        stack.append(stack[-1])
-    elif code.name in _GETS:
-        stack.append(memo[argument])
-    else:
-        count, taken = len(code.stack_before), []
-        if pickletools.markobject in code.stack_before:
-            count = code.stack_before.index(pickletools.markobject)
-            while (depth := stack.pop()) != _MARK:
-                taken.append(depth)
-        taken += [stack.pop() for _ in range(count)]
-        container = taken.pop() if code.name in _ADDING else 0
-        depth = max(container, 1 + max(taken, default=-1))
-        stack.extend([depth] * len(code.stack_after))
 
 
 class Builder:
@@ -268,8 +180,8 @@ class Builder:
             if self._built[id(described)] is self:
                 raise Refusal('a value that contains itself')
             return self._built[id(described)]
-        if self._depth > _DEEPEST:
-            raise Refusal(f'containers nested deeper than {_DEEPEST}')
+        if self._depth > DEEPEST:
+            raise Refusal(f'containers nested deeper than {DEEPEST}')
         self._depth += 1
         try:
             return self._build_new(described, path)

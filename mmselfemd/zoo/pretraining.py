@@ -33,8 +33,11 @@ def read_pretraining(meta: object) -> dict:
     """
     if not isinstance(meta, dict):
         return {}
-    if isinstance(meta.get('pretraining'), dict):
-        return meta['pretraining']
+    recorded = meta.get('pretraining')
+    if isinstance(recorded, dict) and isinstance(
+        recorded.get('settings'), dict
+    ):
+        return recorded
     settings = {
         path: value
         for path, value in decisive_settings(

@@ -122,7 +122,7 @@ def _read_zip(file: io.IOBase, device: torch.device) -> object:
         info.compress_type != zipfile.ZIP_STORED for info in members.values()
     ):
         raise Refusal('members that unpack to more than the file')
-    root = next(iter(members)).split('/')[0]
+    root = next(iter(members), '').split('/')[0]
     if f'{root}/constants.pkl' in members:
         raise Refusal('a program (TorchScript)')
     order = f'{root}/byteorder'

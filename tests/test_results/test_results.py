@@ -451,7 +451,8 @@ def test_a_run_without_record_is_marked(tmp_path):
     folder = make_run(tmp_path / 'a')
     next(folder.glob('*/run.json')).unlink()
     assert differences(read_run(folder)) == [
-        'processes, images and backbone were not recorded'
+        'processes and images were not recorded',
+        'backbone: not recorded',
     ]
 
 
@@ -542,6 +543,7 @@ PRETRAINED = [
         'train: 500 images (published: 118287)',
     ),
     (forget, 'processes and images were not recorded'),
+    (known(run=dict(processes=8)), 'processes and images were not recorded'),
     (recorded(pretrained_backbone=None), 'none was loaded'),
     (
         recorded(pretrained_backbone=dict(checkpoint='a.pth', pretraining={})),

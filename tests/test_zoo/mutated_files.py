@@ -6,6 +6,7 @@ import pickle
 import pickletools
 import random
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 
@@ -190,7 +191,11 @@ def mutate_zip(rng: random.Random, content: bytes) -> bytes:
     members[index] = name, data
     packing = rng.choice([zipfile.ZIP_STORED] * 9 + [zipfile.ZIP_DEFLATED])
     file = io.BytesIO()
-    with zipfile.ZipFile(file, 'w', packing) as archive:
+    with (
+        warnings.catch_warnings(),  # of names that occur twice
+        zipfile.ZipFile(file, 'w', packing) as archive,
+    ):
+        warnings.simplefilter('ignore')
         for name, data in members:
             archive.writestr(name, data)
     return file.getvalue()

@@ -86,7 +86,15 @@ def test_settings_in_the_text_are_those_of_the_config(name):
 
 @pytest.mark.parametrize(
     'meta',
-    [None, 'text', {}, dict(cfg=3), dict(cfg='('), dict(cfg='a\0')]
+    [
+        None,
+        'text',
+        {},
+        dict(pretraining={}),
+        dict(cfg=3),
+        dict(cfg='('),
+        dict(cfg='a\0'),
+    ]
     + [dict(cfg='a = ' + '[' * 5000), dict(epoch=3, cfg='model = open("a")')],
 )
 def test_what_says_nothing_gives_nothing(meta):

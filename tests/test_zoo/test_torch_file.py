@@ -218,6 +218,27 @@ def test_members_that_share_their_bytes_are_refused():
         read_torch_file(file, 'a.pth')
 
 
+def test_zip_of_nothing_is_damaged():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('archive/data.pkl', b'N.')
+        archive.filelist.clear()
+    file.seek(0)
+    with pytest.raises(ValueError, match=r'a\.pth is damaged'):
+        read_torch_file(file, 'a.pth')
+
+
+def test_memo_is_no_larger_than_its_pickle():
+    file = saved(
+        dict(a=torch.zeros(10000)), _use_new_zipfile_serialization=False
+    ).getvalue()
+    place = b'X\x01\0\0\0aq\x01'
+    assert file.count(place) == 1
+    far = file.replace(place, b'X\x01\0\0\0ar\0\x10\0\0')
+    with pytest.raises(UnsafeCheckpointError, match='memo larger'):
+        read_torch_file(io.BytesIO(far), 'a.pth')
+
+
 def test_calls_that_share_an_argument_do_not_multiply_it():
     shared = [(number, number) for number in range(1000)]
     few = [Asks(OrderedDict, shared) for _ in range(2)]

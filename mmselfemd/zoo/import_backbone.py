@@ -162,7 +162,12 @@ def _convention(
     loaded: dict, project: str, name: str | None, source: str
 ) -> dict:
     """The pixels and the style: as given, as recorded, or the project's."""
-    recorded = read_convention(loaded.get('meta'), source)
+    try:
+        recorded = read_convention(loaded.get('meta'), source)
+    except UserValueError:
+        if name is None:
+            raise
+        recorded = {}  # what is given goes before a broken record
     if name is not None:
         return {**recorded, **CONVENTIONS[name]}
     if 'pixel_convention' in recorded:

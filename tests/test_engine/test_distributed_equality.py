@@ -12,9 +12,9 @@ import torch
 SCRIPT = Path(__file__).with_name('one_step.py')
 
 
-def start(config, out, **env):
+def start(config, out, layout='plain', **env):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), config, str(out)],
+        [sys.executable, str(SCRIPT), config, str(out), layout],
         env=os.environ | dict(OMP_NUM_THREADS='1') | env,
         stderr=subprocess.PIPE,
         text=True,
@@ -42,7 +42,9 @@ def free_port():
         ('byol_r18_voc256_20e.py', 'plain'),
     ],
 )
-def test_loss_and_gradients_are_those_of_the_whole_batch(config, tmp_path):
+def test_loss_and_gradients_are_those_of_the_whole_batch(
+    config, layout, tmp_path
+):
     finish(start(config, tmp_path / 'one.pth'))
     port = free_port()
     finish(
@@ -50,6 +52,7 @@ def test_loss_and_gradients_are_those_of_the_whole_batch(config, tmp_path):
             start(
                 config,
                 tmp_path / 'two.pth',
+                layout,
                 RANK=str(rank),
                 LOCAL_RANK=str(rank),
                 WORLD_SIZE='2',

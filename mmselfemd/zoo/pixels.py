@@ -84,7 +84,7 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
         recorded = _read_config(meta.get('cfg'), source)
     check_recorded(recorded, source)
     return {  # lists, which every format of file can hold
-        name: list(value) if isinstance(value, tuple) else value
+        name: list(value) if isinstance(value, (list, tuple)) else value
         for name, value in recorded.items()
     }
 
@@ -114,8 +114,8 @@ def check_recorded(meta: object, source: str) -> None:
         raise UserValueError(
             f'{source}: its record of the pixels, meta.pixel_convention, is '
             "broken: expected a dict of channel_order, 'RGB' or 'BGR', and "
-            'of mean and std, three numbers each. Import the backbone again '
-            'with --convention.'
+            'of mean and std, one or three numbers each. Import the backbone '
+            'again with --convention.'
         )
     if meta.get('style', 'pytorch') not in ('pytorch', 'caffe'):
         raise UserValueError(
@@ -141,7 +141,7 @@ def _is_one_a_stage(values: object) -> bool:
 def _are_numbers(values: object) -> bool:
     return (
         isinstance(values, (list, tuple))
-        and len(values) == 3
+        and len(values) in (1, 3)  # as mmengine's preprocessors take
         and all(type(value) in (int, float) for value in values)
         and all(abs(value) < 1e6 for value in values)  # and not NaN
     )

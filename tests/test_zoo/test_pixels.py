@@ -58,7 +58,7 @@ def test_style_is_one_of_two():
         read_convention(dict(pixel_convention=GOOD, style=['pytorch']))
     with pytest.raises(UserValueError, match='style'):
         text = config(mean=[1, 2, 3], std=[1, 2, 3])
-        text = text.replace("type='A'", "style='tensorflow'")
+        text = text.replace("'A'", "'ResNet', style='tensorflow'")
         read_convention(dict(cfg=text))
 
 

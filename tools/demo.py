@@ -114,8 +114,8 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
     return runner, round(time.time() - start, 1)
 
 
-def pretrain(args: argparse.Namespace) -> tuple[Runner, dict]:
-    """Pre-train; return the runner and a summary."""
+def pretrain(args: argparse.Namespace) -> tuple[Runner, dict, dict]:
+    """Pre-train; return the runner, a summary and that of the flow."""
     folder = dict(
         data_root=args.images or str(args.scenes_dir),
         data_prefix='' if args.images else 'train2017/',
@@ -146,15 +146,15 @@ def pretrain(args: argparse.Namespace) -> tuple[Runner, dict]:
         loss_first=scalars['loss'][1][0],
         loss_last=last['loss'],
         **matching,
-        **summarise_own_flow(
-            {
-                name.removeprefix('transport/'): values
-                for name, (_, values) in scalars.items()
-            }
-        ),
         seconds=seconds,
     )
-    return runner, summary
+    flow = summarise_own_flow(
+        {
+            name.removeprefix('transport/'): values
+            for name, (_, values) in scalars.items()
+        }
+    )
+    return runner, summary, flow
 
 
 def draw(runner: Runner, folder: Path) -> dict:
@@ -255,7 +255,7 @@ def main() -> None:
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)
         )
     with stage('2/6 Pre-training without labels', logs / 'pretrain.log'):
-        runner, pretraining = pretrain(args)
+        runner, pretraining, flow = pretrain(args)
     if args.images:
         CONSOLE.print(
             '  Matching accuracy is on these photographs themselves.'
@@ -273,6 +273,7 @@ def main() -> None:
     CONSOLE.print('\n[bold]6/6 Summary[/bold]')
     summary = dict(
         pretrain=pretraining,
+        flow=flow,
         transfer=transfer,
         detector=detector,
         detector_from_random_weights=random,
@@ -281,7 +282,7 @@ def main() -> None:
     path = args.work_dir / 'summary.json'
     path.write_text(json.dumps(summary, indent=2) + '\n')
     show(summary)
-    CONSOLE.print(own_flow_verdict(pretraining))
+    CONSOLE.print(own_flow_verdict(flow))
     CONSOLE.print(
         'The two detectors are one seed each: a difference between them is '
         'no evidence.'

@@ -33,7 +33,7 @@ default_hooks = dict(
     logger=dict(interval=1),
     checkpoint=dict(interval=2, max_keep_ckpts=1),
     momentum_update=dict(base_momentum=0.98),
-    transport_monitor=dict(interval=6),
+    transport_monitor=dict(interval=2),
 )
 optim_wrapper = dict(optimizer=dict(lr=0.05))
 train_cfg = dict(max_epochs=6, val_interval=6)

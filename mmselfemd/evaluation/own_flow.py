@@ -1,6 +1,7 @@
 """Whether the loss's own flow matches anything, from what a run has logged."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def summarise_own_flow(
     Args:
         logged (Mapping[str, Sequence[float]]): What ``TransportMonitorHook``
             has logged, each figure by its name without ``transport/``: one
-            value for each batch that was looked at, at least two.
+            value for each batch that was looked at.
 
     Returns:
         dict[str, float | bool]: Means over the last third of these batches
@@ -35,7 +36,9 @@ def summarise_own_flow(
     }
     figures = {name: float(np.mean(values)) for name, values in last.items()}
     own = last['own_flow']
-    error = float(np.std(own, ddof=1) / len(own) ** 0.5)
+    error = nan
+    if len(own) > 1:
+        error = float(np.std(own, ddof=1) / len(own) ** 0.5)
     least = figures['own_flow'] - 2 * error
     return figures | dict(
         own_flow_error=error,
@@ -53,6 +56,8 @@ def own_flow_verdict(figures: Mapping[str, float | bool]) -> str:
     Returns:
         str: Whether the flow matches, with its controls.
     """
+    if not figures:
+        return "The loss's own flow was not looked at."
     position, other, _ = (f'{figures[name]:.2f}' for name in CONTROLS)
     beside = (
         f'{figures["own_flow"]:.2f} of the nodes find their place, {position} '

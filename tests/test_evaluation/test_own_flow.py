@@ -45,3 +45,12 @@ def test_a_flow_that_a_control_reaches_does_not(own, controls):
     verdict = own_flow_verdict(figures)
     assert 'does not match yet' in verdict
     assert f'{figures["own_flow_same_position"]:.2f} by position' in verdict
+
+
+def test_a_run_of_few_steps_claims_nothing():
+    few = {name: values[-1:] for name, values in logged([0.9] * 4).items()}
+    figures = summarise_own_flow(few)
+    assert figures['own_flow'] == 0.9
+    assert figures['flow_matches'] is False
+    assert summarise_own_flow({}) == {}
+    assert 'was not looked at' in own_flow_verdict({})

@@ -33,7 +33,7 @@ def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
 
 
 def check_summary(summary: dict, folder: Path) -> None:
-    pretraining, detectors = summary['pretrain'], ('detector', RANDOM)
+    pretraining = summary['pretrain']
     # Beside each figure stand its controls.
     for name in ('accuracy', 'gain', 'other_image'):
         assert pretraining[f'matching_{name}_error'] > 0
@@ -43,14 +43,15 @@ def check_summary(summary: dict, folder: Path) -> None:
         pretraining['matching_accuracy'] - pretraining['matching_other_image']
     )
     assert pretraining['matching_gain'] == pytest.approx(gain, abs=1e-3)
+    flow = summary['flow']
     own, *controls = (
-        pretraining[f'own_flow{name}']
+        flow[f'own_flow{name}']
         for name in ('', '_same_position', '_other_image', '_chance')
     )
     assert 0 < min(own, *controls) and max(own, *controls) < 1
-    if pretraining['flow_matches']:
+    if flow['flow_matches']:
         assert own > max(controls)
-    for name in detectors:
+    for name in ('detector', RANDOM):
         assert summary[name].keys() == {'bbox_mAP', 'bbox_mAP_50', 'seconds'}
     assert summary['transfer'] == dict(missing_keys=[], unexpected_keys=[])
     assert summary['pretrain']['loss_last'] < summary['pretrain']['loss_first']

@@ -32,6 +32,27 @@ def check_finite_state(runner: Runner, last_checkpoint: str | None) -> None:
         NonFiniteCheckpointError: With the names of the first tensors and of
             the checkpoint to go on from.
     """
+    own = non_finite_parts(runner)
+    names = sorted(set().union(*all_gather_object(own)))
+    if names:
+        # `runner.iter` is one further at the end of an epoch.
+        iteration = runner.message_hub.get_info('iter', 0) + 1
+        raise NonFiniteCheckpointError(
+            f'Iteration {iteration}: NaN or infinity in {len(names)} of the '
+            f'tensors to be saved, such as {", ".join(names[:_MAX_NAMED])}. '
+            f'Nothing was saved. {way_out(last_checkpoint)}'
+        )
+
+
+def non_finite_parts(runner: Runner) -> list[str]:
+    """Name what holds NaN or infinity in this process alone.
+
+    Args:
+        runner (Runner): The runner of the training process.
+
+    Returns:
+        list[str]: Names of weights and buffers, and the optimiser's state.
+    """
     bad = [
         f'model.{name}'
         for name, value in unwrap_model(runner.model).state_dict().items()
@@ -41,15 +62,7 @@ def check_finite_state(runner: Runner, last_checkpoint: str | None) -> None:
         states = [state.values() for state in optimizer.state.values()]
         if not all(map(_is_finite, chain.from_iterable(states))):
             bad.append("the optimizer's state")
-    names = sorted(set().union(*all_gather_object(bad)))
-    if names:
-        # `runner.iter` is one further at the end of an epoch.
-        iteration = runner.message_hub.get_info('iter', 0) + 1
-        raise NonFiniteCheckpointError(
-            f'Iteration {iteration}: NaN or infinity in {len(names)} of the '
-            f'tensors to be saved, such as {", ".join(names[:_MAX_NAMED])}. '
-            f'Nothing was saved. {way_out(last_checkpoint)}'
-        )
+    return bad
 
 
 def way_out(last_checkpoint: str | None) -> str:

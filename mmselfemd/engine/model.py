@@ -1,9 +1,10 @@
-"""The model and the optimisers behind the runner."""
+"""What the runner wraps: the model, the optimisers, the batch."""
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
 
 def unwrap_model(model: nn.Module) -> nn.Module:
@@ -50,3 +51,16 @@ def accumulative_counts(
     if isinstance(optim_wrapper, dict):
         return optim_wrapper.get('accumulative_counts', 1)
     return getattr(optim_wrapper, '_accumulative_counts', 1)
+
+
+def batch_size_of(loader: DataLoader) -> int:
+    """How many images a batch of a process takes.
+
+    Args:
+        loader (DataLoader): A loader of the runner's.
+
+    Returns:
+        int: The number, also where the loader has none because a batch
+        sampler, mmdet's by aspect ratio or ours, was given to it.
+    """
+    return loader.batch_sampler.batch_size

@@ -1,7 +1,5 @@
 """Notices when outputs do not tell images, or places in them, apart."""
 
-from collections.abc import Sequence
-
 import torch
 from mmengine.dist import all_gather
 from mmengine.runner import Runner
@@ -16,7 +14,7 @@ from mmselfemd.evaluation.collapse import (
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.registry import HOOKS
 
-from .head_monitor_hook import HeadMonitorHook
+from .head_monitor_hook import HeadMonitorHook, Views
 
 
 @HOOKS.register_module()
@@ -80,23 +78,9 @@ class CollapseMonitorHook(HeadMonitorHook):
         self.min_within = min_within
 
     def measure(
-        self,
-        runner: Runner,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        data_batch: dict,
+        self, runner: Runner, queries: Views, keys: Views, data_batch: dict
     ) -> dict[str, float]:
-        """Spread and rank of the first view.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            queries (Sequence[Embedding]): Predictions of all views.
-            keys (Sequence[Embedding]): Keys of the first views.
-            data_batch (dict): Not used.
-
-        Returns:
-            dict[str, float]: The figures.
-        """
+        """Spread and rank of the first view."""
         vectors = torch.cat(all_gather(keys[0].vector))
         figures = dict(
             vector_spread=spread(vectors), vector_rank=relative_rank(vectors)

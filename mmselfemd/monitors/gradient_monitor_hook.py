@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any
 
 import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmselfemd.engine.model import unwrap_model
-from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.registry import HOOKS
 
-from .head_monitor_hook import HeadMonitorHook
+from .head_monitor_hook import HeadMonitorHook, Views
 
 
 @HOOKS.register_module()
@@ -42,11 +40,7 @@ class GradientMonitorHook(HeadMonitorHook):
         super().__init__(interval)
 
     def before_train(self, runner: Runner) -> None:
-        """Begin to watch the head, if gradients can be taken apart.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Begin to watch the head, if gradients can be taken apart."""
         super().before_train(runner)
         backbone = unwrap_model(runner.model).backbone
         self._parameters = [
@@ -58,31 +52,14 @@ class GradientMonitorHook(HeadMonitorHook):
             runner.logger.info(f'gradient/emd_share is not measured: {reason}')
             self.after_train(runner)
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Note whether this iteration is measured; the first one is.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-        """
+    def before_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Note whether this iteration is measured; the first one is."""
         self._is_due = runner.iter % self.interval == 0
 
     def keep(
-        self,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        losses: dict[str, Tensor],
+        self, queries: Views, keys: Views, losses: dict[str, Tensor]
     ) -> None:
-        """Take the gradients, while the graph of the losses is there.
-
-        Args:
-            queries (Sequence[Embedding]): Predictions of all views.
-            keys (Sequence[Embedding]): Keys of the first views.
-            losses (dict[str, Tensor]): What the head makes of them.
-        """
+        """Take the gradients, while the graph of the losses is there."""
         super().keep(queries, keys, losses)
         # On the step's own graph, before the step goes through it: no second
         # forward pass, which would have statistics and generators to put
@@ -105,20 +82,8 @@ class GradientMonitorHook(HeadMonitorHook):
         norms = torch._foreach_norm([g for g in gradients if g is not None])
         return torch.stack([loss.new_zeros(()), *norms]).norm()
 
-    def measure(
-        self,
-        runner: Runner,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        data_batch: dict,
-    ) -> dict[str, float]:
-        """The share, from what was kept.
-
-        Args:
-            runner (Runner): Not used.
-            queries (Sequence[Embedding]): Not used.
-            keys (Sequence[Embedding]): Not used.
-            data_batch (dict): Not used.
+    def measure(self, *args) -> dict[str, float]:
+        """The share, from the gradients that were kept.
 
         Returns:
             dict[str, float]: ``emd_share``, in [0, 1]; nothing where the

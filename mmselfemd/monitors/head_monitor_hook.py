@@ -22,6 +22,9 @@ from .warm_up import warm_up_iters
 # network starts from outputs that differ little.
 _BEGIN_WITHOUT_WARM_UP = 500
 
+#: What a head compares: an embedding for each view of the batch's images.
+Views = Sequence[Embedding]
+
 
 class HeadMonitorHook(Hook, metaclass=ABCMeta):
     """Base of hooks that measure queries and keys at an interval.
@@ -54,18 +57,14 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
 
     @abstractmethod
     def measure(
-        self,
-        runner: Runner,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        data_batch: dict,
+        self, runner: Runner, queries: Views, keys: Views, data_batch: dict
     ) -> dict[str, float]:
         """Measure one iteration.
 
         Args:
             runner (Runner): The runner of the training process.
-            queries (Sequence[Embedding]): Predictions of all views, detached.
-            keys (Sequence[Embedding]): Keys of the first views.
+            queries (Views): Predictions of all views, detached.
+            keys (Views): Keys of the first views.
             data_batch (dict): The batch that they are of.
 
         Returns:
@@ -73,27 +72,15 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         """
 
     def before_train(self, runner: Runner) -> None:
-        """Begin to watch the head.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Begin to watch the head."""
         if self.begin is None:
             self._begin = warm_up_iters(runner) or _BEGIN_WITHOUT_WARM_UP
         head = getattr(unwrap_model(runner.model), 'head', None)
         if isinstance(head, self.head_type):
             self._handle = head.register_forward_hook(self._watch)
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Note whether this iteration is measured.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-        """
+    def before_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Note whether this iteration is measured."""
         self._is_due = self.every_n_train_iters(runner, self.interval)
 
     def _watch(self, head: nn.Module, args: tuple, losses: dict) -> None:
@@ -101,16 +88,13 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
             self.keep(*args, losses)
 
     def keep(
-        self,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        losses: dict[str, Tensor],
+        self, queries: Views, keys: Views, losses: dict[str, Tensor]
     ) -> None:
         """Keep what will be measured, right after the head has seen it.
 
         Args:
-            queries (Sequence[Embedding]): Predictions of all views.
-            keys (Sequence[Embedding]): Keys of the first views.
+            queries (Views): Predictions of all views.
+            keys (Views): Keys of the first views.
             losses (dict[str, Tensor]): What the head makes of them.
         """
         self._seen = tuple(
@@ -122,20 +106,9 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         )
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
+        self, runner: Runner, data_batch: Any = None, **kwargs
     ) -> None:
-        """Measure and log.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): The batch. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
-        """
+        """Measure and log."""
         # What runs the model from here on, such as a validation, is not seen.
         self._is_due = False
         if self._seen is None:
@@ -164,11 +137,7 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         print_log(message, logger='current', level=logging.WARNING)
 
     def after_train(self, runner: Runner) -> None:
-        """Watch no longer.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Watch no longer."""
         if self._handle is not None:
             self._handle.remove()
             self._handle = None

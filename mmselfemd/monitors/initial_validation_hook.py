@@ -33,11 +33,7 @@ class InitialValidationHook(Hook):
         self.keep = keep
 
     def before_train(self, runner: Runner) -> None:
-        """Validate, unless the run resumes or does not validate at all.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Validate, unless the run resumes or does not validate at all."""
         if runner.iter > 0 or runner.val_loop is None:
             return
         with kept_random_state():

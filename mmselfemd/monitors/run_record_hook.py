@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.model import accumulative_counts, batch_size_of
 from mmselfemd.registry import HOOKS
 
 #: Name of the file, in the folder of the run's log.
@@ -35,20 +36,13 @@ class RunRecordHook(Hook):
         self._record: dict = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Write the record.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Write the record."""
         loader = runner.train_dataloader
         validation = getattr(runner._val_loop, 'dataloader', None)
         self._record = dict(
             processes=get_world_size(),
-            # mmdet batches by aspect ratio: the batch sampler knows the size.
-            batch_size=loader.batch_size or loader.batch_sampler.batch_size,
-            accumulation=getattr(
-                runner.optim_wrapper, '_accumulative_counts', 1
-            ),
+            batch_size=batch_size_of(loader),
+            accumulation=accumulative_counts(runner.optim_wrapper),
             images=dict(
                 train=len(loader.dataset),
                 val=None if validation is None else len(validation.dataset),
@@ -64,11 +58,6 @@ class RunRecordHook(Hook):
                 file.write(text.encode())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Put the record into a checkpoint.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            checkpoint (dict): What is saved.
-        """
+        """Put the record into a checkpoint."""
         if self._record:
             checkpoint['meta']['run'] = self._record

@@ -10,7 +10,11 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from mmselfemd.engine.model import accumulative_counts, optimizers_of
+from mmselfemd.engine.model import (
+    accumulative_counts,
+    batch_size_of,
+    optimizers_of,
+)
 from mmselfemd.engine.schedule_length import warn_of_other_length
 from mmselfemd.registry import HOOKS
 
@@ -119,10 +123,8 @@ class RunReportHook(Hook):
 
 def _images_of_step(runner: Runner) -> int:
     """Images that all processes take in a step of the optimiser."""
-    loader = runner.train_dataloader
-    # mmdet batches by aspect ratio: the size is the batch sampler's then.
-    size = loader.batch_size or loader.batch_sampler.batch_size
-    return size * get_world_size() * accumulative_counts(runner.optim_wrapper)
+    counts = accumulative_counts(runner.optim_wrapper)
+    return batch_size_of(runner.train_dataloader) * get_world_size() * counts
 
 
 def _describe_batch(runner: Runner) -> str:
@@ -131,7 +133,7 @@ def _describe_batch(runner: Runner) -> str:
     images = _images_of_step(runner)
     text = (
         f'{images} images a step of the optimiser = '
-        f'{images // processes // accumulation} x {processes} '
+        f'{batch_size_of(runner.train_dataloader)} x {processes} '
         f'{"process" if processes == 1 else "processes"}'
     )
     if accumulation > 1:

@@ -14,7 +14,7 @@ from mmselfemd.models.heads import EMDHead
 from mmselfemd.registry import HOOKS
 from mmselfemd.transport import exact_transport, sinkhorn
 
-from .head_monitor_hook import HeadMonitorHook
+from .head_monitor_hook import HeadMonitorHook, Views
 
 
 @HOOKS.register_module()
@@ -71,23 +71,9 @@ class TransportMonitorHook(HeadMonitorHook):
         self._blurred_in_a_row = 0
 
     def measure(
-        self,
-        runner: Runner,
-        queries: Sequence[Embedding],
-        keys: Sequence[Embedding],
-        data_batch: dict,
+        self, runner: Runner, queries: Views, keys: Views, data_batch: dict
     ) -> dict[str, float]:
-        """Solve the first pair's problems again and describe them.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            queries (Sequence[Embedding]): Predictions of all views.
-            keys (Sequence[Embedding]): Keys of the first views.
-            data_batch (dict): The batch, for the geometry of its views.
-
-        Returns:
-            dict[str, float]: The figures.
-        """
+        """Solve the first pair's problems again and describe them."""
         model = unwrap_model(runner.model)
         head = model.head
         pair = head.pair_numbers(len(queries), len(keys))[0]

@@ -78,7 +78,7 @@ def watch(model, wrapper):
         model=model, optim_wrapper=wrapper, param_schedulers=[], cfg={}, iter=0
     )
     hook.before_train(runner)
-    hook.before_train_iter(runner, 0)
+    hook.before_train_iter(runner, batch_idx=0)
     return hook
 
 

@@ -1,11 +1,14 @@
 """A run that fails leaves a checkpoint of its last whole step."""
 
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+
+from mmselfemd.engine.hooks import PreciseBNHook
 
 sys.path.insert(0, str(Path(__file__).parent))
 from toy_long_run import Recorder, make_runner
@@ -163,17 +166,32 @@ def test_what_is_not_finite_is_not_saved(tmp_path, logged):
     assert [line for line in logged if 'could not be saved: NaN' in line]
 
 
-def test_precise_bn_leaves_nothing_to_be_put_back(tmp_path):
-    """It passes batches forward without a step that would end."""
-    wrapper_open = []
+class Statistics(Hook):
+    """Keeps the model's state at the end of an epoch."""
 
-    class ForwardAlone(Hook):
-        def after_train_epoch(self, runner) -> None:
-            batch = next(iter(runner.train_dataloader))
-            with torch.no_grad():
-                with runner.optim_wrapper.optim_context(runner.model):
-                    pass
-            wrapper_open.append((batch, runner.optim_wrapper._is_open))
+    priority = 'LOWEST'
 
-    run(tmp_path, 'epoch', 1, ForwardAlone())
-    assert [is_open for _, is_open in wrapper_open] == [False] * 3
+    def after_train_epoch(self, runner) -> None:
+        self.state = deepcopy(runner.model.state_dict())
+
+
+def test_recomputed_statistics_are_not_put_back(tmp_path):
+    """Precise BN passes batches forward after the step: that begins none."""
+    statistics = Statistics()
+    precise_bn = PreciseBNHook(num_images=8, interval=1)
+    cfg = dict(
+        batch_size=4, sampler=dict(type='DefaultSampler', shuffle=False)
+    )
+    with pytest.raises(Failure):
+        run(
+            tmp_path,
+            'epoch',
+            1,
+            precise_bn,
+            statistics,
+            FailHook(12, 'before'),
+            cfg=dict(train_dataloader=cfg),
+        )
+    saved = torch.load(tmp_path / 'iter_12.pth')['state_dict']
+    for name, value in statistics.state.items():
+        assert torch.equal(saved[name], value), name

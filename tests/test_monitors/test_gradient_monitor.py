@@ -56,7 +56,7 @@ def watch(model, scaler=None):
     hook, runner = GradientMonitorHook(), as_runner(model)
     runner.optim_wrapper = SimpleNamespace(loss_scaler=scaler)
     hook.before_train(runner)
-    hook.before_train_iter(runner, 0)
+    hook.before_train_iter(runner, batch_idx=0)
     losses = losses_of(model)
     hook.after_train(runner)
     return hook.measure(runner, [], [], {})['emd_share'], losses
@@ -132,6 +132,6 @@ def test_where_gradients_cannot_be_taken_apart_the_log_says_so(model, logged):
         hook = GradientMonitorHook()
         hook.before_train(runner)
         assert reason in logged.pop() and not logged
-        hook.before_train_iter(runner, 0)
+        hook.before_train_iter(runner, batch_idx=0)
         losses_of(each)
         assert hook._seen is None

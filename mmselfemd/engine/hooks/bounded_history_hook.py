@@ -1,7 +1,5 @@
 """Keeps of each logged scalar what the log reads, not the whole run."""
 
-from typing import Any
-
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
@@ -52,29 +50,12 @@ class BoundedHistoryHook(Hook):
         self._num_bounded = 0
 
     def before_train(self, runner: Runner) -> None:
-        """Cut what the checkpoint brought.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Cut what the checkpoint brought."""
         self._num_bounded = 0
         self._bound(runner)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Bound the scalars that were logged for the first time.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in its epoch.
-            data_batch (Any): Not used. Defaults to None.
-            outputs (dict, optional): Not used. Defaults to None.
-        """
+    def after_train_iter(self, runner: Runner, **kwargs) -> None:
+        """Bound the scalars that were logged for the first time."""
         self._bound(runner)
 
     def _bound(self, runner: Runner) -> None:

@@ -134,12 +134,11 @@ class PreemptionHook(Hook):
         self._agreed = int(received)
         if not self._agreed or runner.iter + 1 >= runner.max_iters:
             return  # the last step needs no hurry: the run ends by itself
-        if not self._checkpoint.by_epoch:
-            self._checkpoint._save_checkpoint(runner)
-        elif self.end_of_epoch(runner.train_dataloader, batch_idx):
+        if self._checkpoint.by_epoch and self.end_of_epoch(
+            runner.train_dataloader, batch_idx
+        ):
             return  # after_train_epoch saves: the epoch is whole
-        else:
-            self._save_inside_epoch(runner)
+        self.save(runner)
         self._leave(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -157,6 +156,21 @@ class PreemptionHook(Hook):
             self._remove(runner, runner.message_hub.get_info(_INSIDE_EPOCH))
         if self._agreed and not is_last:
             self._leave(runner)
+
+    def save(self, runner: Runner, alone: bool = False) -> None:
+        """Save after a step of the optimiser, wherever in an epoch.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            alone (bool): Whether the other processes, which may be gone, are
+                not asked if their state is finite. Defaults to False.
+        """
+        if alone:
+            self._checkpoint.check_finite = False
+        if self._checkpoint.by_epoch:
+            self._save_inside_epoch(runner)
+        else:
+            self._checkpoint._save_checkpoint(runner)
 
     def _save_inside_epoch(self, runner: Runner) -> None:
         """Save as ``iter_N.pth``, where other checkpoints are of epochs.

@@ -6,6 +6,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MessageHub, print_log
 from torch.utils.data import DataLoader
 
+from mmselfemd.engine.model import batch_size_of
 from mmselfemd.errors import UserValueError
 
 _LAYOUT = 'train_layout'  # in the message hub, and so in checkpoints
@@ -36,7 +37,7 @@ def check_layout(
     """
     layout = {
         'processes': get_world_size(),
-        'train_dataloader.batch_size': loader.batch_sampler.batch_size,
+        'train_dataloader.batch_size': batch_size_of(loader),
         'optim_wrapper.accumulative_counts': accumulative_counts,
         'images': len(loader.dataset),
         'batches of an epoch': len(loader),

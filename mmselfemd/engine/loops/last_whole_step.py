@@ -4,14 +4,14 @@ import logging
 from copy import copy
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
+from mmselfemd.engine.finite_state import non_finite_parts
 from mmselfemd.engine.hooks.preemption_hook import PreemptionHook
-from mmselfemd.engine.model import optimizers_of, unwrap_model
+from mmselfemd.engine.model import optimizers_of
 
 #: Where an epoch stands, in the message hub: its number, batches done.
 POSITION = 'train_position'
@@ -85,24 +85,12 @@ class LastWholeStep:
         loop = runner.train_loop
         epoch, done = state['progress']
         loop._epoch, loop._iter = epoch, done - 1  # a hook's view of it
-        self._check_finite()
-        hook = hooks[0]._checkpoint
-        hook.check_finite = False  # that would ask the other processes
-        if hook.by_epoch:
-            hooks[0]._save_inside_epoch(runner)
-        else:
-            hook._save_checkpoint(runner)
+        if bad := non_finite_parts(runner):
+            raise ArithmeticError(f'NaN or infinity in {bad[0]}')
+        hooks[0].save(runner, alone=True)
         print_log(
             f'The run failed; its last whole step, iteration {done}, is '
             'saved, and --resume goes on from it.',
             logger='current',
             level=logging.WARNING,
         )
-
-    def _check_finite(self) -> None:
-        tensors = list(unwrap_model(self._runner.model).state_dict().values())
-        for optimizer in optimizers_of(self._runner.optim_wrapper):
-            for state in optimizer.state.values():
-                tensors += filter(torch.is_tensor, state.values())
-        if not all(tensor.isfinite().all() for tensor in tensors):
-            raise ArithmeticError('NaN or infinity in what would be saved')

@@ -1,4 +1,4 @@
-"""Processes that do not see the same folders."""
+"""Processes that do not see the same files stop, all of them."""
 
 import os
 import socket
@@ -95,7 +95,7 @@ def said(tmp_path_factory):
     with open(os.devnull) as nothing:
         processes = [
             subprocess.Popen(
-                [sys.executable, script, folder, Path(__file__).parent],
+                [sys.executable, script, folder, ROOT / 'tests/test_engine'],
                 stdin=nothing,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

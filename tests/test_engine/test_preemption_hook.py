@@ -237,3 +237,25 @@ def test_processes_skip_the_same_step(pair):
                 assert torch.equal(value, second[name]), name
     # Named by the first process, though the second one loaded them.
     assert '9.jpg, 11.jpg, 13.jpg, 15.jpg' in outputs[0]
+
+
+def wait_for_ever(lock):
+    lock.acquire()
+
+
+def test_a_process_that_is_ended_while_it_is_forked_ends():
+    context = multiprocessing.get_context('fork')
+    lock = context.Lock()
+    former = signal.signal(signal.SIGTERM, PreemptionHook()._receive)
+    try:
+        with lock:
+            for _ in range(40):
+                process = context.Process(target=wait_for_ever, args=(lock,))
+                process.start()
+                process.terminate()
+                process.join(10)
+                ended = process.exitcode == -signal.SIGTERM
+                process.kill()
+                assert ended
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -27,6 +27,43 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _INSIDE_EPOCH = 'preemption_ckpt'  # in the message hub: a checkpoint's name
 
 
+def _is_heard(number: int) -> bool:
+    """Whether a hook of a run here, or of one that failed, gets a signal."""
+    handler = getattr(signal.getsignal(number), '__self__', None)
+    return isinstance(handler, PreemptionHook)
+
+
+# A forked process has no step to end. By our handler it would outlive the
+# SIGTERM by which its pool ends it (that of mmdet's VOCMetric, say), and the
+# pool would wait for ever: the handler is Python's and waits for the next
+# bytecode, which a process that sits in a lock does not reach. So the child
+# dies of the signal as others do; one that comes while it is being made waits
+# until then, instead of being forgotten.
+_masks: list[set] = []
+
+
+def _before_fork() -> None:
+    _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS))
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _after_fork_in_child() -> None:
+    for number in _SIGNALS:
+        if _is_heard(number):
+            signal.signal(number, signal.SIG_DFL)
+    _after_fork()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork,
+    after_in_child=_after_fork_in_child,
+)
+
+
 @HOOKS.register_module()
 class PreemptionHook(Hook):
     """Saves a checkpoint and ends the run after SIGTERM or SIGUSR1.
@@ -60,7 +97,6 @@ class PreemptionHook(Hook):
                 f'{interval}'
             )
         self.interval = interval
-        self._process = os.getpid()
         self._received = 0
         self._agreed = 0
         self._num_steps = 0
@@ -83,7 +119,6 @@ class PreemptionHook(Hook):
             )
         self._checkpoint = hooks[0]
         self._received = self._agreed = self._num_steps = 0
-        self._process = os.getpid()
         try:
             for number in _SIGNALS:
                 self._former[number] = signal.signal(number, self._receive)
@@ -105,14 +140,7 @@ class PreemptionHook(Hook):
         self._former.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() == self._process:
-            self._received = number
-            return
-        # A forked process has no step to end. It would outlive the SIGTERM
-        # by which its pool ends it (that of mmdet's VOCMetric, say), and the
-        # pool would wait for ever.
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
+        self._received = number
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, **kwargs

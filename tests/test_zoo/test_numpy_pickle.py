@@ -198,3 +198,26 @@ def test_other_files_are_named(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no such file'):
         read_numpy_pickle(tmp_path / 'none.pkl')
+
+
+@pytest.mark.parametrize(
+    ('program', 'message'),
+    [
+        # Each name takes a class, and so does what it returns.
+        (b''.join(b'ca\n%x\n' % number for number in range(1001)), '1000 nam'),
+        (b'\x8f' * 1001, '1000 sets'),
+        (b'(\x91' * 1001, '1000 sets'),
+    ],
+)
+def test_what_takes_hundreds_of_times_its_bytes_is_counted(
+    tmp_path, program, message
+):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(b'\x80\x04(' + program + b'l.')
+    with pytest.raises(UnsafeCheckpointError, match=f'over {message}'):
+        read_numpy_pickle(path)
+
+
+def test_calls_of_what_calls_return_are_of_one_class():
+    calls = parse_pickle(b'ca\nb\n' + b'(tR' * 50 + b'.').value
+    assert calls.name == 'a.b(...)'

@@ -182,8 +182,9 @@ def test_callables_are_refused_by_name(tmp_path, call):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'damaged'),
-        (b'<html>', 'damaged'),
+        (b'', 'empty'),
+        (b'<html>', 'web page'),
+        (b'x', 'damaged'),
         (pickle.dumps(ARRAYS)[:-20], 'damaged'),
         (pickle.dumps([1]), 'no dict'),
     ],

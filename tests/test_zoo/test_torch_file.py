@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmselfemd.errors import UserError
+from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo import UnsafeCheckpointError, to_plain
 from mmselfemd.zoo.loading import state_dict_of
 from mmselfemd.zoo.torch_file import read_torch_file
@@ -161,7 +161,7 @@ def test_legacy_storages_are_those_of_the_file():
     more = file.replace(b'K' + bytes([100]), b'K\xc8')
     with pytest.raises(UnsafeCheckpointError, match='another length'):
         read_torch_file(io.BytesIO(more), 'a.pth')
-    with pytest.raises(UnsafeCheckpointError, match='longer than the file'):
+    with pytest.raises(UserValueError, match='damaged'):
         read_torch_file(io.BytesIO(file[:-4]), 'a.pth')
 
 
@@ -269,7 +269,7 @@ def test_nesting_ends():
 def test_pickles_of_others_are_refused_or_named():
     with pytest.raises(UnsafeCheckpointError, match=r'builtins\.print'):
         read_torch_file(io.BytesIO(pickle.dumps(print, 2)), 'a.pth')
-    with pytest.raises(ValueError, match='damaged'):
+    with pytest.raises(ValueError, match='did not write'):
         read_torch_file(io.BytesIO(pickle.dumps([1], 2)), 'a.pth')
 
 

@@ -54,6 +54,7 @@ _VALUES = {
     **NUMPY_VALUES,
     **{f'torch.{name}Storage': dtype for name, dtype in _STORAGES.items()},
     'torch.storage.UntypedStorage': torch.uint8,
+    'torch.Tensor': None,  # the class of a tensor that has attributes
     **{str(dtype): dtype for dtype in _STORAGES.values()},
     **{
         f'torch.{name}': getattr(torch, name)
@@ -181,13 +182,14 @@ def _build(
         **NUMPY_CALLS,
         'torch.Size': lambda call: torch.Size(*call.args),
         'torch.device': lambda call: torch.device(*call.args),
-        'torch._utils._rebuild_tensor': _tensor,
-        'torch._utils._rebuild_tensor_v2': _tensor,
-        'torch._utils._rebuild_tensor_v3': _tensor_of_type,
+        **_TENSORS,
         'torch._utils._rebuild_parameter': _parameter,
+        'torch._utils._rebuild_parameter_with_state': _parameter,
+        'torch._tensor._rebuild_from_type_v2': _with_attributes,
         PERSISTENT_ID: _Storages(record, device),
     }
-    builder = Builder(calls, _VALUES, described.size, _WORDS)
+    values = {**_VALUES, **{name: name for name in _TENSORS}}
+    builder = Builder(calls, values, described.size, _WORDS)
     return builder.build(described.value)
 
 
@@ -244,6 +246,20 @@ def _parameter(call: Call) -> Tensor:
     if not isinstance(call.args[0], Tensor):
         raise Refusal('a parameter of something else than a tensor')
     return call.args[0]
+
+
+_TENSORS = {
+    'torch._utils._rebuild_tensor': _tensor,
+    'torch._utils._rebuild_tensor_v2': _tensor,
+    'torch._utils._rebuild_tensor_v3': _tensor_of_type,
+}
+
+
+def _with_attributes(call: Call) -> Tensor:
+    function, _, args, _ = call.args
+    if not isinstance(args, tuple):
+        raise Refusal('a tensor of something else than its arguments')
+    return _TENSORS[function](Call(*args))
 
 
 def _view(storage: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:

@@ -87,6 +87,20 @@ def test_tensors_are_read_as_torch_reads_them(zipped, protocol):
     assert loaded['turned'][1, 1, 0] == 0  # one storage, as it was
 
 
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('make', [torch.Tensor, torch.nn.Parameter])
+def test_attributes_of_a_tensor_are_left(make, zipped):
+    tensor = make(torch.arange(6.0).view(2, 3))
+    tensor.note = 'x'
+    content = dict(state_dict=dict(a=tensor, b=tensor))
+    loaded = read(content, _use_new_zipfile_serialization=zipped)
+    weights = state_dict_of(loaded, 'a.pth')
+    assert weights['a'] is weights['b']
+    assert type(weights['a']) is torch.Tensor
+    assert torch.equal(weights['a'], tensor.detach())
+    assert not hasattr(weights['a'], 'note')
+
+
 @pytest.mark.parametrize('protocol', [2, 4])
 def test_plain_values_are_read(protocol):
     state_dict = OrderedDict(a=1)

@@ -45,8 +45,7 @@ def check_pixel_convention(
     Raises:
         ValueError: If the order of channels, mean or std differ.
     """
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    expected = meta.get('pixel_convention') if isinstance(meta, dict) else None
+    expected = _recorded(checkpoint, source).get('pixel_convention')
     if expected is None or not isinstance(preprocessor, ImgDataPreprocessor):
         return
     given = _convention_of(preprocessor)
@@ -81,7 +80,7 @@ def check_style(checkpoint: Any, backbone: nn.Module, source: str) -> None:
     Raises:
         ValueError: If the styles differ.
     """
-    trained = _recorded(checkpoint).get('style')
+    trained = _recorded(checkpoint, source).get('style')
     given = getattr(backbone, 'style', None)
     if trained in _WHERE and given in _WHERE and trained != given:
         raise UserValueError(
@@ -108,7 +107,7 @@ def warn_of_other_strides(
             on), in their order: the backbone and, for C4, the shared head.
         source (str): Where the weights came from, for the message.
     """
-    trained = _recorded(checkpoint)
+    trained = _recorded(checkpoint, source)
     if not {'strides', 'dilations'} <= trained.keys():
         return
     blocks = [
@@ -154,6 +153,6 @@ def _describe(convention: dict) -> str:
     return f'{convention["channel_order"]}, mean {mean}, std {std}'
 
 
-def _recorded(checkpoint: Any) -> dict:
+def _recorded(checkpoint: Any, source: str) -> dict:
     meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    return read_convention(meta)
+    return read_convention(meta, source)

@@ -27,6 +27,9 @@ __all__ = [
 #: How many values calls may be given, per byte of the pickle. One is enough
 #: where none is given twice.
 _ALLOWANCE = 8
+#: How many names a pickle may have: each takes a class. Checkpoints have some
+#: dozens.
+_MOST_NAMES = 1000
 #: The name of the calls that stand for a persistent id.
 PERSISTENT_ID = 'a persistent id'
 
@@ -55,7 +58,7 @@ class Call:
 
     def __call__(self, *args: object) -> 'Call':
         """Write down a call of what this one returned."""
-        return _calls_of(f'{self.name}(...)')(*args)
+        return _calls_of(f'{self.name.removesuffix("(...)")}(...)')(*args)
 
     def __setstate__(self, state: object) -> None:
         self.state = state
@@ -70,7 +73,8 @@ class Call:
     add = append
 
 
-@lru_cache(maxsize=1000)
+# Of each name of a pickle there is one class, and one of what it returns.
+@lru_cache(maxsize=2 * _MOST_NAMES + 1)
 def _calls_of(name: str) -> type[Call]:
     return type('Call', (Call,), dict(name=name, __slots__=()))
 
@@ -98,11 +102,15 @@ class _Unpickler(pickle.Unpickler):
         # Strings of Python 2 are bytes: Latin-1 takes all of them.
         super().__init__(io.BytesIO(program), encoding='latin1')
         self.persistent_ids: list = []
+        self._names: set[str] = set()
 
     def find_class(self, module: str, name: str) -> type[Call]:
         for old, new in _RENAMED.items():
             if module == old or module.startswith(f'{old}.'):
                 module = new + module.removeprefix(old)
+        self._names.add(f'{module}.{name}')
+        if len(self._names) > _MOST_NAMES:
+            raise Refusal(f'over {_MOST_NAMES} names')
         return _calls_of(f'{module}.{name}')
 
     def persistent_load(self, pid: object) -> Call:

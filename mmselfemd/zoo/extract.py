@@ -119,7 +119,10 @@ def extract_backbone(
     if pretraining := read_pretraining(recorded):
         meta['pretraining'] = pretraining
     renamed = _rename(backbone, to, convention, source)
-    content = _serialised(renamed, meta, to, out.suffix == '.safetensors')
+    # Copies: a slice of a larger storage would be saved with all of it. The
+    # last step, since only now are names and shapes known to fit.
+    copied = {name: value.clone() for name, value in renamed.items()}
+    content = _serialised(copied, meta, to, out.suffix == '.safetensors')
     with atomic_write(out) as file:
         file.write(content)
     return ExtractedBackbone(
@@ -222,9 +225,8 @@ def _query_backbone(
     weights: dict[str, Tensor], prefix: str, source: str
 ) -> dict[str, Tensor]:
     """Take ``backbone.*`` (never the key encoder's) and check its values."""
-    # Copies: a slice of a larger storage would be saved with all of it.
     backbone = {
-        name.removeprefix(prefix): value.clone()
+        name.removeprefix(prefix): value
         for name, value in weights.items()
         if name.startswith(prefix)
     }

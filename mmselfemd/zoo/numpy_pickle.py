@@ -11,6 +11,7 @@ import torch
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 from .described_pickle import PLAIN_CALLS, Builder, Call, parse_pickle
+from .file_format import START, check_format
 from .refusal import Refusal, reading
 
 __all__ = ['NUMPY_CALLS', 'NUMPY_VALUES', 'read_numpy_pickle']
@@ -37,6 +38,7 @@ def read_numpy_pickle(path: str | Path) -> dict:
     try:
         with reading(str(path)):
             content = Path(path).read_bytes()
+            check_format(content[:START], ('pickle',), str(path))
             described = parse_pickle(content)
             calls = {**PLAIN_CALLS, **_calls(torch.from_numpy)}
             builder = Builder(calls, NUMPY_VALUES, described.size)

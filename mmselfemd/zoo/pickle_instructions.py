@@ -2,8 +2,9 @@
 
 ``pickletools`` finds claimed lengths that are not there. Left are places in
 the memo, for which ``pickle`` takes memory up to the place; frames, within
-which ``pickle`` could read other instructions than these; and nested tuples,
-whose hash overflows the C stack.
+which ``pickle`` could read other instructions than these; sets, which take
+hundreds of times their bytes; and nested tuples, whose hash overflows the C
+stack.
 """
 
 import io
@@ -16,12 +17,15 @@ __all__ = ['DEEPEST', 'check_instructions']
 
 #: How deep containers may be nested. Checkpoints need about ten.
 DEEPEST = 100
+#: How many sets there may be: of one byte each makes one of 216.
+_MOST_SETS = 1000
 
 # Instructions of pickle with an effect of their own on the stack.
 _PUTS = ('PUT', 'BINPUT', 'LONG_BINPUT')
 _GETS = ('GET', 'BINGET', 'LONG_BINGET')
 _EXTENSIONS = ('EXT1', 'EXT2', 'EXT4')
 _ADDING = ('APPEND', 'APPENDS', 'SETITEM', 'SETITEMS', 'ADDITEMS')
+_SETS = ('EMPTY_SET', 'FROZENSET')
 _MARK = -1
 _OPCODES = {code.code.encode('latin1'): code for code in pickletools.opcodes}
 
@@ -41,7 +45,7 @@ def check_instructions(content: bytes, start: int) -> int:
     """
     stack: list[int] = []  # of each value: how deep it is nested
     memo: dict[int, int] = {}
-    frame_end = None
+    frame_end, sets = None, 0
     stream = io.BytesIO(content)
     stream.seek(start)
     for code, argument, position in _instructions(stream):
@@ -63,6 +67,9 @@ def check_instructions(content: bytes, start: int) -> int:
         elif code.name in _EXTENSIONS:
             raise Refusal('names of an extension registry')
         else:
+            sets += code.name in _SETS
+            if sets > _MOST_SETS:
+                raise Refusal(f'over {_MOST_SETS} sets')
             _follow(stack, memo, code, argument)
             if stack and stack[-1] > DEEPEST:
                 raise Refusal(f'containers nested deeper than {DEEPEST}')

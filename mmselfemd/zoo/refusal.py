@@ -73,5 +73,5 @@ def reading(source: str) -> Iterator[None]:
 def _damage(source: str, error: Exception) -> UserValueError:
     return UserValueError(
         f'{source} is damaged, incomplete or of another format '
-        f'({type(error).__name__}).'
+        f'({type(error).__name__}). Download or copy it again.'
     )

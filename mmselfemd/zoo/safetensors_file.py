@@ -8,6 +8,9 @@ from torch import Tensor
 
 from mmselfemd.errors import UserError, UserValueError
 
+from .file_format import START, check_format
+from .refusal import reading
+
 __all__ = ['read_safetensors', 'safetensors_bytes']
 
 #: The entry of a safetensors file's metadata that holds our ``meta``.
@@ -39,13 +42,16 @@ def read_safetensors(path: str | Path) -> dict:
         ValueError: If it is no such file.
     """
     library = _library()
+    with reading(str(path)), open(path, 'rb') as file:
+        check_format(file.read(START), ('safetensors',), str(path))
     try:
         with library.safe_open(str(path), framework='pt') as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}
             meta = (file.metadata() or {}).get(_META, '{}')
     except library.SafetensorError as error:
         raise UserValueError(
-            f'{path} is damaged, incomplete or not a safetensors file.'
+            f'{path} is damaged, incomplete or not a safetensors file. '
+            'Download or copy it again.'
         ) from error
     return dict(state_dict=weights, meta=_read_meta(meta, path))
 

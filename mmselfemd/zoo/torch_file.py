@@ -25,6 +25,7 @@ from .described_pickle import (
     Description,
     parse_pickle,
 )
+from .file_format import START, check_format
 from .numpy_pickle import NUMPY_CALLS, NUMPY_VALUES
 from .refusal import Refusal, reading
 
@@ -33,7 +34,6 @@ __all__ = ['read_torch_file']
 # torch/serialization.py
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
-_ZIP_START = b'PK\x03\x04'
 
 _STORAGES = dict(
     Double=torch.float64,
@@ -54,6 +54,7 @@ _VALUES = {
     **NUMPY_VALUES,
     **{f'torch.{name}Storage': dtype for name, dtype in _STORAGES.items()},
     'torch.storage.UntypedStorage': torch.uint8,
+    'torch.Tensor': None,  # the class of a tensor that has attributes
     **{str(dtype): dtype for dtype in _STORAGES.values()},
     **{
         f'torch.{name}': getattr(torch, name)
@@ -104,9 +105,13 @@ def read_torch_file(
         )
     device = torch.empty(0, device=map_location or 'cpu').device
     with reading(source):
-        is_zip = file.read(len(_ZIP_START)) == _ZIP_START
+        start = file.read(START)
+        # A pickle of another kind is refused by the names that are in it.
+        check_format(start, ('zip', 'legacy', 'pickle'), source)
         file.seek(0)
-        return (_read_zip if is_zip else _read_legacy)(file, device)
+        if start.startswith(b'PK'):
+            return _read_zip(file, device)
+        return _read_legacy(file, device, source)
 
 
 def _read_zip(file: io.IOBase, device: torch.device) -> object:
@@ -116,15 +121,15 @@ def _read_zip(file: io.IOBase, device: torch.device) -> object:
     members = {info.filename: info for info in archive.infolist()}
     if len(members) < len(archive.infolist()):
         raise Refusal('two members of one name')
+    root = next(iter(members), '').split('/')[0]
+    if f'{root}/constants.pkl' in members:
+        raise Refusal('a program (TorchScript)')
     # torch stores them as they are; what is packed may unpack to anything.
     stored = sum(info.file_size for info in members.values())
     if stored > size or any(
         info.compress_type != zipfile.ZIP_STORED for info in members.values()
     ):
         raise Refusal('members that unpack to more than the file')
-    root = next(iter(members), '').split('/')[0]
-    if f'{root}/constants.pkl' in members:
-        raise Refusal('a program (TorchScript)')
     order = f'{root}/byteorder'
     if order in members and archive.read(order) != b'little':
         raise Refusal('numbers in big-endian order')
@@ -134,13 +139,14 @@ def _read_zip(file: io.IOBase, device: torch.device) -> object:
     )
 
 
-def _read_legacy(file: io.IOBase, device: torch.device) -> object:
+def _read_legacy(file: io.IOBase, device: torch.device, source: str) -> object:
     """Read the older format: five pickles, then the storages in a row."""
     content, position, parts = file.read(), 0, []
     for expected in (_MAGIC_NUMBER, _PROTOCOL_VERSION, None, None, None):
         described = parse_pickle(content, position)
         if expected not in (None, described.value):
             _build(described, {}.__getitem__, device)  # refused by its names
+            check_format(content[:START], ('legacy',), source)
             raise ValueError('a pickle that torch.save did not write')
         parts.append(described)
         position += described.size
@@ -160,7 +166,7 @@ def _read_legacy(file: io.IOBase, device: torch.device) -> object:
         position += struct.calcsize('<q')
         end = position + count * widths[key]
         if not position <= end <= len(content):
-            raise Refusal('a storage that is longer than the file')
+            raise EOFError('a storage ends behind the file')
         records[key] = content[position:end]
         position = end
     return _build(described, records.__getitem__, device)
@@ -176,13 +182,14 @@ def _build(
         **NUMPY_CALLS,
         'torch.Size': lambda call: torch.Size(*call.args),
         'torch.device': lambda call: torch.device(*call.args),
-        'torch._utils._rebuild_tensor': _tensor,
-        'torch._utils._rebuild_tensor_v2': _tensor,
-        'torch._utils._rebuild_tensor_v3': _tensor_of_type,
+        **_TENSORS,
         'torch._utils._rebuild_parameter': _parameter,
+        'torch._utils._rebuild_parameter_with_state': _parameter,
+        'torch._tensor._rebuild_from_type_v2': _with_attributes,
         PERSISTENT_ID: _Storages(record, device),
     }
-    builder = Builder(calls, _VALUES, described.size, _WORDS)
+    values = {**_VALUES, **{name: name for name in _TENSORS}}
+    builder = Builder(calls, values, described.size, _WORDS)
     return builder.build(described.value)
 
 
@@ -239,6 +246,20 @@ def _parameter(call: Call) -> Tensor:
     if not isinstance(call.args[0], Tensor):
         raise Refusal('a parameter of something else than a tensor')
     return call.args[0]
+
+
+_TENSORS = {
+    'torch._utils._rebuild_tensor': _tensor,
+    'torch._utils._rebuild_tensor_v2': _tensor,
+    'torch._utils._rebuild_tensor_v3': _tensor_of_type,
+}
+
+
+def _with_attributes(call: Call) -> Tensor:
+    function, _, args, _ = call.args
+    if not isinstance(args, tuple):
+        raise Refusal('a tensor of something else than its arguments')
+    return _TENSORS[function](Call(*args))
 
 
 def _view(storage: Tensor, offset: int, size: tuple, stride: tuple) -> Tensor:

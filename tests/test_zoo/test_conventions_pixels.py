@@ -65,6 +65,24 @@ def test_another_is_refused_and_what_to_set_is_right(expected, given):
     )
 
 
+def test_a_pretraining_checkpoint_as_it_is_tells_its_pixels():
+    """It has the config of its run, and no record beside it."""
+    processing = f'data_preprocessor = dict(mean={MEAN}, std={STD}, to_rgb='
+    for to_rgb in (True, False):
+        checkpoint = dict(meta=dict(cfg=f'{processing}{to_rgb})'))
+        check_pixel_convention(
+            checkpoint,
+            ImgDataPreprocessor(mean=MEAN, std=STD, bgr_to_rgb=to_rgb),
+            'a.pth',
+        )
+        with pytest.raises(UserError, match=f'bgr_to_rgb={to_rgb}'):
+            check_pixel_convention(
+                checkpoint,
+                ImgDataPreprocessor(mean=MEAN, std=STD, bgr_to_rgb=not to_rgb),
+                'a.pth',
+            )
+
+
 def test_without_normalising_the_values_are_as_loaded():
     plain = ImgDataPreprocessor()
     raw = dict(channel_order='BGR', mean=[0.0] * 3, std=[1.0] * 3)

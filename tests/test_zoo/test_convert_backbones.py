@@ -10,8 +10,10 @@ import torchvision
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmselfemd.errors import UserError
 from mmselfemd.zoo import UnsafeCheckpointError, extract_backbone
 from mmselfemd.zoo.architecture import build_backbone
+from mmselfemd.zoo.extract import FORMATS
 from mmselfemd.zoo.import_backbone import import_backbone
 from mmselfemd.zoo.key_rules import PROJECTS
 
@@ -411,3 +413,17 @@ def test_safetensors_is_a_checkpoint_like_the_others(tmp_path, resnet18):
     out.write_bytes(out.read_bytes()[:-10])
     with pytest.raises(ValueError, match=r'c\.safetensors is damaged'):
         CheckpointLoader.load_checkpoint(str(out), 'cpu')
+
+
+@pytest.mark.parametrize('to', FORMATS)
+def test_what_is_refused_is_never_copied(tmp_path, monkeypatch, to):
+    """Names may share numbers: a copy would take many times the file."""
+    few = {'backbone.conv1.weight': torch.ones(64, 3, 7, 7)}  # no network
+    if to in ('mmdet', 'mmpretrain'):  # which take any
+        few['backbone.bn1.weight'] = torch.full((64,), torch.nan)
+    torch.save(dict(state_dict=few), tmp_path / 'a.pth')
+    copies = []
+    monkeypatch.setattr(torch.Tensor, 'clone', copies.append)
+    with pytest.raises(UserError):
+        extract_backbone(tmp_path / 'a.pth', tmp_path / 'b.pth', to)
+    assert not copies

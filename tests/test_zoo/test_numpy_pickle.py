@@ -182,8 +182,9 @@ def test_callables_are_refused_by_name(tmp_path, call):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'damaged'),
-        (b'<html>', 'damaged'),
+        (b'', 'empty'),
+        (b'<html>', 'web page'),
+        (b'x', 'damaged'),
         (pickle.dumps(ARRAYS)[:-20], 'damaged'),
         (pickle.dumps([1]), 'no dict'),
     ],
@@ -198,3 +199,26 @@ def test_other_files_are_named(tmp_path, content, message):
 def test_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no such file'):
         read_numpy_pickle(tmp_path / 'none.pkl')
+
+
+@pytest.mark.parametrize(
+    ('program', 'message'),
+    [
+        # Each name takes a class, and so does what it returns.
+        (b''.join(b'ca\n%x\n' % number for number in range(1001)), '1000 nam'),
+        (b'\x8f' * 1001, '1000 sets'),
+        (b'(\x91' * 1001, '1000 sets'),
+    ],
+)
+def test_what_takes_hundreds_of_times_its_bytes_is_counted(
+    tmp_path, program, message
+):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(b'\x80\x04(' + program + b'l.')
+    with pytest.raises(UnsafeCheckpointError, match=f'over {message}'):
+        read_numpy_pickle(path)
+
+
+def test_calls_of_what_calls_return_are_of_one_class():
+    calls = parse_pickle(b'ca\nb\n' + b'(tR' * 50 + b'.').value
+    assert calls.name == 'a.b(...)'

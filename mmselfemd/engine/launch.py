@@ -27,6 +27,7 @@ from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
     check_pretrained,
+    check_work_dir,
     set_amp,
     set_auto_scale_lr,
     set_resume,
@@ -183,7 +184,8 @@ def load_config(
         Config: The config.
 
     Raises:
-        UserError: If there is no such file, or a setting names nothing.
+        UserError: If there is no such file, a setting names nothing, or a
+            file is where ``work_dir`` is to be.
     """
     if not os.path.isfile(config):
         folder = os.path.dirname(config) or '.'
@@ -207,6 +209,7 @@ def load_config(
     elif cfg.get('work_dir') is None:
         name = os.path.splitext(os.path.basename(config))[0]
         cfg.work_dir = os.path.join('./work_dirs', name)
+    check_work_dir(cfg.work_dir)
     return cfg
 
 

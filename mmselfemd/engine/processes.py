@@ -49,16 +49,23 @@ def decided_by_first(decide: Callable, *args) -> Any:
         Any: What it returns.
 
     Raises:
-        UserError: The one that it raises.
+        Exception: In the first process the one that it raises. In the others
+            the same if it is a :class:`UserError`, else a ``RuntimeError``
+            that names it, since not every exception can be sent.
     """
-    outcome = [None]
+    found = error = told = None
     if is_main_process():
         try:
-            outcome = [decide(*args)]
-        except UserError as error:
-            outcome = [error]
+            found = decide(*args)
+        except UserError as caught:
+            error = told = caught
+        except Exception as caught:
+            error, name = caught, type(caught).__name__
+            told = RuntimeError(f'The first process failed: {name}: {caught}')
+    outcome = [(found, told)]
     broadcast_object_list(outcome)
-    if isinstance(outcome[0], UserError):
+    found, told = outcome[0]
+    if told is not None:
         leave_process_group()
-        raise outcome[0]
-    return outcome[0]
+        raise told if error is None else error
+    return found

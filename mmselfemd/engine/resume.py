@@ -2,9 +2,9 @@
 
 import logging
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 from zipfile import is_zipfile
 
 import torch
@@ -12,10 +12,13 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from mmselfemd.datasets.data_paths import PATH_SETTINGS, walk
+from mmselfemd.decisive_settings import decisive_settings
 from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.zoo.config_text import read_config_text
 
 #: mmengine's names, by iteration and by epoch.
 CHECKPOINT_TEMPLATES = ('iter_{}.pth', 'epoch_{}.pth')
+_DATA = 'train_dataloader'
 
 
 def checkpoint_folder(
@@ -146,51 +149,46 @@ def _progress(path: Path) -> tuple[int, int]:
         return 0, number
 
 
-def describe_run(cfg: Config) -> dict[str, str]:
-    """What a run trains: its model, and where its images are.
+def warn_of_other_run(former: object, cfg: Config, source: str) -> None:
+    """Say where a checkpoint is of another model or of other data.
 
     Args:
-        cfg (Config): The config.
-
-    Returns:
-        dict[str, str]: Settings by dotted path, as plain text.
-    """
-    nodes = [
-        *walk(cfg.get('model') or {}, 'model'),
-        *walk(cfg.get('train_dataloader') or {}, 'train_dataloader'),
-    ]
-    return {
-        f'{where}.{name}': str(value)
-        for where, node in nodes
-        for name, value in node.items()
-        if (where.startswith('model') or name in PATH_SETTINGS)
-        and 'init_cfg' not in where
-        and not isinstance(value, Mapping)
-    }
-
-
-def warn_of_other_run(
-    former: dict[str, str] | None, cfg: Config, source: str
-) -> None:
-    """Say where a checkpoint is of another model or of other images.
-
-    Args:
-        former (dict[str, str], optional): :func:`describe_run` of the run
-            that saved it; None if an older version did.
+        former (object): ``meta['cfg']`` of the checkpoint, the text of its
+            run's config, which is parsed and never executed.
         cfg (Config): The config of this run.
         source (str): The checkpoint's path.
     """
-    own = describe_run(cfg)
+    # Both as text, so that a tuple, say, is the same in both.
+    before, own = map(_model_and_data, (former, cfg.pretty_text))
     changes = [
-        f'{name}={own.get(name, "not set")} ({value} before)'
-        for name, value in (former or {}).items()
-        if own.get(name) != value
+        f'{name}={own.get(name, "not set")} '
+        f'({before.get(name, "not set")} before)'
+        for name in {**before, **own}
+        if (name in own, own.get(name)) != (name in before, before.get(name))
     ]
-    if changes:
+    if before and changes:
         print_log(
-            f'{source} is of a run with another model or other images: '
+            f'{source} is of a run with another model or other data: '
             f'{"; ".join(changes[:5])}{"; ..." if len(changes) > 5 else ""}. '
-            'The run goes on with those of this config.',
+            'What counts is this config.',
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _model_and_data(text: object) -> dict[str, Any]:
+    cfg = read_config_text(text)
+    paths = {
+        f'{where}.{name}': node[name]
+        for where, node in walk(cfg.get('train_dataloader'), _DATA)
+        for name in PATH_SETTINGS
+        if name in node
+    }
+    # The weights that the model once started from are in the checkpoint.
+    return paths | {
+        name: value
+        for name, value in decisive_settings(cfg).items()
+        if name.startswith(('model.', 'data_preprocessor.', f'{_DATA}.'))
+        and 'init_cfg' not in name
+        and name not in paths
+    }

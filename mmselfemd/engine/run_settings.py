@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -82,8 +83,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             unless the config itself says ``resume``.
 
     Raises:
-        UserError: If there is no such file, or a run starts anew in a folder
-            with checkpoints.
+        UserError: If there is no such file, or a run starts anew, or from
+            the checkpoint of another folder, in one with checkpoints.
     """
     if resume is None:
         if not cfg.get('resume'):
@@ -91,6 +92,10 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         return
     if resume != 'auto':
         check_checkpoint(resume)
+        if os.path.realpath(os.path.dirname(resume)) not in map(
+            os.path.realpath, _folders(cfg)
+        ):
+            decided_by_first(_check_unused, cfg)
         cfg.resume, cfg.load_from = True, resume
         return
     latest = decided_by_first(_last_checkpoint, cfg)
@@ -108,12 +113,19 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 
 
 def _last_checkpoint(cfg: Config) -> str | None:
-    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    work_dir = os.path.abspath(cfg.work_dir)  # as mmengine compares it
-    folder = checkpoint_folder(work_dir, hook.get('out_dir'))
     return find_checkpoint_to_resume(
-        work_dir, folder, hook.get('filename_tmpl')
+        *_folders(cfg), _checkpoint_hook(cfg).get('filename_tmpl')
     )
+
+
+def _folders(cfg: Config) -> tuple[str, Path]:
+    work_dir = os.path.abspath(cfg.work_dir)  # as mmengine compares it
+    out_dir = _checkpoint_hook(cfg).get('out_dir')
+    return work_dir, checkpoint_folder(work_dir, out_dir)
+
+
+def _checkpoint_hook(cfg: Config) -> dict:
+    return cfg.get('default_hooks', {}).get('checkpoint') or {}
 
 
 def _check_unused(cfg: Config) -> None:
@@ -127,6 +139,23 @@ def _check_unused(cfg: Config) -> None:
             'Go on with that run: --resume; or start another one elsewhere: '
             '--work-dir DIR, or remove them.'
         )
+
+
+def check_work_dir(path: str) -> None:
+    """Raise if a file is where a run is to have its folder.
+
+    Args:
+        path (str): ``work_dir``.
+
+    Raises:
+        UserError: If it, or a folder above it, is a file.
+    """
+    for each in (Path(path), *Path(path).parents):
+        if each.is_file():
+            raise UserFileExistsError(
+                f"work_dir '{path}' cannot be a folder: '{each}' is a file. "
+                'Choose another one: --work-dir DIR'
+            )
 
 
 def check_checkpoint(path: str) -> None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TWO_PROCESSES = textwrap.dedent("""
     import os
     import sys
+    import time
     from pathlib import Path
 
     sys.path.insert(0, sys.argv[2])
@@ -73,13 +74,23 @@ TWO_PROCESSES = textwrap.dedent("""
         check_same_files, images('a.jpg', f'b{rank}.jpg'), 'x'))
     print('train:', error_of(train, 16 + 8 * rank, False))
     print('val:', error_of(train, 16, rank == 0))
-    # Where the first process alone sees an earlier run, and the other none.
-    def look():
-        if rank == 0:
-            raise UserError('an earlier run')
+    # Where the first process alone sees an earlier run, and the other none;
+    # then where it fails. Each leaves the group.
+    def fail(error):
+        raise error
 
+    print('first:', error_of(decided_by_first, fail, UserError('an old run')))
+    os.environ['MASTER_PORT'] = sys.argv[3]
+    start_process_group(Config(dict(launcher='pytorch')))
+    start = time.monotonic()
+    try:
+        decided_by_first(fail, PermissionError(13, 'Permission denied', 'run'))
+    except Exception as error:
+        print('unexpected:', type(error).__name__, error)
     sys.stdout.flush()
-    print('first:', error_of(decided_by_first, look))
+    if rank == 0:
+        time.sleep(10)  # the other must not wait for this process to end
+    print('waited:', time.monotonic() - start < 8)
 """)
 
 
@@ -89,13 +100,20 @@ def said(tmp_path_factory):
     folder = tmp_path_factory.mktemp('nodes')
     script = folder / 'two.py'
     script.write_text(TWO_PROCESSES)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
+    with socket.socket() as free, socket.socket() as other:
+        for each in free, other:
+            each.bind(('127.0.0.1', 0))
+        port, later = (str(each.getsockname()[1]) for each in (free, other))
     with open(os.devnull) as nothing:
         processes = [
             subprocess.Popen(
-                [sys.executable, script, folder, ROOT / 'tests/test_engine'],
+                [
+                    sys.executable,
+                    script,
+                    folder,
+                    ROOT / 'tests/test_engine',
+                    later,
+                ],
                 stdin=nothing,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -138,10 +156,22 @@ def said(tmp_path_factory):
         ('train', 'process 1 sees 24'),
         ('val', 'val_dataloader: process 0 sees 12 images'),
         ('val', 'process 1 sees 0 (none)'),
-        ('first', 'an earlier run'),
+        ('first', 'an old run'),
     ],
 )
 def test_all_stop_alike(said, case, text):
     first, second = said
     assert text in first[case]
     assert first[case] == second[case]
+
+
+def test_where_the_first_process_fails_the_others_do_not_wait(said):
+    """A folder that it may not read, say: no error for which we wait."""
+    first, second = said
+    error = "PermissionError [Errno 13] Permission denied: 'run'"
+    assert first['unexpected'] == error
+    assert second['unexpected'] == (
+        'RuntimeError The first process failed: '
+        + error.replace('Error ', 'Error: ')
+    )
+    assert second['waited'] == 'True'

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from unittest import mock
 from unittest.mock import Mock
@@ -157,10 +158,35 @@ def test_a_new_run_among_the_checkpoints_of_another_is_refused(toy, tmp_path):
     assert report['start_epoch'] == 1
 
 
+def test_another_runs_checkpoint_does_not_go_on_in_a_used_folder(toy):
+    """If it died before its first one, --resume would take the older run."""
+    options = {'train_cfg.max_epochs': 1}
+    for work_dir in ('a', 'b'):
+        launch.train(toy, work_dir=work_dir, cfg_options=options)
+    with pytest.raises(UserError, match="'b' has checkpoints.*epoch_1.pth"):
+        launch.train(toy, work_dir='b', resume='a/epoch_1.pth')
+    for work_dir in ('a', 'c'):  # its own, and a new one
+        launch.train(toy, work_dir=work_dir, resume='a/epoch_1.pth')
+        report = Config.fromfile(f'{work_dir}/report_0.json')
+        assert report['start_epoch'] == 1
+
+
+@pytest.mark.parametrize('work_dir', ['file', 'file/a/b'])
+def test_a_file_in_the_place_of_the_work_dir(toy, tmp_path, work_dir):
+    (tmp_path / 'file').touch()
+    message = f"work_dir '{work_dir}'.*'file' is a file.*--work-dir DIR"
+    for run in (launch.train, partial(launch.test, checkpoint='a.pth')):
+        with pytest.raises(UserError, match=message):
+            run(toy, work_dir=work_dir)
+
+
 def test_a_config_that_resumes_by_itself_is_not_refused(toy):
-    options = {'train_cfg.max_epochs': 1, 'resume': True}
-    for _ in range(2):  # the first finds nothing, and starts anew
+    """The first run finds nothing, and starts anew."""
+    for epochs in (1, 2):
+        options = {'train_cfg.max_epochs': epochs, 'resume': True}
         launch.train(toy, cfg_options=options)
+        report = Config.fromfile('work_dirs/toy/report_0.json')
+        assert report['start_epoch'] == epochs - 1
 
 
 def test_resume_auto_from_a_folder_of_checkpoints(tmp_path):

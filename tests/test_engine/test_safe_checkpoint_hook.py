@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
@@ -610,40 +609,58 @@ def test_a_checkpoint_inside_an_epoch_is_found_without_the_pointer(tmp_path):
     assert runner._load_from == str(tmp_path / 'iter_6.pth')
 
 
-def test_a_resume_says_what_it_trains_otherwise(tmp_path, logged):
-    """As plain text: `meta['config']` is never read."""
-    model = dict(type='Line', backbone=dict(depth=18), loss=dict(gamma=0.1))
-    data = dict(dataset=dict(data_root='a', ann_file=['x', 'y']))
-    cfg = Config(dict(model=model, train_dataloader=data))
-    runner = make_runner(tmp_path)
-    runner.cfg.merge_from_dict(cfg.to_dict())
-    runner.train()
-    saved = torch.load(tmp_path / 'iter_6.pth')['meta']['run_settings']
-    assert saved == {
-        'model.type': 'Line',
-        'model.backbone.depth': '18',
-        'model.loss.gamma': '0.1',
-        'train_dataloader.dataset.data_root': 'a',
-        'train_dataloader.dataset.ann_file': "['x', 'y']",
-    }
-    for changes, named in [
+@pytest.mark.parametrize(
+    ('changes', 'named'),
+    [
         ({}, None),
+        ({'model.backbone.init_cfg.checkpoint': 'b.pth'}, None),
+        ({'optim_wrapper.optimizer.lr': 1}, None),
         ({'model.loss.gamma': 0.2}, 'model.loss.gamma=0.2 (0.1 before)'),
         ({'model.backbone.depth': 50}, 'depth=50 (18 before)'),
+        ({'model.backbone.style': 'caffe'}, 'style=caffe (not set before)'),
+        (
+            {'model.backbone.dilations': (1, 2)},
+            'model.backbone.dilations=[1, 2] (not set before)',
+        ),
+        (
+            {'data_preprocessor.mean': [0, 0, 0]},
+            'data_preprocessor.mean=[0, 0, 0] (not set before)',
+        ),
         (
             {'train_dataloader.dataset.data_root': 'b'},
             'train_dataloader.dataset.data_root=b (a before)',
         ),
-    ]:
-        logged.clear()
-        runner = make_runner(tmp_path, resume=True)
-        cfg.merge_from_dict(changes)
-        runner.cfg.merge_from_dict(cfg.to_dict())
-        runner.load_or_resume()
-        lines = [line for line in logged if 'is of a run with' in line]
-        assert len(lines) == (named is not None)
-        assert named is None or (named in lines[0])
-        cfg = Config(dict(model=model, train_dataloader=data))
+        (
+            {'train_dataloader.dataset.ann_file': 'other/images.json'},
+            'ann_file=other/images.json (some/images.json before)',
+        ),
+        (
+            {'train_dataloader.dataset.data_prefix': 'train'},
+            'data_prefix=train (not set before)',
+        ),
+    ],
+)
+def test_a_resume_says_what_it_trains_otherwise(
+    tmp_path, logged, changes, named
+):
+    """Also of a checkpoint that mmengine's own hook could have saved."""
+    dataset = dict(data_root='a', ann_file='some/images.json', indices=(0, 1))
+    backbone = dict(depth=18, init_cfg=dict(checkpoint='a.pth'))
+    cfg = dict(
+        model=dict(type='Line', backbone=backbone, loss=dict(gamma=0.1)),
+        train_dataloader=dict(dataset=dataset),
+    )
+    runner = make_runner(tmp_path, 2)
+    runner.cfg.merge_from_dict(cfg)
+    runner.train()
+    logged.clear()
+    runner = make_runner(tmp_path, resume=True)
+    runner.cfg.merge_from_dict(cfg)
+    runner.cfg.merge_from_dict(changes)
+    runner.load_or_resume()
+    lines = [line for line in logged if 'is of a run with' in line]
+    assert len(lines) == (named is not None)
+    assert named is None or f'{named}. ' in lines[0]
 
 
 def test_a_validation_alone_saves_nothing(tmp_path):

@@ -16,7 +16,6 @@ from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
     checkpoint_folder,
-    describe_run,
     find_checkpoint_to_resume,
     warn_of_other_run,
 )
@@ -134,7 +133,6 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Leave tensors, numbers, strings and containers only."""
-        checkpoint['meta']['run_settings'] = describe_run(runner.cfg)
         for name, value in checkpoint.items():
             checkpoint[name] = to_plain(value, name)
 
@@ -155,7 +153,7 @@ class SafeCheckpointHook(CheckpointHook):
             )
         if runner._resume:
             source = str(runner._load_from)
-            warn_of_other_run(meta.get('run_settings'), runner.cfg, source)
+            warn_of_other_run(meta.get('cfg'), runner.cfg, source)
         # A start (`load_from`) may leave out heads, a detector's for other
         # classes for instance, and never a part of the backbone.
         is_start = isinstance(runner._train_loop, BaseLoop)

@@ -1,11 +1,8 @@
 """Keeps large images at less than their size, where a run has many."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -14,6 +11,7 @@ from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.shrunk_images import room_in
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
+from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.registry import HOOKS
 
 #: How many images are looked at for their size.
@@ -67,7 +65,7 @@ class ShrunkImagesHook(Hook):
         """Look at some images; say what will be kept where.
 
         Raises:
-            RuntimeError: If the first process, which looks, fails.
+            Exception: See :func:`decided_by_first`.
         """
         dataset = _dataset_of(runner)
         if dataset is None:
@@ -78,8 +76,8 @@ class ShrunkImagesHook(Hook):
             return
         hub, folder = runner.message_hub, self._folder(runner)
         if runner.iter == 0:
-            is_on = _on_first_process(
-                partial(_decide, runner, dataset, min_size, folder)
+            is_on = decided_by_first(
+                _decide, runner, dataset, min_size, folder
             )
             hub.update_info(_KEY, min_size if is_on else 0)
         if min_size := hub.get_info(_KEY, 0):
@@ -92,24 +90,6 @@ class ShrunkImagesHook(Hook):
 
     def _folder(self, runner: Runner) -> str:
         return self.folder or str(Path(runner.work_dir) / 'shrunk_images')
-
-
-def _on_first_process(function: Callable[[], bool]) -> bool:
-    """What the first process finds; where it fails, all do."""
-    found = error = None
-    if is_main_process():
-        try:
-            found = function()
-        except Exception as caught:
-            error = caught
-    told = [(found, error and f'{type(error).__name__}: {error}')]
-    broadcast_object_list(told)
-    if error is not None:
-        raise error
-    found, reason = told[0]
-    if reason is not None:
-        raise RuntimeError(f'The first process failed: {reason}')
-    return found
 
 
 def _decide(

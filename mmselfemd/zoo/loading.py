@@ -169,15 +169,29 @@ def _check_plain(weights: dict[str, torch.Tensor], source: str) -> None:
 
 
 def check_finite(weights: dict[str, torch.Tensor], source: str) -> None:
-    """Raise if weights hold NaN or infinity.
+    """Raise if weights hold NaN or infinity, or whole numbers alone.
 
     Args:
         weights (dict[str, torch.Tensor]): Names and tensors.
         source (str): Where they came from, for the error.
 
     Raises:
-        ValueError: If a value is not finite.
+        UserValueError: If a value is not finite, or a weight or bias is of
+            integers, as quantised files have them: without their scales they
+            say nothing.
     """
+    whole = [
+        name
+        for name, value in weights.items()
+        if name.endswith(('weight', 'bias')) and not value.is_floating_point()
+    ]
+    if whole:
+        raise UserValueError(
+            f'{source}: {len(whole)} of {len(weights)} backbone tensors hold '
+            f'integers where weights are expected, {whole[0]} first '
+            f'({weights[whole[0]].dtype}). Is the file quantised? Take the '
+            'weights in floating point.'
+        )
     broken = [
         name
         for name, value in weights.items()

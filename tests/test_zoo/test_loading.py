@@ -19,7 +19,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 import mmselfemd  # noqa: F401  registers the loaders
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo import UnsafeCheckpointError
-from mmselfemd.zoo.loading import state_dict_of
+from mmselfemd.zoo.loading import check_finite, state_dict_of
 
 
 class Bomb:
@@ -269,3 +269,13 @@ def test_unreadable_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, 'read', fail)
     with pytest.raises(UserError, match=r'a\.pth cannot be read: Input'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def test_integers_are_no_weights():
+    weights = {
+        'conv1.weight': torch.ones(2, 3, dtype=torch.int32),
+        'bn1.num_batches_tracked': torch.tensor(3),
+    }
+    with pytest.raises(UserValueError, match=r'a\.pth: 1 of 2 .*conv1'):
+        check_finite(weights, 'a.pth')
+    check_finite(weights | {'conv1.weight': torch.ones(2, 3)}, 'a.pth')

@@ -21,8 +21,9 @@ from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError
 
 from .cfg_options import merge_cfg_options, suggest
+from .config_cleanup import clean_config
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
-from .model import accumulative_counts
+from .model import accumulative_counts, batch_size_of
 from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
@@ -34,15 +35,6 @@ from .run_settings import (
     set_show_dir,
 )
 from .schedule_length import drop_late_schedules
-
-_MMENGINE_HOOKS = {
-    'checkpoint',
-    'logger',
-    'param_scheduler',
-    'runtime_info',
-    'sampler_seed',
-    'timer',
-}
 
 
 def train(
@@ -200,10 +192,8 @@ def load_config(
         )
     cfg = Config.fromfile(config)
     cfg.launcher = launcher
-    _drop_scope_of_collate_fn(cfg)
     merge_cfg_options(cfg, cfg_options)
-    _fit_options_to_workers(cfg)
-    _drop_hooks_set_to_none(cfg)
+    clean_config(cfg)
     if work_dir is not None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
@@ -254,8 +244,8 @@ def check_has_batches(runner: Runner) -> None:
     """
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
-        batch_size = loader.batch_sampler.batch_size
-        raise UserError(does_not_fill(len(loader.dataset), batch_size))
+        num_images, batch_size = len(loader.dataset), batch_size_of(loader)
+        raise UserError(does_not_fill(num_images, batch_size))
 
 
 def _scale_lr_by_step(runner: Runner) -> None:
@@ -272,32 +262,6 @@ def _scale_lr_by_step(runner: Runner) -> None:
         runner.auto_scale_lr = dict(
             scaling, base_batch_size=meant_for / counts
         )
-
-
-def _drop_scope_of_collate_fn(cfg: Config) -> None:
-    # mmengine marks every dict of an inherited `package::` config with its
-    # scope, and hands the mark of `collate_fn` on to the function.
-    for name, loader in cfg.items():
-        if name.endswith('_dataloader') and isinstance(loader, dict):
-            (loader.get('collate_fn') or {}).pop('_scope_', None)
-
-
-def _fit_options_to_workers(cfg: Config) -> None:
-    # torch refuses what is for workers where there are none.
-    for name, loader in cfg.items():
-        if name.endswith('_dataloader') and isinstance(loader, dict):
-            if not loader.get('num_workers'):
-                loader.pop('persistent_workers', None)
-                loader.pop('prefetch_factor', None)
-
-
-def _drop_hooks_set_to_none(cfg: Config) -> None:
-    # mmengine takes `default_hooks.NAME=None` for the six hooks that it adds
-    # by itself; for any other name it stops at an assertion without a word.
-    hooks = cfg.get('default_hooks') or {}
-    for name, hook in list(hooks.items()):
-        if hook is None and name not in _MMENGINE_HOOKS:
-            del hooks[name]
 
 
 def _build_dump(cfg: Config, out: str) -> DumpResults:

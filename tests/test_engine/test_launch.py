@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from mmselfemd.datasets.samplers import positioned_batch_sampler
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
-from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
+from mmselfemd.engine.cpu_distributed import CPUDistributedRunner, init_gloo
 from mmselfemd.engine.run_settings import set_amp, set_resume
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
@@ -273,16 +273,14 @@ def test_launchers_environment(launcher, variables, monkeypatch, tmp_path):
         'torch.distributed.init_process_group',
         lambda **kwargs: seen.update(kwargs, **os.environ),
     )
-    runner = object.__new__(CPUDistributedRunner)
-    runner._launcher, runner._distributed = launcher, True
-    env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=60))
+    dist_cfg = dict(backend='nccl', timeout=60)
     set_device = torch.cuda.set_device
     with mock.patch.dict(os.environ, variables, PATH=path):
-        runner.setup_env(env_cfg)
+        init_gloo(launcher, dist_cfg)
         first = next(iter(variables))
         del os.environ[first]
         with pytest.raises(UserError, match=f'{launcher}.*lacks .*{first}'):
-            runner.setup_env(env_cfg)
+            init_gloo(launcher, dist_cfg)
     assert torch.cuda.set_device is set_device
     assert seen['backend'] == 'gloo'
     assert seen['timeout'].total_seconds() == 60

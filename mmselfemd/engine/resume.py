@@ -10,6 +10,7 @@ from zipfile import is_zipfile
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmselfemd.datasets.data_paths import PATH_SETTINGS, walk
 from mmselfemd.decisive_settings import decisive_settings
@@ -173,6 +174,23 @@ def warn_of_other_run(former: object, cfg: Config, source: str) -> None:
             'What counts is this config.',
             logger='current',
             level=logging.WARNING,
+        )
+
+
+def warn_if_done(runner: Runner) -> None:
+    """Say where a run ends before its first step.
+
+    Args:
+        runner (Runner): The runner of the training process, resumed or not.
+    """
+    if isinstance(runner.train_loop, EpochBasedTrainLoop):
+        setting, done, end = 'max_epochs', runner.epoch, runner.max_epochs
+    else:
+        setting, done, end = 'max_iters', runner.iter, runner.max_iters
+    if done >= end:
+        runner.logger.warning(
+            f'Nothing is left to train: {setting}={end}, and {done} are done. '
+            f'To go on, set more: --cfg-options train_cfg.{setting}=N'
         )
 
 

@@ -334,6 +334,55 @@ def test_bare_state_dict_loads_but_does_not_resume(tmp_path):
         make_runner(tmp_path / 'resume', 2, resume=True, **arguments).train()
 
 
+def resize_momentum(checkpoint: dict) -> None:
+    for state in checkpoint['optimizer']['state'].values():
+        state['momentum_buffer'] = torch.zeros(7)
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'part'),
+    [
+        (lambda c: c['meta'].pop('epoch'), 'meta.epoch'),
+        (lambda c: c['meta'].update(iter='2'), 'meta.iter'),
+        (lambda c: c.update(message_hub=[1]), 'message_hub'),
+        (lambda c: c.update(message_hub={}), 'message_hub'),
+        (
+            lambda c: c['message_hub']['log_scalars'].update(
+                loss=dict(log_history=[1.0])
+            ),
+            'message_hub',
+        ),
+        (lambda c: c.pop('optimizer'), 'optimizer'),
+        (lambda c: c.update(optimizer=3), 'optimizer'),
+        (lambda c: c['optimizer']['param_groups'].pop(), 'optimizer'),
+        (resize_momentum, 'optimizer'),
+    ],
+)
+def test_a_broken_training_state_is_named(tmp_path, spoil, part):
+    make_runner(tmp_path, 2).train()
+    path = tmp_path / 'iter_2.pth'
+    checkpoint = read(path)
+    spoil(checkpoint)
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match=f'iter_2.pth.* its {part} is missing'):
+        make_runner(tmp_path, 4, resume=True).train()
+    # Its weights are whole.
+    make_runner(tmp_path / 'new', 2, load_from=str(path)).train()
+
+
+@pytest.mark.parametrize('iterations', [2, 4])
+def test_a_run_with_nothing_left_says_so(tmp_path, logged, iterations):
+    make_runner(tmp_path, 4).train()
+    logged.clear()
+    make_runner(tmp_path, iterations, resume=True).train()
+    (line,) = [line for line in logged if 'Nothing is left' in line]
+    assert f'max_iters={iterations}, and 4 are done' in line
+    assert 'train_cfg.max_iters=N' in line
+    logged.clear()
+    make_runner(tmp_path, 6, resume=True).train()
+    assert not [line for line in logged if 'Nothing is left' in line]
+
+
 # ---- Whole files, whenever the process dies.
 
 

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 
@@ -17,8 +15,10 @@ from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
     checkpoint_folder,
     find_checkpoint_to_resume,
+    warn_if_done,
     warn_of_other_run,
 )
+from mmselfemd.engine.training_state import prepare_training_state
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.fit import check_fits
@@ -106,6 +106,7 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Prepare the folder: leftovers of a killed save are removed."""
         super().before_train(runner)
+        warn_if_done(runner)
         if is_main_process():
             for leftover in self._leftovers(runner.work_dir):
                 runner.logger.info(f'Removing {leftover}: its save was killed')
@@ -138,37 +139,18 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Rebuild the message hub's buffers; drop the config unread."""
-        meta = checkpoint.get('meta')
+        meta, source = checkpoint.get('meta'), str(runner._load_from)
         if isinstance(meta, dict):
             meta.pop('config', None)
-        if runner._resume and not (
-            isinstance(meta, dict)
-            and 'iter' in meta
-            and 'message_hub' in checkpoint
-        ):
-            raise UserValueError(
-                f'Cannot resume from {runner._load_from}: it holds weights '
-                'but no training state. To start from its weights, set '
-                'load_from and leave out --resume.'
-            )
-        if runner._resume:
-            source = str(runner._load_from)
-            warn_of_other_run(meta.get('cfg'), runner.cfg, source)
+            if runner._resume:
+                warn_of_other_run(meta.get('cfg'), runner.cfg, source)
         # A start (`load_from`) may leave out heads, a detector's for other
         # classes for instance, and never a part of the backbone.
         is_start = isinstance(runner._train_loop, BaseLoop)
-        is_whole = runner._resume or not is_start
-        check_fits(
-            unwrap_model(runner.model),
-            checkpoint,
-            str(runner._load_from),
-            part='' if is_whole else 'backbone.',
-        )
-        message_hub = checkpoint.get('message_hub')
-        if isinstance(message_hub, dict):
-            scalars = message_hub.get('log_scalars', {})
-            for name, buffer in scalars.items():
-                scalars[name] = _history_buffer(buffer)
+        part = 'backbone.' if is_start and not runner._resume else ''
+        check_fits(unwrap_model(runner.model), checkpoint, source, part)
+        if runner._resume:
+            prepare_training_state(checkpoint, runner.optim_wrapper, source)
 
     # ---- Save, then point to it, then delete.
 
@@ -272,16 +254,3 @@ def _has_stepped(optim_wrapper: OptimWrapper | OptimWrapperDict) -> bool:
         isinstance(optim_wrapper, OptimWrapperDict)
         or optim_wrapper.should_update()
     )
-
-
-def _history_buffer(saved: object) -> object:
-    """Rebuild a buffer from what :func:`to_plain` made of it."""
-    if not (isinstance(saved, dict) and 'log_history' in saved):
-        return saved  # mmengine skips what is no buffer, with a warning
-    # On a GPU the loader has put the tensors there.
-    logs, counts = (
-        np.asarray(saved[name].cpu())
-        for name in ('log_history', 'count_history')
-    )
-    # BoundedHistoryHook bounds it, if this run has one too.
-    return HistoryBuffer(logs, counts)

@@ -16,6 +16,7 @@ def prepare_training_state(
     checkpoint: dict,
     optim_wrapper: OptimWrapper | OptimWrapperDict | dict,
     source: str,
+    has_schedules: bool = False,
 ) -> None:
     """Rebuild the message hub's buffers; raise if a run cannot go on.
 
@@ -24,6 +25,8 @@ def prepare_training_state(
         optim_wrapper (OptimWrapper | OptimWrapperDict | dict):
             ``runner.optim_wrapper``; compared if it is built.
         source (str): The checkpoint's path.
+        has_schedules (bool): Whether the run has schedules, whose state it
+            needs then. Defaults to False.
 
     Raises:
         UserValueError: With the part that is missing or broken.
@@ -43,6 +46,9 @@ def prepare_training_state(
                 _check_optimizer(each.optimizer, checkpoint[part][name])
         elif isinstance(optim_wrapper, OptimWrapper):
             _check_optimizer(optim_wrapper.optimizer, checkpoint[part])
+        part = 'param_schedulers'
+        if has_schedules:  # else they would begin anew without a word
+            checkpoint[part]
     except (
         AssertionError,
         AttributeError,

@@ -356,6 +356,7 @@ def resize_momentum(checkpoint: dict) -> None:
         (lambda c: c.update(optimizer=3), 'optimizer'),
         (lambda c: c['optimizer']['param_groups'].pop(), 'optimizer'),
         (resize_momentum, 'optimizer'),
+        (lambda c: c.pop('param_schedulers'), 'param_schedulers'),
     ],
 )
 def test_a_broken_training_state_is_named(tmp_path, spoil, part):

@@ -150,7 +150,12 @@ class SafeCheckpointHook(CheckpointHook):
         part = 'backbone.' if is_start and not runner._resume else ''
         check_fits(unwrap_model(runner.model), checkpoint, source, part)
         if runner._resume:
-            prepare_training_state(checkpoint, runner.optim_wrapper, source)
+            prepare_training_state(
+                checkpoint,
+                runner.optim_wrapper,
+                source,
+                has_schedules=bool(runner.param_schedulers),
+            )
 
     # ---- Save, then point to it, then delete.
 

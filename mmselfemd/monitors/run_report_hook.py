@@ -185,7 +185,8 @@ def _checkpoints_to_come(
     """How many more files there will be at a time, at most."""
     end = runner.max_epochs if hook.by_epoch else runner.max_iters
     # At the end at least, also where the interval says never: 0 or -1.
-    saves = ceil((end - done) / hook.interval) if hook.interval > 0 else 1
+    left = end - done
+    saves = ceil(left / hook.interval) if hook.interval > 0 else min(left, 1)
     # The new file is whole before the oldest goes.
     kept = hook.max_keep_ckpts + 1 if hook.max_keep_ckpts > 0 else saves
     already = len(getattr(hook, 'keep_ckpt_ids', ()))

@@ -14,6 +14,7 @@ from mmselfemd.engine import (
     BoundedHistoryHook,
     FiniteOptimWrapper,
     PreemptionHook,
+    SafeCheckpointHook,
 )
 from mmselfemd.monitors import RunReportHook
 from mmselfemd.registry import HOOKS, MODELS
@@ -111,3 +112,12 @@ def test_pretraining_has_the_hooks():
     hooks = Config.fromfile(path).default_hooks
     assert hooks.preemption.type == 'PreemptionHook'
     assert hooks.run_report.type == 'RunReportHook'
+
+
+@pytest.mark.parametrize('method', ['selfemd', 'byol'])
+def test_pretraining_saves_every_epoch(method):
+    """A kill loses an epoch at most; as many files as before are kept."""
+    path = ROOT / 'configs' / method / f'{method}_r50_coco_800e.py'
+    hook = HOOKS.build(Config.fromfile(path).default_hooks.checkpoint)
+    assert isinstance(hook, SafeCheckpointHook)
+    assert hook.by_epoch and hook.interval == 1 and hook.max_keep_ckpts == 3

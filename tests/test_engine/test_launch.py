@@ -17,7 +17,11 @@ from mmselfemd.datasets.samplers import positioned_batch_sampler
 from mmselfemd.engine import launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import CPUDistributedRunner, init_gloo
-from mmselfemd.engine.run_settings import set_amp, set_resume
+from mmselfemd.engine.run_settings import (
+    set_amp,
+    set_auto_scale_lr,
+    set_resume,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
 import toy_project
@@ -107,6 +111,27 @@ def test_auto_scale_lr_counts_the_images_of_a_step(toy):
         report = Config.fromfile(f'{work_dir}/report_0.json')
         assert report['lr'] == [0.05 * 2 * 4 / 16]
         options = None
+
+
+def test_auto_scale_lr_of_a_detector_counts_accumulated_batches(tmp_path):
+    """mmengine counts an iteration's images: the base is one's, too."""
+    cfg = launch.load_config(
+        str(
+            ROOT
+            / 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
+        ),
+        str(tmp_path),
+        {'optim_wrapper.accumulative_counts': 4},
+    )
+    assert not cfg.auto_scale_lr.enable
+    set_auto_scale_lr(cfg)
+    runner = Mock(
+        auto_scale_lr=cfg.auto_scale_lr, optim_wrapper=cfg.optim_wrapper
+    )
+    launch._scale_lr_by_step(runner)
+    assert runner.auto_scale_lr == dict(enable=True, base_batch_size=16 / 4)
+    # The written config is as it was, and can be run again.
+    assert cfg.auto_scale_lr.base_batch_size == 16
 
 
 def test_amp_on_a_gpu(monkeypatch):

@@ -1,6 +1,6 @@
 """What a run measures of itself, in real runs on small input."""
 
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 
 import pytest
@@ -156,6 +156,22 @@ def test_the_test_tool_gives_the_same_for_the_checkpoint(run):
     assert metrics['matching/accuracy'] == pytest.approx(
         scalars['matching/accuracy'][1][-1]
     )
+
+
+def test_a_validation_alone_with_all_hooks(run, tmp_path):
+    """No hook of a pre-training asks for what only a training has."""
+    cfg = launch.load_config(
+        str(CONFIGS / 'selfemd_r18_voc256_20e.py'),
+        str(tmp_path),
+        options(run[0]),
+    )
+    runner = launch.build_runner(cfg)
+    assert len(runner.hooks) >= len(
+        [hook for hook in cfg.default_hooks.values() if hook]
+    )
+    metrics = runner.val()
+    assert metrics and all(map(isfinite, metrics.values()))
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_monitors_do_not_disturb_training(run, tmp_path):

@@ -5,10 +5,12 @@ import shutil
 import sys
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mmselfemd.monitors import RunReportHook
+from mmselfemd.monitors.run_report_hook import _checkpoints_to_come
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_engine'))
 from toy_long_run import make_runner
@@ -101,6 +103,28 @@ def test_disk_is_that_of_the_files(tmp_path, logged, monkeypatch):
 def test_number_of_checkpoints(tmp_path, logged, checkpoint, count):
     train(tmp_path, iterations=20, size=128, checkpoint=checkpoint)
     assert f'at most {count} at a time' in find(logged, 'Disk: ')
+
+
+@pytest.mark.parametrize('interval', [0, -1])
+@pytest.mark.parametrize('save_last', [True, False])
+def test_no_interval_saves_at_the_end_alone(
+    tmp_path, logged, interval, save_last
+):
+    checkpoint = dict(interval=interval, save_last=save_last)
+    train(tmp_path, iterations=8, checkpoint=checkpoint)
+    saved = [path.name for path in tmp_path.glob('*.pth')]
+    assert saved == ['iter_8.pth'] * save_last
+    assert not [line for line in logged if line.startswith('Disk: ')]
+
+
+def test_with_no_interval_the_last_one_is_to_come(tmp_path, logged):
+    """Where something else, a signal say, has saved before the end."""
+    hook = SimpleNamespace(
+        by_epoch=False, interval=0, max_keep_ckpts=3, save_best=None
+    )
+    runner = SimpleNamespace(max_iters=8)
+    counts = [_checkpoints_to_come(runner, hook, done) for done in (4, 8)]
+    assert counts == [1, 0]
 
 
 def test_rate_of_another_batch(tmp_path, logged):

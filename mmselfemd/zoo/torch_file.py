@@ -28,6 +28,7 @@ from .described_pickle import (
 from .file_format import START, check_format
 from .numpy_pickle import NUMPY_CALLS, NUMPY_VALUES
 from .refusal import Refusal, reading
+from .training_state import build_checkpoint
 
 __all__ = ['read_torch_file']
 
@@ -88,7 +89,8 @@ def read_torch_file(
 
     Returns:
         object: Tensors, which have no gradient, numbers, strings and
-        containers. What shares storage in the file does so here.
+        containers. What shares storage in the file does so here. A
+        checkpoint whose training state holds more lacks that, with a warning.
 
     Raises:
         UnsafeCheckpointError: If the file holds more, or claims more numbers
@@ -110,11 +112,11 @@ def read_torch_file(
         check_format(start, ('zip', 'legacy', 'pickle'), source)
         file.seek(0)
         if start.startswith(b'PK'):
-            return _read_zip(file, device)
+            return _read_zip(file, device, source)
         return _read_legacy(file, device, source)
 
 
-def _read_zip(file: io.IOBase, device: torch.device) -> object:
+def _read_zip(file: io.IOBase, device: torch.device, source: str) -> object:
     """Read the format of torch >= 1.6: a pickle and one member a storage."""
     size = file.seek(0, io.SEEK_END)
     archive = zipfile.ZipFile(file)
@@ -135,7 +137,10 @@ def _read_zip(file: io.IOBase, device: torch.device) -> object:
         raise Refusal('numbers in big-endian order')
     described = parse_pickle(archive.read(f'{root}/data.pkl'))
     return _build(
-        described, lambda key: archive.read(f'{root}/data/{key}'), device
+        described,
+        lambda key: archive.read(f'{root}/data/{key}'),
+        device,
+        source,
     )
 
 
@@ -145,7 +150,9 @@ def _read_legacy(file: io.IOBase, device: torch.device, source: str) -> object:
     for expected in (_MAGIC_NUMBER, _PROTOCOL_VERSION, None, None, None):
         described = parse_pickle(content, position)
         if expected not in (None, described.value):
-            _build(described, {}.__getitem__, device)  # refused by its names
+            _build(
+                described, {}.__getitem__, device, source
+            )  # refused by its names
             check_format(content[:START], ('legacy',), source)
             raise ValueError('a pickle that torch.save did not write')
         parts.append(described)
@@ -169,13 +176,14 @@ def _read_legacy(file: io.IOBase, device: torch.device, source: str) -> object:
             raise EOFError('a storage ends behind the file')
         records[key] = content[position:end]
         position = end
-    return _build(described, records.__getitem__, device)
+    return _build(described, records.__getitem__, device, source)
 
 
 def _build(
     described: Description,
     record: Callable[[str], bytes],
     device: torch.device,
+    source: str,
 ) -> object:
     calls = {
         **PLAIN_CALLS,
@@ -190,7 +198,7 @@ def _build(
     }
     values = {**_VALUES, **{name: name for name in _TENSORS}}
     builder = Builder(calls, values, described.size, _WORDS)
-    return builder.build(described.value)
+    return build_checkpoint(builder, described.value, source)
 
 
 class _Storages:

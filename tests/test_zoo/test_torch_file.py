@@ -88,7 +88,9 @@ def test_tensors_are_read_as_torch_reads_them(zipped, protocol):
 
 
 @pytest.mark.parametrize('zipped', [True, False])
-@pytest.mark.parametrize('make', [torch.Tensor, torch.nn.Parameter])
+@pytest.mark.parametrize(
+    'make', [torch.Tensor, torch.nn.Parameter, torch.nn.Buffer]
+)
 def test_attributes_of_a_tensor_are_left(make, zipped):
     tensor = make(torch.arange(6.0).view(2, 3))
     tensor.note = 'x'

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from mmdet.models.backbones import ResNet
+from mmengine.logging import HistoryBuffer
 from safetensors.torch import save
 
 CONFIG = """
@@ -38,6 +39,7 @@ NAMES = [
     b'numpy\ndtype\n',
     b'numpy\nndarray\n',
     b'numpy.core.multiarray\n_reconstruct\n',
+    b'torch._tensor\n_rebuild_from_type_v2\n',
     b'torch\nByteStorage\n',
     b'torch\nFloatTensor\n',
     b'torch\nSize\n',
@@ -66,11 +68,15 @@ def saved(weights: dict, zipped: bool, record: bool) -> bytes:
         palette=np.uint8([[1, 2, 3]]),
         others=[(1, 2.5, None, True), {'x', 'y'}, b'\xff'],
     )
+    noted = torch.ones(2)
+    noted.note = 'x'
     file = io.BytesIO()
     torch.save(
         dict(
             state_dict={f'backbone.{k}': v for k, v in weights.items()},
             meta=meta,
+            noted=noted,
+            message_hub=HistoryBuffer([1.0], [1]) if record else {},
         ),
         file,
         _use_new_zipfile_serialization=zipped,

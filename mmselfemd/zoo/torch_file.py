@@ -129,7 +129,9 @@ def _read_zip(file: io.IOBase, device: torch.device, source: str) -> object:
     # torch stores them as they are; what is packed may unpack to anything.
     stored = sum(info.file_size for info in members.values())
     if stored > size or any(
-        info.compress_type != zipfile.ZIP_STORED for info in members.values()
+        info.compress_type != zipfile.ZIP_STORED
+        or info.compress_size != info.file_size  # so much would be read
+        for info in members.values()
     ):
         raise Refusal('members that unpack to more than the file')
     order = f'{root}/byteorder'

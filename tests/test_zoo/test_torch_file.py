@@ -234,6 +234,19 @@ def test_members_that_share_their_bytes_are_refused():
         read_torch_file(file, 'a.pth')
 
 
+def test_a_directory_that_lies_about_what_is_stored_is_refused():
+    """So much would be read, however short the file is."""
+    file = rewritten(dict(a=torch.zeros(1000)), bytes)
+    archive = zipfile.ZipFile(file, 'a')
+    (storage,) = [i for i in archive.infolist() if '/data/' in i.filename]
+    storage.compress_size *= 100
+    archive._didModify = True
+    archive.close()
+    file.seek(0)
+    with pytest.raises(UnsafeCheckpointError, match='unpack to more'):
+        read_torch_file(file, 'a.pth')
+
+
 def test_zip_of_nothing_is_damaged():
     file = io.BytesIO()
     with zipfile.ZipFile(file, 'w') as archive:

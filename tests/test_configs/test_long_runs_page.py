@@ -118,6 +118,8 @@ def test_pretraining_has_the_hooks():
 def test_pretraining_saves_every_epoch(method):
     """A kill loses an epoch at most; as many files as before are kept."""
     path = ROOT / 'configs' / method / f'{method}_r50_coco_800e.py'
-    hook = HOOKS.build(Config.fromfile(path).default_hooks.checkpoint)
+    hook = Config.fromfile(path).default_hooks.checkpoint
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        hook = HOOKS.build(hook)
     assert isinstance(hook, SafeCheckpointHook)
     assert hook.by_epoch and hook.interval == 1 and hook.max_keep_ckpts == 3

@@ -42,13 +42,15 @@ class GradientMonitorHook(HeadMonitorHook):
     def before_train(self, runner: Runner) -> None:
         """Begin to watch the head, if gradients can be taken apart."""
         super().before_train(runner)
+        if self._handle is None:  # another kind of head
+            return
         backbone = unwrap_model(runner.model).backbone
         self._parameters = [
             p for p in backbone.parameters() if p.requires_grad
         ]
         self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
         reason = _reason_against(runner, self._parameters)
-        if self._handle is not None and reason:
+        if reason:
             runner.logger.info(f'gradient/emd_share is not measured: {reason}')
             self.after_train(runner)
 

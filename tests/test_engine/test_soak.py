@@ -46,8 +46,7 @@ val_cfg = dict()
 val_evaluator = dict(type='NumImages')
 optim_wrapper = dict(
     type='FiniteOptimWrapper',
-    optimizer=dict(type='SGD', lr=0.01, momentum=0.9),
-    clip_grad=dict(max_norm=10.0))
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.9))
 param_scheduler = dict(
     type='CosineAnnealingLR', T_max=100, convert_to_iter_based=True)
 default_hooks = dict(
@@ -81,7 +80,7 @@ class Difference(BYOLHead):
     def forward(self, queries, keys) -> dict:
         loss = queries[0].vector.mean()
         return dict(
-            loss_0=loss, **{f'loss_{n}': loss.detach() for n in range(1, 20)}
+            loss_0=loss, **{f'loss_{n}': loss.detach() for n in range(1, 6)}
         )
 
 
@@ -151,7 +150,7 @@ def main() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.skipif(sys.platform != 'linux', reason='/proc tells the memory')
 def test_memory_and_files_are_flat(tmp_path):
     subprocess.run(

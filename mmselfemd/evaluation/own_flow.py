@@ -28,8 +28,11 @@ def summarise_own_flow(
         of ``own_flow``, :data:`CONTROLS` and ``matches_per_node``;
         ``own_flow_error``, the standard error over these batches, which are
         of different images; and ``flow_matches``: whether the own flow lies
-        above every control by more than two such errors.
+        above every control by more than two such errors, which takes two
+        batches. Empty where no batch was looked at.
     """
+    if not logged.get('own_flow'):
+        return {}
     last = {
         name: logged[name][-max(len(logged[name]) // 3, 2) :]
         for name in ('own_flow', *CONTROLS, 'matches_per_node')

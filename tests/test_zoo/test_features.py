@@ -159,7 +159,11 @@ def test_projects_without_such_strides_are_not_given_them(tmp_path, to):
     net = ResNet(18, base_channels=4)
     weights = dict(state_dict=net.state_dict())
     for strides in ([1, 2, 2, 2], [1, 2, 2, 1]):
-        weights['meta'] = dict(strides=strides, dilations=[1, 1, 1, 1])
+        weights['meta'] = dict(
+            pixel_convention=dict(channel_order='RGB', **RGB),
+            strides=strides,
+            dilations=[1, 1, 1, 1],
+        )
         torch.save(weights, tmp_path / f'{strides[-1]}.pth')
     extract_backbone(tmp_path / '2.pth', tmp_path / 'out.pth', to=to)
     with pytest.raises(ValueError, match=r'1\.pth has strides=.*mmpretrain'):

@@ -249,7 +249,7 @@ def main() -> None:
     """Run the demo."""
     args = parse_args()
     logs = args.work_dir / 'logs'
-    CONSOLE.print('Self-EMD in miniature: about 6 minutes on 2 cores.')
+    CONSOLE.print('Self-EMD in miniature: some minutes on 2 cores.')
     with stage('1/6 Scenes', logs / 'scenes.log'):
         make_scenes(
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)

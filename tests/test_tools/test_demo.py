@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_scripts import run_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,11 +13,10 @@ RANDOM = 'detector_from_random_weights'
 
 
 def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
-    result = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'demo.py'), *args],
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *args,
         cwd=folder,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS=threads),
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -97,18 +95,10 @@ def test_demo_on_photographs(tmp_path, photos):
 
 
 def test_demo_names_a_missing_folder(tmp_path):
-    result = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools' / 'demo.py'),
-            '--num-scenes',
-            '4',
-            '--images',
-            'nowhere',
-        ],
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *('--num-scenes', '4', '--images', 'nowhere'),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT)),
     )
     assert result.returncode != 0

@@ -1,13 +1,12 @@
 """The study, on a handful of made-up pictures."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from forked_scripts import run_script
 
 from mmselfemd.errors import UserError
 from mmselfemd.study import find_candidates, plan_runs
@@ -56,12 +55,11 @@ def data(tmp_path_factory):
 
 
 def run(data, work_dir, *options):
-    return subprocess.run(
-        [sys.executable, TOOL, '--data', data, '--work-dir', work_dir]
-        + ['--epochs', '2', '--interval', '1', '--seeds', '0']
-        + ['--candidates', 'known_pairs', *options],
-        capture_output=True,
-        text=True,
+    return run_script(
+        TOOL,
+        *('--data', data, '--work-dir', work_dir),
+        *('--epochs', '2', '--interval', '1', '--seeds', '0'),
+        *('--candidates', 'known_pairs', *options),
     )
 
 

@@ -52,19 +52,19 @@ class ImageFolder:
         Yields:
             str: Path of an image, relative to the folder.
         """
-        hidden, loops = _PassedOver(), _PassedOver()
+        hidden, loops = _PassedOver('folder'), _PassedOver('link')
         yield from self._walk('', (), hidden, loops)
         if hidden.number:
             print_log(
-                f"Below '{self.folder}' {hidden} passed over, as hidden or "
-                "a system's own (thumbnails, trash). To use such a folder, "
-                'name it in data_prefix.',
+                f"Passed over below '{self.folder}': {hidden}, hidden or a "
+                "system's own (thumbnails, trash). To use such a folder, name "
+                'it in data_prefix.',
                 logger='current',
             )
         if loops.number:
             print_log(
-                f"Below '{self.folder}' {loops} passed over, as links that "
-                'lead back to where they lie.',
+                f"Passed over below '{self.folder}': {loops}, leading back to "
+                'where it lies.',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -72,21 +72,20 @@ class ImageFolder:
     def _walk(
         self,
         below: str,
-        above: tuple,
+        above: tuple[str, ...],
         hidden: '_PassedOver',
         loops: '_PassedOver',
     ) -> Iterator[str]:
-        """Images of a folder, with the identities of those above it."""
+        """Images of a folder; ``above`` are the real paths of those above."""
         folder = self.folder
         if below:
             folder = self.backend.join_path(folder, below)
         if self.is_local:
-            status = os.stat(folder)
-            identity = status.st_dev, status.st_ino
-            if identity in above:
+            real = _real_path(folder, above)
+            if real in above:
                 loops.add(below)
                 return
-            above = (*above, identity)
+            above = (*above, real)
             files, folders = _entries(folder, below, loops)
         else:
             files = self.backend.list_dir_or_file(folder, list_dir=False)
@@ -102,10 +101,19 @@ class ImageFolder:
                 yield from self._walk(below + name, above, hidden, loops)
 
 
-class _PassedOver:
-    """Counts folders, and names the first few."""
+def _real_path(folder: str, above: tuple[str, ...]) -> str:
+    """Not by inodes, which not every file system has; few look-ups."""
+    below = folder.rstrip('/')
+    if above and not os.path.islink(below):
+        return os.path.join(above[-1], os.path.basename(below))
+    return os.path.realpath(folder)
 
-    def __init__(self) -> None:
+
+class _PassedOver:
+    """Counts what is passed over, and names the first few."""
+
+    def __init__(self, noun: str) -> None:
+        self.noun = noun
         self.number = 0
         self.names: list[str] = []
 
@@ -115,9 +123,10 @@ class _PassedOver:
             self.names.append(path)
 
     def __str__(self) -> str:
-        what = 'folder was' if self.number == 1 else 'folders were'
+        plural = '' if self.number == 1 else 's'
         more = ', ...' if self.number > len(self.names) else ''
-        return f'{self.number} {what} ({", ".join(self.names)}{more})'
+        names = ', '.join(self.names)
+        return f'{self.number} {self.noun}{plural} ({names}{more})'
 
 
 def _entries(

@@ -14,7 +14,7 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## pre-train, fine-tune, evaluate and draw, in small, on a CPU
-	@$(python) tools/demo.py $(if $(IMAGES),--images '$(IMAGES)')
+	@$(python) tools/demo.py $(if $(IMAGES),--images '$(subst ','\'',$(IMAGES))')
 
 test: setup ## the tests
 	@$(pytest) -m 'not slow' $(ARGS)

@@ -48,7 +48,8 @@ def run_script(
     with tempfile.TemporaryDirectory() as folder:
         outputs = [os.path.join(folder, name) for name in ('out', 'err')]
         process = SERVER.Process(
-            target=_become, args=(command, cwd or os.getcwd(), dict(env), outputs)
+            target=_become,
+            args=(command, cwd or os.getcwd(), dict(env), outputs),
         )
         process.start()
         process.join()

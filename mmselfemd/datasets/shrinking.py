@@ -5,7 +5,12 @@ from io import BytesIO
 import cv2
 from PIL import Image
 
-from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
+from .transforms.encoded_image import (
+    REDUCTIONS,
+    check_header,
+    decode_image,
+    jpeg_size,
+)
 
 JPEG_QUALITY = 95
 
@@ -29,7 +34,8 @@ def shrink(
         way: 2, 4 or 8 unless ``exactly``.
 
     Raises:
-        BrokenImageError: If it is large and does not decode.
+        BrokenImageError: If it is large and does not decode, or its header
+            is damaged.
     """
     size = jpeg_size(content)
     is_jpeg = size is not None
@@ -55,6 +61,7 @@ def shrink(
 
 def _size(content: bytes) -> tuple[int, int]:
     """Sides of an image that is no JPEG, from its header; 0 if unknown."""
+    check_header(content)  # Pillow allocates what a WebP claims
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(BytesIO(content)) as image:

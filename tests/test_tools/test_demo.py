@@ -2,6 +2,9 @@
 
 import json
 import os
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,20 @@ def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
     )
     check_summary(summary, folder)
     return summary
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='make is absent')
+@pytest.mark.parametrize('name', ['photos 2', "O'Brien, Ann", '(1) $$x;'])
+def test_make_hands_a_folder_over_as_it_is_called(name):
+    result = subprocess.run(
+        ['make', '--dry-run', '--silent', 'demo', f'IMAGES={name}'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = shlex.split(result.stdout.splitlines()[-1])
+    assert command[-2:] == ['--images', name.replace('$$', '$')]
 
 
 def check_summary(summary: dict, folder: Path) -> None:

@@ -4,7 +4,9 @@
 #   ARGS='-k transport'      make test, make test-slow: passed on to pytest
 
 python := .venv/bin/python
-pytest := OMP_NUM_THREADS=2 $(python) -m pytest
+# A worker a core, up to four (some 2 GB each); ARGS='-n 0' does without them.
+pytest := OMP_NUM_THREADS=1 $(python) -m pytest \
+  -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test test-slow lint format setup clean
 

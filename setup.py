@@ -82,6 +82,7 @@ EXTRAS = {
         'pot>=0.9',
         'pytest>=7',
         'pytest-timeout',
+        'pytest-xdist',
         'safetensors',
         'timm',
     ],

@@ -49,7 +49,7 @@ def run_script(
         outputs = [os.path.join(folder, name) for name in ('out', 'err')]
         process = SERVER.Process(
             target=_become,
-            args=(command, cwd or os.getcwd(), dict(env), outputs),
+            args=(command, cwd or '.', dict(env), outputs),
         )
         process.start()
         process.join()

@@ -63,6 +63,8 @@ def run(data, work_dir, *options):
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_pictures_to_a_table_and_again(data, tmp_path):
     said = run(data, tmp_path)
     assert said.returncode == 0, said.stderr[-2000:]
@@ -92,6 +94,8 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
     assert table in again.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_fails_says_where_its_log_is(data, tmp_path):
     (tmp_path / 'known_pairs_0').mkdir()
     # No checkpoint, though the run seems to have had one.

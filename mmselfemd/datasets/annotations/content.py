@@ -10,8 +10,9 @@ import numpy as np
 from mmselfemd.errors import UserFileNotFoundError
 
 from .boxes import check_boxes
+from .columns import read_table
 from .findings import Findings
-from .table import CocoTable, read_table
+from .table import CocoTable
 
 
 @dataclass

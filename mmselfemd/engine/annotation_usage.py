@@ -163,12 +163,13 @@ def _other_files(
     if len(usages) != 1:
         return findings
     own = checked_file(usages[0].ann_file).table
+    images = set() if own is None else set(own.image_ids.tolist())
     for where, node in evaluators:
         path = node.get('ann_file')
         if not path or node.get('backend_args') or own is None:
             continue
         other = checked_file(path).table
-        if other is None or set(other.image_ids) != set(own.image_ids):
+        if other is None or set(other.image_ids.tolist()) != images:
             findings.add(
                 'evaluator-other-file',
                 path,

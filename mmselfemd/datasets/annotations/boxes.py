@@ -1,7 +1,5 @@
 """What is wrong with boxes, for all of a file at once."""
 
-from itertools import compress
-
 import cv2
 import numpy as np
 from pycocotools import mask as mask_api
@@ -62,8 +60,7 @@ def check_boxes(table: CocoTable) -> Findings:
     report('box-partly-outside', partly & inspected)
     report('area-missing', area_is_missing(table) & whole)
     report('iscrowd-missing', table.crowd < 0)
-    if 0 in table.ids:
-        report('annotation-id-zero', np.array(table.ids) == 0)
+    report('annotation-id-zero', table.ids == 0)
     report('box-under-pixel', whole & ((width < 1) | (height < 1)))
     report('box-twice', _repeated(table))
     report('crowd-simple', _simple_crowds(table))
@@ -198,12 +195,12 @@ def _simple_crowds(table: CocoTable) -> np.ndarray:
     """Crowds, if they are many, and most of one or two parts."""
     crowds = table.crowd == 1
     none = np.zeros(len(crowds), bool)
-    with_mask = [k for k in np.flatnonzero(crowds) if table.segmentations[k]]
+    with_mask = [k for k, mask in table.masks.items() if crowds[k] and mask]
     if len(with_mask) < max(_MANY_CROWDS * len(crowds), 3):
         return none
     step = -(-len(with_mask) // _NUM_MASKS_LOOKED_AT)
     looked_at = with_mask[::step]
-    simple = [_num_parts(table.segmentations[k]) in (1, 2) for k in looked_at]
+    simple = [_num_parts(table.masks[k]) in (1, 2) for k in looked_at]
     return crowds if np.mean(simple) > 0.5 else none
 
 
@@ -223,12 +220,8 @@ def _num_parts(segmentation: object) -> int:
 def _lost_crowds(table: CocoTable) -> np.ndarray:
     """What is no crowd, but has a crowd's number or counts for a mask."""
     objects = table.crowd != 1
-    lost = np.zeros(len(objects), bool)
-    if max(table.ids) > _COCO_CROWDS:
-        numbers = [each > _COCO_CROWDS for each in table.ids]
-        lost = objects & np.array(numbers, bool)
-    is_mask = [type(each) is dict for each in table.segmentations]
-    for row in compress(range(len(is_mask)), is_mask):
-        counts = table.segmentations[row].get('counts')
-        lost[row] |= objects[row] and isinstance(counts, list)
+    lost = objects & (table.ids > _COCO_CROWDS)
+    for row, mask in table.masks.items():
+        if objects[row] and isinstance(mask, dict):
+            lost[row] |= isinstance(mask.get('counts'), list)
     return lost

@@ -14,7 +14,7 @@ def mend(content: dict, table: CocoTable) -> None:
             changed.
         table (CocoTable): Its columns; left as they were in the file.
     """
-    if not table.ids:
+    if not len(table.ids):
         return
     annotations = content['annotations']
     for row in np.flatnonzero(table.crowd < 0).tolist():
@@ -25,8 +25,8 @@ def mend(content: dict, table: CocoTable) -> None:
     for row in np.flatnonzero(area_is_missing(table)).tolist():
         _, _, width, height = annotations[row]['bbox']
         annotations[row]['area'] = width * height
-    if 0 in table.ids:
-        annotations[table.ids.index(0)]['id'] = max(table.ids) + 1
+    for row in np.flatnonzero(table.ids == 0).tolist():
+        annotations[row]['id'] = int(table.ids.max()) + 1
 
 
 def _cut_off(annotation: dict, table: CocoTable, row: int) -> None:

@@ -1,6 +1,7 @@
 """The columns of a COCO file."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,13 @@ class CocoTable:
 
     Attributes:
         file (str): The file.
-        image_ids (list[int]): Ids of the images, (N,).
+        image_ids (np.ndarray): Ids of the images, (N,).
         file_names (list[str]): Names below the folder, (N,); '' where there
             is none.
         sizes (np.ndarray): Width and height, (N, 2).
-        category_ids (list[int]): Ids of the categories, (C,).
+        category_ids (np.ndarray): Ids of the categories, (C,).
         category_names (list[str]): Their names, (C,).
-        ids (list[int]): Ids of the annotations, (M,).
+        ids (np.ndarray): Ids of the annotations, (M,).
         image_index (np.ndarray): Row of the image of each, (M,).
         category_index (np.ndarray): Row of the category of each, (M,).
         boxes (np.ndarray): x, y, width and height in pixels, (M, 4).
@@ -28,23 +29,24 @@ class CocoTable:
         crowd (np.ndarray): 1 for crowd, 0 for an object, -1 where it is not
             said, (M,).
         ignored (np.ndarray): Whether mmdet leaves it out, (M,).
-        segmentations (list): As they are in the file, (M,).
+        masks (dict[int, Any]): ``segmentation`` of crowds and of up to a
+            thousand others, by row.
     """
 
     file: str
-    image_ids: list[int]
+    image_ids: np.ndarray
     file_names: list[str]
     sizes: np.ndarray
-    category_ids: list[int]
+    category_ids: np.ndarray
     category_names: list[str]
-    ids: list[int]
+    ids: np.ndarray
     image_index: np.ndarray
     category_index: np.ndarray
     boxes: np.ndarray
     areas: np.ndarray
     crowd: np.ndarray
     ignored: np.ndarray
-    segmentations: list
+    masks: dict[int, Any]
 
     @property
     def usable(self) -> np.ndarray:

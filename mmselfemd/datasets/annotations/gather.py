@@ -1,5 +1,6 @@
 """Columns out of a list of dicts, fast where all is as it should be."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -42,7 +43,7 @@ def gather(
         for key, regular in parts.items():
             if regular is None:
                 continue
-            part = read[key]([item.get(key) for item in chunk])
+            part = read[key](_values(chunk, key, keys[key] is None))
             if part is None:
                 parts[key] = None
             else:
@@ -53,6 +54,14 @@ def gather(
         else np.concatenate([read[key]([]), *regular])
         for key, regular in parts.items()
     }
+
+
+def _values(items: Sequence[dict], key: str, is_rare: bool) -> list:
+    """None where it is absent, which is slower."""
+    if not is_rare:
+        with contextlib.suppress(KeyError):
+            return [item[key] for item in items]
+    return [item.get(key) for item in items]
 
 
 def _integers(values: list) -> np.ndarray | None:

@@ -144,8 +144,9 @@ def _check_use(usage: Usage, table: CocoTable) -> Findings:
         findings.extend(check_classes(table, classes, usage.left_out))
     if usage.split != 'train' or not usage.needs_boxes or findings.stops:
         return findings
-    if classes is None:
-        classes = table.category_names
+    if classes is None:  # Roboflow puts one without boxes over all others
+        with_boxes = np.unique(table.category_index).tolist()
+        classes = [table.category_names[row] for row in with_boxes]
     findings.extend(check_rare_classes(table, classes))
     findings.extend(check_small_boxes(table, usage.scale))
     sides = table.sizes.min(1, initial=usage.min_size)

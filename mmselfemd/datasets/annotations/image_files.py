@@ -32,25 +32,25 @@ def check_images(table: CocoTable, folder: str) -> tuple[Findings, Keys]:
     keys: Keys = {}
     rows: dict[str, int] = {}
     listed = _Listing(folder)
+    sizes = list(map(tuple, table.sizes.tolist()))
     for row, name in enumerate(table.file_names):
         if not name:
             continue
         kind, told = _look_at_name(name, listed)
         if not kind:
-            path = os.path.join(folder, name)
-            other = rows.setdefault(os.path.normpath(name), row)
+            other = rows.setdefault(_plain(name), row)
             if other != row:
                 kind = 'file-twice'
                 told = f' and {table.image_ids[other]}'
             else:
+                path = os.path.join(folder, name)
                 try:
                     seen = look_at_image(path)
                 except (OSError, BrokenImageError) as error:
                     kind, told = 'image-unreadable', f': {error}'
                 else:
                     keys[row] = (path, seen.key)
-                    size = tuple(table.sizes[row].tolist())
-                    if size != seen.size and size[0]:
+                    if sizes[row] != seen.size and sizes[row][0]:
                         kind = 'size-differs'
                         told = ', decodes as {} x {}'.format(*seen.size)
         if kind:
@@ -91,21 +91,25 @@ class _Listing:
         return found
 
 
+def _plain(name: str) -> str:
+    """A path without ``./`` and the like."""
+    return os.path.normpath(name) if '/' in name else name
+
+
 def _look_at_name(name: str, listed: _Listing) -> tuple[str, str]:
     """What is wrong with a name, if anything, and what to add to it."""
+    if '/' not in name and listed.names('').get(name) == name:
+        return '', ''  # as nearly all
     if os.path.isabs(name) or PureWindowsPath(name).is_absolute():
         return 'file-name-absolute', ''
-    if '/' not in name and '\\' not in name:  # nearly all are like this
-        actual = listed.names('').get(name)
-        if actual == name:
-            return '', ''
-    if os.path.normpath(name).split(os.sep)[0] == os.pardir:
+    path = os.path.normpath(name)
+    if path.split(os.sep)[0] == os.pardir:
         return 'file-name-climbs', ''
-    actual = listed.find(os.path.normpath(name))
+    actual = listed.find(path)
     if actual is None:
         if '\\' in name:
             return 'file-missing', ', named with backslashes'
         return 'file-missing', f' in {listed.folder!r}'
-    if actual != os.path.normpath(name):
+    if actual != path:
         return 'file-name-case', f', on the disk {actual!r}'
     return '', ''

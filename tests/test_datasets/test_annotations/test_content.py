@@ -335,9 +335,12 @@ FAULTS = {
         'all 48',
     ),
     'rare class': (
-        set_all('annotations', lambda item: item.update(category_id=1)),
+        set_all(
+            'annotations',
+            lambda item: item.update(category_id=2 - (item['id'] > 1)),
+        ),
         'class-rare',
-        "'dog': 0",
+        "'dog': 1",
     ),
 }
 TOGETHER = {  # one fault that is several

@@ -69,25 +69,34 @@ def num_classes_of(model: nn.Module) -> dict[str, int]:
 
     Not looked at are heads of proposals, which have one class, of semantic
     segmentation, whose classes are others, heads that know no class, and
-    models that read the names of the classes.
+    models that read the names of the classes. Of a head that also segments
+    stuff, the things are meant.
 
     Args:
         model (nn.Module): The detector.
 
     Returns:
-        dict[str, int]: By the name of the head or of its loss.
+        dict[str, int]: By the name of the setting, below the model.
     """
     model = unwrap_model(model)
     if hasattr(model, 'language_model'):
         return {}
-    return {
-        name: module.num_classes
-        for name, module in model.named_modules()
-        if isinstance(getattr(module, 'num_classes', None), int)
-        and 'head' in name
-        and not any(word in name for word in ('rpn', 'semantic', 'panoptic'))
-        and not getattr(module, 'class_agnostic', False)
-    }
+    found = {}
+    for name, module in model.named_modules():
+        setting = 'num_classes'
+        if hasattr(module, 'num_things_classes'):
+            setting = 'num_things_classes'
+        number = getattr(module, setting, None)
+        if (
+            isinstance(number, int)
+            and 'head' in name
+            and 'semantic' not in name
+            and 'RPN' not in type(module).__name__
+            and 'rpn' not in name
+            and not getattr(module, 'class_agnostic', False)
+        ):
+            found[f'{name}.{setting}'] = number
+    return found
 
 
 def _labelled(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, type]]:

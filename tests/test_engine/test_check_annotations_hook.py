@@ -332,4 +332,20 @@ def test_heads_that_know_other_classes_are_left_alone():
     model.semantic_head.num_classes = 171
     model.mask_head = nn.Identity()
     model.mask_head.num_classes = 7
-    assert num_classes_of(model) == {'bbox_head': 5, 'mask_head': 7}
+    model.panoptic_head = nn.Identity()
+    model.panoptic_head.num_classes = 133
+    model.panoptic_head.num_things_classes = 80
+    assert num_classes_of(model) == {
+        'bbox_head.num_classes': 5,
+        'mask_head.num_classes': 7,
+        'panoptic_head.num_things_classes': 80,
+    }
+
+
+def test_a_model_of_proposals_alone_has_one_class():
+    class RPNHead(nn.Identity):
+        num_classes = 1
+
+    model = OracleDetector()
+    model.bbox_head = RPNHead()
+    assert num_classes_of(model) == {}

@@ -88,7 +88,7 @@ def check_usages(
     Args:
         usages (Sequence[Usage]): The files, and how they are used.
         num_classes (dict[str, int], optional): Number of classes of each
-            head of the model, by its name. Defaults to None.
+            head of the model, by the name of the setting. Defaults to None.
 
     Returns:
         Findings: All that was found.

@@ -102,7 +102,8 @@ def check_num_classes(
     """Compare the heads of a model with the number of classes.
 
     Args:
-        num_classes (dict[str, int]): Of each head, by its name.
+        num_classes (dict[str, int]): Of each head, by the name of the
+            setting below the model.
         classes (Sequence[str]): The classes.
         setting (str): Where the classes are from.
 
@@ -114,7 +115,7 @@ def check_num_classes(
         'num-classes',
         setting,
         [
-            f'model.{name}.num_classes is {number}, there are '
+            f'model.{name} is {number}, there are '
             f'{len(classes)} classes ({_short(classes)})'
             for name, number in num_classes.items()
             if number != len(classes)

@@ -64,7 +64,10 @@ def test_classes_in_another_order_are_mended(labels):
 
 
 def test_heads_of_another_number(labels):
-    numbers = {'roi_head.bbox_head': 2, 'roi_head.mask_head': 80}
+    numbers = {
+        'roi_head.bbox_head.num_classes': 2,
+        'roi_head.mask_head.num_classes': 80,
+    }
     found = found_in(usage(labels), num_classes=numbers)
     assert found.keys() == {'num-classes'}
     (place,) = found['num-classes'].places

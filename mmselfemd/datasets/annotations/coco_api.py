@@ -29,11 +29,14 @@ class MendedCOCO(COCO):
         annotation_file (str, optional): Path of the file. Defaults to None.
     """
 
+    # Evaluators read in the middle of runs, when nobody asks any more.
+    keep = False
+
     def __init__(self, annotation_file: str | None = None) -> None:
         super().__init__()
         if annotation_file is None:
             return
-        checked = checked_file(annotation_file)
+        checked = checked_file(annotation_file, self.keep)
         self._look_at(checked)
         self.dataset = checked.take()
         if checked.table is not None and not checked.findings.stops:
@@ -75,6 +78,8 @@ class CheckedCOCO(MendedCOCO):
     Raises:
         UserValueError: With all that is wrong with the file by itself.
     """
+
+    keep = True  # for the check of the whole run
 
     def _look_at(self, checked: CheckedFile) -> None:
         # Whether boxes are needed, the evaluator says.

@@ -45,15 +45,16 @@ class CheckedFile:
 _checked: dict[tuple, CheckedFile] = {}
 
 
-def checked_file(path: str | os.PathLike) -> CheckedFile:
+def checked_file(path: str | os.PathLike, keep: bool = True) -> CheckedFile:
     """Read and check a file, or remember that this was done.
 
     Args:
         path (str | os.PathLike): The file.
+        keep (bool): Whether to remember it until :func:`forget_files`.
+            Defaults to True.
 
     Returns:
-        CheckedFile: What is in it, and what is wrong; kept until
-        :func:`forget_files`.
+        CheckedFile: What is in it, and what is wrong.
 
     Raises:
         UserFileNotFoundError: If there is no such file.
@@ -63,14 +64,17 @@ def checked_file(path: str | os.PathLike) -> CheckedFile:
         raise UserFileNotFoundError(f"no such annotation file: '{path}'")
     status = os.stat(path)
     key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-    if key not in _checked:
-        content, findings = read_json(path)
-        table = None
-        if not findings.stops:
-            table, found = check_content(content, path)
-            findings.extend(found)
-        _checked[key] = CheckedFile(path, table, findings, content)
-    return _checked[key]
+    if key in _checked:
+        return _checked[key]
+    content, findings = read_json(path)
+    table = None
+    if not findings.stops:
+        table, found = check_content(content, path)
+        findings.extend(found)
+    checked = CheckedFile(path, table, findings, content)
+    if keep:
+        _checked[key] = checked
+    return checked
 
 
 def forget_files() -> None:

@@ -9,8 +9,10 @@ from mmdet.datasets import CocoDataset
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.metrics import coco_metric
 
+from mmselfemd.datasets.annotations import content, forget_files
 from mmselfemd.datasets.annotations.coco_api import (
     CheckedCOCO,
+    MendedCOCO,
     read_with_checks,
 )
 from mmselfemd.errors import UserValueError
@@ -159,3 +161,21 @@ def test_what_is_wrong_is_told_before_mmdet_stumbles(labels, mended):
         dataset_of(labels)
     said = 'annotation 6 of image 1: bbox [1, 2, 3]' in str(caught.value)
     assert said == mended
+
+
+def test_what_an_evaluator_reads_is_not_kept(labels):
+    """It writes files of its own, and reads them."""
+    MendedCOCO(labels.write())
+    assert not content._checked
+    CheckedCOCO(labels.write())
+    assert len(content._checked) == 1
+    forget_files()
+    assert not content._checked
+
+
+def test_what_an_evaluator_reads_may_be_as_it_is(labels):
+    """mmdet's file of a ground truth of its own has no names."""
+    for image in labels.content['images']:
+        image['file_name'] = ''
+    api = MendedCOCO(labels.write())
+    assert len(api.anns) == 48

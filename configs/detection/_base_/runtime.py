@@ -27,6 +27,7 @@ default_hooks = dict(
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     run_record=dict(type='mmselfemd.RunRecordHook'),
+    annotations=dict(type='mmselfemd.CheckAnnotationsHook'),
 )
 
 log_processor = dict(by_epoch=False)

@@ -1,13 +1,12 @@
 """tools/check_annotations.py, run as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from forked_scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,18 +41,13 @@ def labels(tmp_path):
 def run(content, tmp_path, *options):
     file = tmp_path / 'labels.json'
     file.write_text(json.dumps(content))
-    return subprocess.run(
-        [
-            sys.executable,
-            'tools/check_annotations.py',
-            str(file),
-            f'--images={tmp_path}',
-            f'--json={tmp_path}/new/out.json',
-            *options,
-        ],
+    return run_script(
+        'tools/check_annotations.py',
+        file,
+        f'--images={tmp_path}',
+        f'--json={tmp_path}/new/out.json',
+        *options,
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
 
 

@@ -1,17 +1,19 @@
 """Large photographs, made small once instead of in every epoch."""
 
-from io import BytesIO
-
 import cv2
-from PIL import Image
 
+from .pictures import ValueMapping
+from .pictures.sizes import picture_size
 from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
 
 JPEG_QUALITY = 95
 
 
 def shrink(
-    content: bytes, side: int, exactly: bool = False
+    content: bytes,
+    side: int,
+    exactly: bool = False,
+    mapping: ValueMapping | None = None,
 ) -> tuple[bytes, float]:
     """Make a large image small.
 
@@ -22,6 +24,8 @@ def shrink(
             image is reduced by a whole number, and the shorter side keeps
             less than twice as many, unless it had more than 16 times. A last
             row or column that would be a part of a pixel is left out.
+        mapping (ValueMapping, optional): How 8-bit colour is made of it.
+            Defaults to None: as it is by default.
 
     Returns:
         tuple[bytes, float]: The file and 1 if it is small, or its header
@@ -31,14 +35,17 @@ def shrink(
     Raises:
         BrokenImageError: If it is large and does not decode.
     """
+    mapping = mapping or ValueMapping()
     size = jpeg_size(content)
-    is_jpeg = size is not None
-    shorter = min(size or _size(content))
+    is_jpeg = size is not None and mapping.keeps_colours
+    shorter = min(size or picture_size(content))
     reduction = next((r for r in REDUCTIONS if shorter >= r * side), 1)
     factor = shorter / side if exactly else reduction
     if factor <= 1:
         return content, 1
-    image = decode_image(content, reduction if is_jpeg else 1)
+    image = (
+        decode_image(content, reduction) if is_jpeg else mapping.read(content)
+    )
     size = size or image.shape[:2]
     if exactly:
         height, width = (round(pixels / factor) for pixels in size)
@@ -51,15 +58,3 @@ def shrink(
         '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
     return encoded.tobytes(), factor
-
-
-def _size(content: bytes) -> tuple[int, int]:
-    """Sides of an image that is no JPEG, from its header; 0 if unknown."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(BytesIO(content)) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError):
-        return 0, 0  # OpenCV may know better
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit

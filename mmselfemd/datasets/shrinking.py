@@ -2,7 +2,7 @@
 
 import cv2
 
-from .pictures import ValueMapping
+from .pictures import ValueMapping, open_picture
 from .pictures.sizes import picture_size
 from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
 
@@ -25,7 +25,8 @@ def shrink(
             less than twice as many, unless it had more than 16 times. A last
             row or column that would be a part of a pixel is left out.
         mapping (ValueMapping, optional): How 8-bit colour is made of it.
-            Defaults to None: as it is by default.
+            Defaults to None: images of more than 8 bits, or whose bands are
+            no colours, are left alone.
 
     Returns:
         tuple[bytes, float]: The file and 1 if it is small, or its header
@@ -35,17 +36,22 @@ def shrink(
     Raises:
         BrokenImageError: If it is large and does not decode.
     """
-    mapping = mapping or ValueMapping()
     size = jpeg_size(content)
-    is_jpeg = size is not None and mapping.keeps_colours
+    is_jpeg = size is not None and (mapping is None or mapping.keeps_colours)
     shorter = min(size or picture_size(content))
     reduction = next((r for r in REDUCTIONS if shorter >= r * side), 1)
     factor = shorter / side if exactly else reduction
     if factor <= 1:
         return content, 1
-    image = (
-        decode_image(content, reduction) if is_jpeg else mapping.read(content)
-    )
+    if is_jpeg:
+        image = decode_image(content, reduction)
+    elif mapping is not None:
+        image = mapping.read(content)
+    else:
+        picture = open_picture(content)
+        if not picture.is_plain or picture.colours is None:
+            return content, 1
+        image = ValueMapping().apply(picture)
     size = size or image.shape[:2]
     if exactly:
         height, width = (round(pixels / factor) for pixels in size)

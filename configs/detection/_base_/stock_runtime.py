@@ -8,6 +8,10 @@ custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
 # stage and every norm are frozen here, and random ones would stay random.
 pretrained = 'mmselfemd://selfemd_r50_coco_800e'
 
+# Those of pre-training, where it has them: docs/input.md.
+value_range = None
+bands = None
+
 default_hooks = dict(
     checkpoint=dict(
         _delete_=True,
@@ -21,4 +25,6 @@ default_hooks = dict(
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     run_record=dict(type='mmselfemd.RunRecordHook'),
+    # Stops before training where images need a value_range.
+    check_images=dict(type='mmselfemd.CheckImagesHook'),
 )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
+from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine.fileio import get
 
 from mmselfemd.datasets.broken_images import UnreadableImageError
@@ -13,14 +14,18 @@ from mmselfemd.registry import TRANSFORMS
 from .encoded_image import BrokenImageError
 
 
+# A name in mmdet's scope goes before the same one of mmcv's. Configs keep it:
+# mmdet's DetInferencer looks for it in the pipeline.
+@MMDET_TRANSFORMS.register_module(name='LoadImageFromFile', force=True)
 @TRANSFORMS.register_module()
 class LoadDetectionImage(LoadImageFromFile):
     """Read an image of any kind as :class:`LoadImage` does, for a detector.
 
-    It stands in the place of ``LoadImageFromFile`` in the pipelines of a
-    detector, with the same keys and results, so that pre-training and
-    fine-tuning see the same pixels. An image that cannot be read stops the
-    run, since its boxes would be lost.
+    In mmdet's scope it is what ``LoadImageFromFile`` names, as soon as this
+    package is imported: with the same keys, and the same pixels of JPEG, PNG
+    of 8 bits and BMP, so that pre-training and fine-tuning see the same of
+    the others. An image that cannot be read stops the run, since its boxes
+    would be lost.
 
     Args:
         value_range (tuple[float, float], optional): See :class:`LoadImage`.

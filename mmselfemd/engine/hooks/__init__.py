@@ -2,6 +2,7 @@
 
 from .bounded_history_hook import BoundedHistoryHook
 from .channels_last_hook import ChannelsLastHook
+from .check_images_hook import CheckImagesHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .preemption_hook import PreemptionHook
@@ -12,6 +13,7 @@ from .shrunk_images_hook import ShrunkImagesHook
 __all__ = [
     'BoundedHistoryHook',
     'ChannelsLastHook',
+    'CheckImagesHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PreemptionHook',

@@ -1,0 +1,99 @@
+"""A backbone's images are made 8-bit colour as in its pre-training."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmselfemd.errors import UserValueError
+from mmselfemd.zoo.conventions import check_image_values
+from mmselfemd.zoo.extract import extract_backbone
+from mmselfemd.zoo.pixels import read_convention
+
+RECORD = dict(value_range=[29000, 31000], bands=[3, 0, 1])
+
+
+def check(recorded, value_range=None, bands=None):
+    check_image_values(dict(meta=recorded), value_range, bands, 'a.pth')
+
+
+def test_the_same_passes_and_a_range_measured_again():
+    check(RECORD, (29000, 31000), (3, 0, 1))
+    check(RECORD, [29015.0, 30990.0], [3, 0, 1])
+
+
+@pytest.mark.parametrize(
+    'given, named',
+    [
+        (dict(bands=(3, 0, 1)), 'value_range=(29000, 31000)'),
+        (
+            dict(value_range=(29100, 31000), bands=(3, 0, 1)),
+            'value_range=(29000, 31000)',
+        ),
+        (dict(value_range=(29000, 31000)), 'bands=(3, 0, 1)'),
+        (dict(value_range=(29000, 31000), bands=(0, 1, 3)), 'bands=(3, 0, 1)'),
+    ],
+)
+def test_another_is_refused_with_what_to_set(given, named):
+    with pytest.raises(UserValueError) as error:
+        check(RECORD, **given)
+    message = str(error.value)
+    assert message.startswith("pretrained='a.pth' was trained with ")
+    assert message.endswith(f'Set in the config {named}.')
+
+
+def test_a_backbone_of_photographs_may_see_other_images():
+    check(dict(style='pytorch'), (29000, 31000), (0, 1, 2))
+    check({}, (29000, 31000))
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        dict(value_range=(29000, 31000), bands=[3, 0, 1]),
+        dict(
+            value_range=None,
+            pipeline=[dict(type='LoadImage', **RECORD), dict(type='B')],
+        ),
+    ],
+)
+def test_a_checkpoint_tells_by_its_config_and_its_backbone_keeps_it(
+    cfg, tmp_path
+):
+    pixels = dict(mean=[1.0] * 3, std=[2.0] * 3, to_rgb=True)
+    text = Config(cfg | dict(data_preprocessor=pixels)).pretty_text
+    found = read_convention(dict(cfg=text))
+    assert {name: found[name] for name in RECORD} == RECORD
+    weights = {'backbone.conv1.weight': torch.ones(1, 3, 7, 7)}
+    meta = dict(cfg=text)
+    torch.save(dict(state_dict=weights, meta=meta), tmp_path / 'run.pth')
+    for name in ('backbone.pth', 'backbone.safetensors'):
+        extract_backbone(tmp_path / 'run.pth', tmp_path / name)
+    kept = torch.load(tmp_path / 'backbone.pth', weights_only=True)['meta']
+    assert {name: kept[name] for name in RECORD} == RECORD
+    again = extract_backbone(
+        tmp_path / 'backbone.safetensors', tmp_path / 'c.pth', force=True
+    )
+    assert again.tensors == 1
+    kept = torch.load(tmp_path / 'c.pth', weights_only=True)['meta']
+    assert {name: kept[name] for name in RECORD} == RECORD
+
+
+def test_where_nothing_was_set_nothing_is_recorded():
+    text = Config(dict(value_range=None, bands=None)).pretty_text
+    assert read_convention(dict(cfg=text)) == {}
+
+
+@pytest.mark.parametrize(
+    'broken',
+    [
+        dict(value_range=[2, 1]),
+        dict(value_range='all'),
+        dict(value_range=[float('nan'), 1]),
+        dict(bands=[0, 1]),
+        dict(bands=[0.5]),
+        dict(bands=3),
+    ],
+)
+def test_a_broken_record_is_said(broken):
+    with pytest.raises(UserValueError, match=f'meta.{next(iter(broken))} is'):
+        read_convention(broken, 'a.pth')

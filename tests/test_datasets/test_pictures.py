@@ -1,6 +1,6 @@
 """Pictures of every kind: the right pixels, or words that say what to do."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 
@@ -17,14 +17,13 @@ from mmselfemd.datasets.transforms.encoded_image import (
 )
 from mmselfemd.errors import UserValueError
 
-FOLDER = Path(__file__).resolve().parents[2] / 'tools/analysis_tools'
-spec = importlib.util.spec_from_file_location(
-    'image_kinds', FOLDER / 'image_kinds.py'
-)
-image_kinds = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(image_kinds)
+with pytest.MonkeyPatch.context() as patch:
+    tools = Path(__file__).resolve().parents[2] / 'tools/analysis_tools'
+    patch.syspath_prepend(tools)
+    image_kinds = importlib.import_module('image_kinds')
+    image_makers = importlib.import_module('image_makers')
 
-SCENE = image_kinds.scene()
+SCENE = image_makers.scene()
 GREY = np.asarray(Image.fromarray(SCENE).convert('L'))
 KINDS = {kind.name: kind for kind in image_kinds.KINDS}
 

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from mmcv.transforms import LoadImageFromFile
@@ -49,7 +50,7 @@ def set_image_values(cfg: Config) -> None:
         UserValueError: If ``value_range`` or ``bands`` is none.
     """
     given = {name: cfg.get(name) for name in SETTINGS}
-    ValueMapping(**given, where='config')  # raises
+    ValueMapping(**given, where='the config')  # raises
     given = {name: value for name, value in given.items() if value is not None}
     if not given:
         return
@@ -61,6 +62,37 @@ def set_image_values(cfg: Config) -> None:
                 if type_name(step) in ('LoadImage', 'LoadDetectionImage'):
                     own = {n: v for n, v in step.items() if v is not None}
                     step.update(given | own)
+
+
+def mapping_of(cfg: Config) -> ValueMapping:
+    """How a config makes 8-bit colour of images.
+
+    Args:
+        cfg (Config): The config.
+
+    Returns:
+        ValueMapping: By its ``value_range`` and ``bands``.
+    """
+    return ValueMapping(**{name: cfg.get(name) for name in SETTINGS})
+
+
+def for_arrays(cfg: Config) -> Config:
+    """Take the settings out of the pipeline of the test images.
+
+    mmdet puts its loading of arrays, which are 8-bit colour, in the place of
+    that of files, with the same arguments.
+
+    Args:
+        cfg (Config): A detector's config.
+
+    Returns:
+        Config: A copy without them.
+    """
+    cfg = deepcopy(cfg)
+    for pipeline in pipelines_of(cfg.get('test_dataloader') or {}):
+        for name in SETTINGS:
+            pipeline[0].pop(name, None)
+    return cfg
 
 
 def check_input_channels(cfg: Config) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-_EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+from mmselfemd.datasets.pictures.kinds import EXTENSIONS
 
 
 def find_images(images: Sequence[str]) -> Iterator[Path]:
@@ -25,11 +25,11 @@ def find_images(images: Sequence[str]) -> Iterator[Path]:
             found = sorted(
                 file
                 for file in path.rglob('*')
-                if file.suffix.lower() in _EXTENSIONS and file.is_file()
+                if file.suffix.lower() in EXTENSIONS and file.is_file()
             )
             if not found:
                 skip_image(
-                    path, f'no image below it ({", ".join(_EXTENSIONS)})'
+                    path, f'no image below it ({", ".join(EXTENSIONS)})'
                 )
             yield from found
         else:

@@ -1,18 +1,26 @@
 """One line of a config sets the pixels of both stages."""
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
+from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from mmselfemd.datasets import LoadDetectionImage
 from mmselfemd.datasets.image_values import (
     check_input_channels,
+    for_arrays,
+    mapping_of,
     set_image_values,
 )
 from mmselfemd.datasets.pipelines import pipelines_of
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.evaluation import cut_boxes
+from mmselfemd.visualization import read_rgb
 
 PRETRAINING = 'configs/selfemd/selfemd_r50_coco_800e.py'
 DETECTION = [
@@ -88,7 +96,9 @@ def test_a_step_of_its_own_setting_keeps_it(root):
     'options', [dict(value_range=7), dict(bands=[0, 1]), dict(bands='rgb')]
 )
 def test_a_setting_that_cannot_be_meant_stops_at_once(root, options):
-    with pytest.raises(UserValueError, match=f'config: {next(iter(options))}'):
+    with pytest.raises(
+        UserValueError, match=f'the config: {next(iter(options))}'
+    ):
         load_config(str(root / PRETRAINING), cfg_options=options)
 
 
@@ -105,3 +115,37 @@ def test_other_numbers_of_channels_are_refused_in_words(root):
     with pytest.raises(UserError, match=r'in_channels=4: .* bands='):
         check_input_channels(cfg)
     check_input_channels(load_config(str(root / PRETRAINING)))
+
+
+def test_pictures_and_boxes_of_a_config_are_read_by_its_settings(tmp_path):
+    """Those that do not go through the config's pipelines."""
+    counts = np.linspace(29000, 31000, 40 * 60).reshape(40, 60)
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, counts.astype(np.uint16))
+    cfg = Config(dict(value_range=(29000, 31000)))
+    mapping = mapping_of(cfg)
+    assert np.ptp(read_rgb(path, mapping=mapping)) == 255
+    assert np.ptp(read_rgb(path)) < 16
+    annotation = dict(
+        id=1, image_id=1, category_id=1, bbox=[0, 0, 60, 40], area=2400
+    )
+    content = dict(
+        images=[dict(id=1, file_name='a.png', width=60, height=40)],
+        categories=[dict(id=1, name='warm')],
+        annotations=[annotation],
+    )
+    (tmp_path / 'boxes.json').write_text(json.dumps(content))
+    boxes = cut_boxes(tmp_path / 'boxes.json', tmp_path, 32, mapping=mapping)
+    assert np.ptp(boxes.crops) > 240
+
+
+def test_mmdets_loading_of_arrays_is_given_no_setting(root):
+    options = dict(value_range=[29000, 31000], bands=[0, 1, 2])
+    cfg = load_config(str(root / DETECTION[0]), cfg_options=options)
+    copy = for_arrays(cfg)
+    (step,) = [p[0] for p in pipelines_of(copy.test_dataloader)]
+    step['type'] = 'mmdet.LoadImageFromNDArray'  # as inference_detector does
+    image = np.zeros((4, 5, 3), np.uint8)
+    assert TRANSFORMS.build(step)(dict(img=image))['img'] is image
+    (step,) = [p[0] for p in pipelines_of(cfg.test_dataloader)]
+    assert step.value_range == [29000, 31000]

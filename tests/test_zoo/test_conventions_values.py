@@ -1,9 +1,13 @@
 """A backbone's images are made 8-bit colour as in its pre-training."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
+import torchvision
 from mmengine.config import Config
 
+from mmselfemd import extract_features
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.conventions import check_image_values
 from mmselfemd.zoo.extract import extract_backbone
@@ -81,6 +85,22 @@ def test_a_checkpoint_tells_by_its_config_and_its_backbone_keeps_it(
 def test_where_nothing_was_set_nothing_is_recorded():
     text = Config(dict(value_range=None, bands=None)).pretty_text
     assert read_convention(dict(cfg=text)) == {}
+
+
+def test_features_of_files_are_refused_where_files_are_read_otherwise(
+    tmp_path,
+):
+    pixels = dict(channel_order='RGB', mean=[1.0] * 3, std=[2.0] * 3)
+    weights = torchvision.models.resnet18().state_dict()
+    weights = {k: v for k, v in weights.items() if not k.startswith('fc')}
+    meta = dict(pixel_convention=pixels, value_range=[0, 4095])
+    torch.save(dict(state_dict=weights, meta=meta), tmp_path / 'b.pth')
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((64, 64), np.uint16))
+    paths = [str(tmp_path / 'a.png')]
+    with pytest.raises(UserValueError, match='value_range.*as arrays'):
+        next(iter(extract_features(paths, tmp_path / 'b.pth')))
+    image = np.zeros((64, 64, 3), np.uint8)
+    assert 'C5' in next(iter(extract_features([image], tmp_path / 'b.pth')))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A backbone's images are made 8-bit colour as in its pre-training."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torchvision
 from mmengine.config import Config
 
 from mmselfemd import extract_features
+from mmselfemd.engine import launch
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.conventions import check_image_values
 from mmselfemd.zoo.extract import extract_backbone
@@ -117,3 +120,44 @@ def test_features_of_files_are_refused_where_files_are_read_otherwise(
 def test_a_broken_record_is_said(broken):
     with pytest.raises(UserValueError, match=f'meta.{next(iter(broken))} is'):
         read_convention(broken, 'a.pth')
+
+
+def test_a_detector_does_not_start_from_other_values(
+    root, image_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    weights = torchvision.models.resnet18().state_dict()
+    torch.save(dict(state_dict=weights, meta=RECORD), 'thermal.pth')
+    image = dict(id=0, file_name='0.jpg', width=160, height=120)
+    box = dict(id=1, image_id=0, category_id=1, bbox=[9, 9, 40, 40])
+    labels = dict(
+        images=[image],
+        annotations=[box | dict(area=1600, iscrowd=0)],
+        categories=[dict(id=1, name='person')],
+    )
+    (tmp_path / 'labels.json').write_text(json.dumps(labels))
+    dataset = 'train_dataloader.dataset'
+    options = {
+        'pretrained': 'thermal.pth',
+        'model.backbone.depth': 18,
+        'model.neck.in_channels': [64, 128, 256, 512],
+        f'{dataset}.data_root': str(image_folder),
+        f'{dataset}.ann_file': str(tmp_path / 'labels.json'),
+        f'{dataset}.data_prefix.img': '',
+        'train_dataloader.batch_size': 1,
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'val_dataloader': None,
+        'val_cfg': None,
+        'val_evaluator': None,
+    }
+    name = 'configs/detection/coco/faster-rcnn_r50_fpn_syncbn_90k_coco.py'
+    config = str(root / name)
+    with pytest.raises(UserValueError) as error:
+        launch.train(config, work_dir='run', cfg_options=options)
+    assert 'value_range=(29000, 31000), and the detector has' in str(
+        error.value
+    )
+    options |= dict(value_range=[29000, 31000])
+    with pytest.raises(UserValueError, match=r'bands=\(3, 0, 1\)\.'):
+        launch.train(config, work_dir='run', cfg_options=options)

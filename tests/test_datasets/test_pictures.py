@@ -255,6 +255,36 @@ def test_what_is_damaged_or_no_picture_is_said(content, words):
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize('byteorder', ['<', '>'])
+@pytest.mark.parametrize('big', [False, True])
+def test_tiffs_of_either_byte_order_and_any_size(byteorder, big, tmp_path):
+    tifffile = pytest.importorskip('tifffile', reason='needs the extra images')
+    for pixels, expected in (
+        (GREY.astype(np.uint16) * 257, 'grey'),
+        (GREY, 'grey'),
+        (SCENE, 'colour'),
+    ):
+        path = tmp_path / 'image.tif'
+        tifffile.imwrite(path, pixels, byteorder=byteorder, bigtiff=big)
+        found = ValueMapping().read(path.read_bytes())
+        assert_is_the_scene(expected, found)
+
+
+def test_twelve_bits_packed_count_as_the_whole_range(tmp_path):
+    tifffile = pytest.importorskip('tifffile', reason='needs the extra images')
+    pytest.importorskip('imagecodecs', reason='needs the extra images')
+    values = (GREY.astype(np.uint16) * 4095 + 127) // 255
+    try:
+        tifffile.imwrite(
+            tmp_path / 'a.tif', values, bitspersample=12, compression='none'
+        )
+    except (TypeError, ValueError) as error:
+        pytest.skip(f'tifffile writes none: {error}')
+    found = open_picture((tmp_path / 'a.tif').read_bytes())
+    assert found.full_range == (0, 4095)
+    assert np.array_equal(found.pixels[..., 0], values)
+
+
 def test_views_of_a_picture_that_is_no_jpeg_are_cut_from_it(tmp_path):
     path = tmp_path / 'image.png'
     path.write_bytes(content_of('PNG, thermal counts of 29000 to 31000'))

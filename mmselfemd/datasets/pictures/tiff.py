@@ -20,6 +20,9 @@ _SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
 _BANDS, _SUB_FILES, _EXTRA, _FORMAT = 277, 330, 338, 339
 _ORIENTATION, _DNG_VERSION = 274, 50706
 
+# Pillow takes it for a plain TIFF.
+_BIG_ENDIAN_BIG = b'MM\0+'
+
 _WHITE_IS_0, _RGB = 0, 2
 # Compressions that OpenCV's libtiff has: none, fax, LZW, JPEG, deflate,
 # packbits. Of others it complains on the terminal.
@@ -72,6 +75,8 @@ def open_tiff(
         BrokenImageError: If it is a raw photograph (DNG, NEF), does not
             decode, or needs a library that is missing.
     """
+    if content.startswith(_BIG_ENDIAN_BIG):
+        return _open_by_tifffile(content, 'a BigTIFF')
     header = _read_header(content)
     if header.is_dng or header.is_thumbnail:
         raise BrokenImageError(
@@ -85,7 +90,10 @@ def open_tiff(
             return picture_of(pixels, 'TIFF')
         with contextlib.suppress(BrokenImageError, OSError, ValueError):
             return open_by_pillow(content, 'TIFF')
-    return _open_by_tifffile(content, header)
+    bands = '1 band' if header.num_bands == 1 else f'{header.num_bands} bands'
+    return _open_by_tifffile(
+        content, f'a TIFF of {bands} of {header.bits} bits'
+    )
 
 
 def tiff_size(content: bytes) -> tuple[int, int]:
@@ -143,14 +151,12 @@ def _numbers(tags: Any, tag: int, *default: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _open_by_tifffile(content: bytes, header: _Header) -> Picture:
-    bands = '1 band' if header.num_bands == 1 else f'{header.num_bands} bands'
-    what = f'a TIFF of {bands} of {header.bits} bits'
+def _open_by_tifffile(content: bytes, what: str) -> Picture:
     tifffile = imported('tifffile', 'tifffile', what)
     try:
         with tifffile.TiffFile(BytesIO(content)) as file:
             page = file.pages[0]
-            pixels, axes = page.asarray(), page.axes
+            pixels = _with_bands_last(page.asarray(), page.axes, what)
             orientation = page.tags.valueof(_ORIENTATION, default=1)
     except ValueError as error:
         if 'imagecodecs' not in str(error):
@@ -162,28 +168,35 @@ def _open_by_tifffile(content: bytes, header: _Header) -> Picture:
             f'it is {what}, complex numbers: write their magnitude, or its '
             'logarithm, as float32'
         )
+    bits = page.bitspersample if pixels.dtype.kind in 'ui' else None
+    if page.photometric == _WHITE_IS_0 and pixels.dtype.kind == 'u':
+        pixels = np.array(2**bits - 1, pixels.dtype) - pixels
+    picture = picture_of(pixels, 'TIFF', bits, orientation=int(orientation))
+    picture.colours = _colours(
+        page.photometric, len(page.extrasamples), picture.num_bands
+    )
+    return picture
+
+
+def _with_bands_last(pixels: np.ndarray, axes: str, what: str) -> np.ndarray:
     for axis in set(axes) - set('YXS'):  # a stack: its first
         pixels = pixels.take(0, axes.index(axis))
         axes = axes.replace(axis, '')
     if axes == 'SYX':  # band after band
-        pixels = pixels.transpose(1, 2, 0)
-    elif axes not in ('YX', 'YXS'):
+        return pixels.transpose(1, 2, 0)
+    if axes not in ('YX', 'YXS'):
         raise BrokenImageError(f'it is {what}, but no picture: axes {axes!r}')
-    bits = header.bits if pixels.dtype.kind in 'ui' else None
-    if header.photometric == _WHITE_IS_0 and pixels.dtype.kind == 'u':
-        pixels = np.array(2**bits - 1, pixels.dtype) - pixels
-    picture = picture_of(pixels, 'TIFF', bits, orientation=int(orientation))
-    picture.colours = _colours(header, picture.num_bands)
-    return picture
+    return pixels
 
 
-def _colours(header: _Header, num_bands: int) -> tuple[int, ...] | None:
+def _colours(
+    photometric: int, num_extra: int, num_bands: int
+) -> tuple[int, ...] | None:
     """Which bands are colours, if the file says so."""
-    if header.photometric == _RGB and num_bands >= 3:
+    if photometric == _RGB and num_bands >= 3:
         return (0, 1, 2)
-    num_colours = num_bands - header.num_extra
-    is_grey = header.photometric in (0, 1) and num_colours == 1
     # Three bands of grey are colours to everyone who writes them so.
-    if num_bands == 3 and header.num_extra != 1:
+    if num_bands == 3 and num_extra != 1:
         return (0, 1, 2)
+    is_grey = photometric in (0, 1) and num_bands - num_extra == 1
     return (0,) if num_bands == 1 or (is_grey and num_bands == 2) else None

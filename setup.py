@@ -89,6 +89,7 @@ EXTRAS = {
         'pot>=0.9',
         'pytest>=7',
         'pytest-timeout',
+        'pytest-xdist',
         'safetensors',
         'timm',
     ],

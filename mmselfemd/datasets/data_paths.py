@@ -116,7 +116,9 @@ def _check_path(path: str, setting: str) -> None:
     parent = os.path.abspath(path)
     while not os.path.exists(parent):
         parent = os.path.dirname(parent)
+    several = f'. Several are a list: "{setting}=[a,b]"' if ',' in path else ''
     raise UserError(
         f"no such file or folder: '{path}' (what exists is '{parent}'); "
         f'put the data there, or set the place: --cfg-options {setting}=...'
+        f'{several}'
     )

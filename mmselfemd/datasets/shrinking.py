@@ -34,7 +34,8 @@ def shrink(
         way: 2, 4 or 8 unless ``exactly``.
 
     Raises:
-        BrokenImageError: If it is large and does not decode.
+        BrokenImageError: If it is large and does not decode, or its header
+            is damaged.
     """
     size = jpeg_size(content)
     is_jpeg = size is not None and (mapping is None or mapping.keeps_colours)

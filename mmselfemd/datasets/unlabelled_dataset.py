@@ -13,7 +13,7 @@ from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.random_state import derived_seed, kept_random_state
 from mmselfemd.registry import DATASETS
 
-from .image_sources import images_below, lines_of
+from .image_sources import ImageFolder, lines_of
 from .path_list import PathList
 from .pictures.kinds import EXTENSIONS
 
@@ -35,7 +35,8 @@ class UnlabelledDataset(CustomDataset):
     that say what to do, and patience for broken images.
 
     The images are in the order of the folders, below a folder in that of
-    their sorted paths, and in a list's own order.
+    their sorted paths, and in a list's own order. Hidden folders below a
+    folder are passed over (:class:`ImageFolder`).
 
     Args:
         data_root (str): Root of ``data_prefix`` and ``ann_file``.
@@ -81,7 +82,7 @@ class UnlabelledDataset(CustomDataset):
         self.img_suffix = img_suffix
         self.seed = seed
         super().__init__(
-            data_root=data_root,
+            data_root=data_root and osp.expanduser(data_root),
             data_prefix=data_prefix,
             ann_file=ann_file,
             with_label=False,
@@ -183,7 +184,7 @@ class UnlabelledDataset(CustomDataset):
     def _paths_below(self, folder: str) -> Iterator[str]:
         backend = get_file_backend(folder, enable_singleton=True)
         found = False
-        for path in images_below(folder, self.extensions, backend):
+        for path in ImageFolder(folder, self.extensions, backend):
             found = True
             yield backend.join_path(folder, path)
         if not found:

@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mmengine.config import DictAction
-
 from mmselfemd.errors import UserError
 
+from .option_values import parse_option
 
-class CfgOptionsAction(DictAction):
-    """mmengine's ``KEY=VALUE`` parser, with errors that name the option."""
+
+class CfgOptionsAction(argparse.Action):
+    """``KEY=VALUE`` arguments, in place of mmengine's ``DictAction``.
+
+    What differs, and why, is in :func:`parse_option`.
+    """
 
     def __call__(
         self,
@@ -22,19 +25,23 @@ class CfgOptionsAction(DictAction):
         option_string: str | None = None,
     ) -> None:
         """Add the options to the namespace; leave with 2 where one is bad."""
+        options = dict(getattr(namespace, self.dest, None) or {})
         for value in values or ():
             key, equals, text = value.partition('=')
             if not key or not equals:
                 parser.error(
                     f'{option_string} {value}: expected KEY=VALUE, '
-                    'without spaces around "="'
+                    'without spaces around "="; quote what has spaces, '
+                    'e.g. "KEY=my photos"'
                 )
-            if any(text.count(a) != text.count(b) for a, b in ('()', '[]')):
+            try:
+                options[key] = parse_option(key, text)
+            except ValueError as error:
                 parser.error(
-                    f'{option_string} {value}: a bracket has no '
-                    'partner; quote the whole, e.g. "KEY=[1,2]"'
+                    f'{option_string} {value}: {error}; quote the whole, '
+                    'e.g. "KEY=[1,2]"'
                 )
-        super().__call__(parser, namespace, values, option_string)
+        setattr(namespace, self.dest, options)
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +57,8 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         metavar='KEY=VALUE',
         help='settings that replace those of the config, e.g. '
         'train_dataloader.batch_size=2 model.backbone.depth=18; '
-        'a list is written "key=[a,b]", without spaces',
+        'a list is written "key=[a,b]"; a path is taken as it stands, '
+        'spaces and commas included',
     )
 
 

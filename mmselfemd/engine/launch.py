@@ -25,6 +25,7 @@ from .cfg_options import merge_cfg_options, suggest
 from .config_cleanup import clean_config
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .model import accumulative_counts, batch_size_of
+from .path_settings import expand_home
 from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,
@@ -73,6 +74,7 @@ def train(
         UserError: If the arguments or the config cannot work.
     """
     cfg = load_config(config, work_dir, cfg_options, launcher)
+    resume = resume and os.path.expanduser(resume)
     if amp:
         set_amp(cfg)
     if auto_scale_lr:
@@ -132,10 +134,11 @@ def test(
             f"{config} has no 'test_dataloader' or no 'test_cfg': "
             'nothing to evaluate'
         )
+    checkpoint = os.path.expanduser(checkpoint)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
         raise UserError(f"--out {out}: the name has to end with '.pkl'")
     if show_dir is not None:
-        set_show_dir(cfg, show_dir)
+        set_show_dir(cfg, os.path.expanduser(show_dir))
     check_checkpoint(checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
@@ -144,7 +147,8 @@ def test(
     check_data_paths(cfg, ['test'])
     runner = build_runner(cfg)
     if out is not None:
-        runner.test_evaluator.metrics.append(_build_dump(cfg, out))
+        dump = _build_dump(cfg, os.path.expanduser(out))
+        runner.test_evaluator.metrics.append(dump)
     if not is_main_process():
         # mmengine's writes the metrics into the same file in every process,
         # and now and then one cuts through the other.
@@ -201,6 +205,7 @@ def load_config(
     elif cfg.get('work_dir') is None:
         name = os.path.splitext(os.path.basename(config))[0]
         cfg.work_dir = os.path.join('./work_dirs', name)
+    expand_home(cfg)
     check_work_dir(cfg.work_dir)
     return cfg
 

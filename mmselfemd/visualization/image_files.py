@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
+from mmselfemd.datasets.image_sources import ImageFolder
 from mmselfemd.datasets.pictures.kinds import EXTENSIONS
 
 
@@ -22,11 +24,12 @@ def find_images(images: Sequence[str]) -> Iterator[Path]:
     """
     for path in map(Path, images):
         if path.is_dir():
-            found = sorted(
-                file
-                for file in path.rglob('*')
-                if file.suffix.lower() in EXTENSIONS and file.is_file()
-            )
+            found = [
+                path / name
+                for name in ImageFolder(
+                    str(path), EXTENSIONS, get_file_backend(path)
+                )
+            ]
             if not found:
                 skip_image(
                     path, f'no image below it ({", ".join(EXTENSIONS)})'

@@ -49,3 +49,13 @@ def test_data_paths(tmp_path):
     cfg.val_evaluator[0].ann_file = 'gone.json'
     with pytest.raises(UserError, match='val_evaluator.0.ann_file'):
         check_data_paths(cfg, ['val'])
+
+
+def test_a_list_without_brackets_is_told_how_to_be_one():
+    loader = dict(dataset=dict(data_prefix='gone/,gone too/'))
+    with pytest.raises(UserError, match=r'data_prefix=\[a,b\]'):
+        check_data_paths(Config(dict(val_dataloader=loader)), ['val'])
+    loader = dict(dataset=dict(data_prefix='gone/'))
+    with pytest.raises(UserError) as error:
+        check_data_paths(Config(dict(val_dataloader=loader)), ['val'])
+    assert '[a,b]' not in str(error.value)

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
 import pytest
+from forked_scripts import run_script
 from mmengine.config import Config
 
 import mmselfemd  # noqa: F401
@@ -605,19 +604,13 @@ def test_the_tool(tmp_path):
         backbone='byol_r50_coco_800e',
     )
     other = make_run(tmp_path / 'other', pretrained='a/backbone.pth')
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools/analysis_tools/results_table.py'),
-            *(f'byol_r50_coco_800e={byol}', str(other)),
-            str(tmp_path / 'nothing'),
-            *('--tables', '2', '4', '--format', 'latex'),
-            *('--out', 'tables.txt'),
-        ],
+    done = run_script(
+        ROOT / 'tools/analysis_tools/results_table.py',
+        *(f'byol_r50_coco_800e={byol}', str(other)),
+        tmp_path / 'nothing',
+        *('--tables', '2', '4', '--format', 'latex'),
+        *('--out', 'tables.txt'),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
     )
     text = (tmp_path / 'tables.txt').read_text()
     assert text.strip() in done.stdout

@@ -2,9 +2,9 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from forked_scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 TOOL = 'tools/analysis_tools/benchmark_bookkeeping.py'
@@ -12,11 +12,11 @@ TOOL = 'tools/analysis_tools/benchmark_bookkeeping.py'
 
 def test_late_iterations_cost_what_early_ones_do(tmp_path):
     out = tmp_path / 'new' / 'out.json'
-    done = subprocess.run(
-        [sys.executable, TOOL, '--rounds=1', f'--json={out}'],
+    done = run_script(
+        TOOL,
+        '--rounds=1',
+        f'--json={out}',
         cwd=ROOT,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
     assert done.returncode == 0, done.stderr

@@ -2,21 +2,19 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*args):
-    return subprocess.run(
-        [sys.executable, 'tools/analysis_tools/benchmark_monitors.py', *args],
+    return run_script(
+        'tools/analysis_tools/benchmark_monitors.py',
+        *args,
         cwd=ROOT,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
 

@@ -2,22 +2,20 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 SMALL = 'configs/small/selfemd_r18_voc256_20e.py'
 
 
 def run(*args):
-    return subprocess.run(
-        [sys.executable, 'tools/analysis_tools/benchmark_step.py', *args],
+    return run_script(
+        'tools/analysis_tools/benchmark_step.py',
+        *args,
         cwd=ROOT,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
 

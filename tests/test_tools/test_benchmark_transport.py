@@ -2,13 +2,12 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
+from forked_scripts import run_script
 
 TOOL = (
     Path(__file__).resolve().parents[2]
@@ -26,9 +25,9 @@ def benchmark():
 
 def test_writes_times_and_ratios(tmp_path):
     out = tmp_path / 'times.json'
-    command = [sys.executable, str(TOOL), '--batch', '2', '--nodes', '5']
-    command += ['--iters', '3', '--seconds', '0.01', '--json', str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    options = ['--batch', '2', '--nodes', '5', '--iters', '3']
+    done = run_script(TOOL, *options, '--seconds', '0.01', '--json', out)
+    assert done.returncode == 0, done.stderr
     results = json.loads(out.read_text())
     peers = [
         name

@@ -1,10 +1,10 @@
 """tools/visualization/browse_views.py, as a user runs it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
+from forked_scripts import run_script
 from PIL import Image
 
 from mmselfemd.datasets.image_database import images_to_lmdb
@@ -12,16 +12,11 @@ from mmselfemd.datasets.image_database import images_to_lmdb
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(folder: Path, *args: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools' / 'visualization' / 'browse_views.py'),
-            *map(str, args),
-        ],
+def run(folder: Path, *args: object) -> CompletedProcess:
+    return run_script(
+        ROOT / 'tools' / 'visualization' / 'browse_views.py',
+        *args,
         cwd=folder,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
     )
 

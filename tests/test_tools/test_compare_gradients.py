@@ -2,13 +2,12 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked_scripts import run_script
 
 from mmselfemd.errors import UserError
 from mmselfemd.evaluation.gradients import (
@@ -62,11 +61,11 @@ def test_the_tool_measures_a_checkpoint(tool, config, image_folder, tmp_path):
             parameter += 0.1 * parameter.std(unbiased=False)
     state = model.state_dict()
     torch.save(dict(state_dict=state, meta={}), checkpoint)
-    command = [sys.executable, str(TOOL), str(CONFIG), str(checkpoint)]
-    command += ['--images', str(image_folder), '--json', str(out)]
+    command = [CONFIG, checkpoint]
+    command += ['--images', image_folder, '--json', out]
     command += ['--cfg-options', 'train_dataloader.batch_size=4']
     command += ['model.head.gamma=0.1']
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_script(TOOL, *command)
     assert done.returncode == 0, done.stderr
     assert 'envelope, implicit' in done.stdout
     results = json.loads(out.read_text())

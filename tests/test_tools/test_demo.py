@@ -2,11 +2,13 @@
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked_scripts import run_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,11 +16,10 @@ RANDOM = 'detector_from_random_weights'
 
 
 def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
-    result = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'demo.py'), *args],
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *args,
         cwd=folder,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS=threads),
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -30,6 +31,20 @@ def run_demo(folder: Path, *args: str, threads: str = '1') -> dict:
     )
     check_summary(summary, folder)
     return summary
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='make is absent')
+@pytest.mark.parametrize('name', ['photos 2', "O'Brien, Ann", '(1) $$x;'])
+def test_make_hands_a_folder_over_as_it_is_called(name):
+    result = subprocess.run(
+        ['make', '--dry-run', '--silent', 'demo', f'IMAGES={name}'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = shlex.split(result.stdout.splitlines()[-1])
+    assert command[-2:] == ['--images', name.replace('$$', '$')]
 
 
 def check_summary(summary: dict, folder: Path) -> None:
@@ -97,18 +112,10 @@ def test_demo_on_photographs(tmp_path, photos):
 
 
 def test_demo_names_a_missing_folder(tmp_path):
-    result = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools' / 'demo.py'),
-            '--num-scenes',
-            '4',
-            '--images',
-            'nowhere',
-        ],
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *('--num-scenes', '4', '--images', 'nowhere'),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT)),
     )
     assert result.returncode != 0

@@ -1,19 +1,18 @@
 """tools/download_model.py, run as a user runs it."""
 
 import os
-import subprocess
-import sys
+from subprocess import CompletedProcess
 
 import torch
+from forked_scripts import run_script
 
 from mmselfemd.zoo.download import sha256_of
 
 
-def run(root, *arguments, **environment) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, root / 'tools' / 'download_model.py', *arguments],
-        capture_output=True,
-        text=True,
+def run(root, *arguments, **environment) -> CompletedProcess:
+    return run_script(
+        root / 'tools' / 'download_model.py',
+        *arguments,
         env=dict(os.environ, PYTHONPATH=str(root), **environment),
     )
 

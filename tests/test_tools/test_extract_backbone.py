@@ -6,9 +6,11 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
+from forked_scripts import run_script
 from mmdet.models import ResNet
 from safetensors import safe_open
 
@@ -56,12 +58,11 @@ def pretraining_checkpoint(path: Path, **more) -> dict:
     return weights
 
 
-def run(*arguments, **kwargs) -> subprocess.CompletedProcess:
+def run(*arguments, **kwargs) -> CompletedProcess:
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
-    return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
+    return run_script(
+        TOOL,
+        *arguments,
         env=environment,
         **kwargs,
     )

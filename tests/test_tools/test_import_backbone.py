@@ -1,12 +1,12 @@
 """tools/model_converters/import_backbone.py, run as a user runs it."""
 
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
 import torchvision
+from forked_scripts import run_script
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 
 from mmselfemd.zoo.conventions import check_pixel_convention
@@ -15,11 +15,10 @@ ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'import_backbone.py'
 
 
-def run(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
+def run(*arguments) -> CompletedProcess:
+    return run_script(
+        TOOL,
+        *arguments,
     )
 
 

@@ -1,6 +1,7 @@
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+
+from forked_scripts import run_script
 
 from mmselfemd.datasets.scenes import make_scenes
 
@@ -8,14 +9,12 @@ ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'dataset_converters' / 'make_scenes.py'
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, TOOL, *map(str, arguments)],
+def run(*arguments: object) -> CompletedProcess:
+    return run_script(
+        TOOL,
+        *arguments,
         cwd=ROOT,
         env={'PYTHONPATH': str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
     )
 
 

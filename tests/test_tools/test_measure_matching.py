@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked_scripts import run_script
 
 from mmselfemd.engine.launch import load_config
 from mmselfemd.zoo.extract import extract_backbone
@@ -18,11 +17,10 @@ CONFIG = 'configs/small/selfemd_r18_voc256_20e.py'
 
 
 def run(*args):
-    return subprocess.run(
-        [sys.executable, 'tools/analysis_tools/measure_matching.py', *args],
+    return run_script(
+        'tools/analysis_tools/measure_matching.py',
+        *args,
         cwd=ROOT,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(OMP_NUM_THREADS='1', COLUMNS='200'),
     )
 

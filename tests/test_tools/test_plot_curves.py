@@ -1,21 +1,19 @@
 """tools/analysis_tools/plot_curves.py, run as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from forked_scripts import run_script
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*args):
-    return subprocess.run(
-        [sys.executable, 'tools/analysis_tools/plot_curves.py', *args],
+    return run_script(
+        'tools/analysis_tools/plot_curves.py',
+        *args,
         cwd=ROOT,
-        capture_output=True,
-        text=True,
     )
 
 

@@ -2,14 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from forked_scripts import run_script
 
 from mmselfemd.engine.launch import load_config
 from mmselfemd.zoo.extract import extract_backbone
@@ -62,12 +62,13 @@ def squares(tmp_path):
     return tmp_path
 
 
-def run(folder: Path, *arguments) -> subprocess.CompletedProcess:
+def run(folder: Path, *arguments) -> CompletedProcess:
     data = ['--images', '.', '--train', 'train.json', '--val', 'val.json']
-    return subprocess.run(
-        [sys.executable, str(TOOL), str(CONFIG), *map(str, arguments), *data],
-        capture_output=True,
-        text=True,
+    return run_script(
+        TOOL,
+        CONFIG,
+        *arguments,
+        *data,
         cwd=folder,
         env=os.environ | dict(PYTHONPATH=str(ROOT), COLUMNS='200'),
     )

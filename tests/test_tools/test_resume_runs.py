@@ -116,6 +116,8 @@ def test_pretraining_resumes_in_two_processes(tmp_path, scenes):
     check_pretraining(tmp_path, scenes, processes=2)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_detection_resumes(tmp_path, scenes):
     annotations = f'{scenes}/annotations/instances_val2017.json'
     options = {

@@ -1,13 +1,12 @@
 """The study, on a handful of made-up pictures."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from forked_scripts import run_script
 
 from mmselfemd.errors import UserError
 from mmselfemd.study import find_candidates, plan_runs
@@ -56,15 +55,16 @@ def data(tmp_path_factory):
 
 
 def run(data, work_dir, *options):
-    return subprocess.run(
-        [sys.executable, TOOL, '--data', data, '--work-dir', work_dir]
-        + ['--epochs', '2', '--interval', '1', '--seeds', '0']
-        + ['--candidates', 'known_pairs', *options],
-        capture_output=True,
-        text=True,
+    return run_script(
+        TOOL,
+        *('--data', data, '--work-dir', work_dir),
+        *('--epochs', '2', '--interval', '1', '--seeds', '0'),
+        *('--candidates', 'known_pairs', *options),
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_pictures_to_a_table_and_again(data, tmp_path):
     said = run(data, tmp_path)
     assert said.returncode == 0, said.stderr[-2000:]
@@ -94,6 +94,8 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
     assert table in again.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_fails_says_where_its_log_is(data, tmp_path):
     (tmp_path / 'known_pairs_0').mkdir()
     # No checkpoint, though the run seems to have had one.

@@ -3,12 +3,13 @@
 import json
 import os
 import pickle
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
+from forked_scripts import run_script
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -27,16 +28,15 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run_test(folder: Path, *args: str) -> subprocess.CompletedProcess:
+def run_test(folder: Path, *args: str) -> CompletedProcess:
     env = dict(
         os.environ, PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}', OMP_NUM_THREADS='1'
     )
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools/test.py'), *args],
+    return run_script(
+        ROOT / 'tools/test.py',
+        *args,
         cwd=folder,
         env=env,
-        capture_output=True,
-        text=True,
     )
 
 

@@ -2,12 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
+from forked_scripts import run_script
 from mmengine.config import Config
 
 HERE = Path(__file__).parent
@@ -16,16 +17,15 @@ sys.path.insert(0, str(HERE))
 import toy_project  # noqa: E402
 
 
-def run_train(folder: Path, *args: str) -> subprocess.CompletedProcess:
+def run_train(folder: Path, *args: str) -> CompletedProcess:
     env = dict(
         os.environ, PYTHONPATH=f'{ROOT}{os.pathsep}{HERE}', OMP_NUM_THREADS='1'
     )
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools/train.py'), *args],
+    return run_script(
+        ROOT / 'tools/train.py',
+        *args,
         cwd=folder,
         env=env,
-        capture_output=True,
-        text=True,
     )
 
 

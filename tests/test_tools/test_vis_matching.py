@@ -1,10 +1,10 @@
 """tools/visualization/vis_matching.py, as a user runs it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
+from forked_scripts import run_script
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,18 +12,13 @@ CONFIG = ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'
 KINDS = ('heat', 'lines')
 
 
-def run(folder: Path, *args: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools' / 'visualization' / 'vis_matching.py'),
-            *map(str, args),
-            *('--config', CONFIG, '--out', 'out', '--cfg-options'),
-            'model.backbone.base_channels=8',
-        ],
+def run(folder: Path, *args: object) -> CompletedProcess:
+    return run_script(
+        ROOT / 'tools' / 'visualization' / 'vis_matching.py',
+        *args,
+        *('--config', CONFIG, '--out', 'out', '--cfg-options'),
+        'model.backbone.base_channels=8',
         cwd=folder,
-        capture_output=True,
-        text=True,
         env=os.environ | dict(PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'),
     )
 

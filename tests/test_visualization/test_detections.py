@@ -1,13 +1,12 @@
 """Pictures of what a detector finds, through tools/visualization/detect.py."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked_scripts import run_script
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
@@ -45,17 +44,12 @@ def test_boxes_are_drawn_on_the_image(checkpoint, image_folder, tmp_path):
         (image_folder / '0.jpg').read_bytes()
     )
     (tmp_path / 'broken.jpg').write_bytes(b'no image')
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools/visualization/detect.py'),
-            *map(str, (image_folder / '0.jpg', tmp_path / 'again')),
-            str(tmp_path / 'broken.jpg'),
-            *('--config', str(CONFIG), '--checkpoint', str(checkpoint)),
-            *('--out', str(tmp_path / 'out'), '--score-thr', '0'),
-        ],
-        capture_output=True,
-        text=True,
+    done = run_script(
+        ROOT / 'tools/visualization/detect.py',
+        *(image_folder / '0.jpg', tmp_path / 'again'),
+        tmp_path / 'broken.jpg',
+        *('--config', str(CONFIG), '--checkpoint', str(checkpoint)),
+        *('--out', str(tmp_path / 'out'), '--score-thr', '0'),
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmselfemd.errors import UserFileNotFoundError
 
-from ..image_sources import images_below
+from ..image_sources import ImageFolder
 from ..path_list import PathList
 from ..transforms.encoded_image import (
     BrokenImageError,
@@ -214,7 +214,7 @@ def look_at(path: str, content: bytes, mapping: ValueMapping) -> Look:
 def _paths(folder: str) -> PathList:
     if not os.path.isdir(folder):
         raise UserFileNotFoundError(f"There is no folder '{folder}'")
-    paths = PathList(images_below(folder, EXTENSIONS, LocalBackend()))
+    paths = PathList(ImageFolder(folder, EXTENSIONS, LocalBackend()))
     if not len(paths):
         raise UserFileNotFoundError(
             f"There is no image below '{folder}' (looked for "

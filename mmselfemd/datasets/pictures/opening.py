@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..transforms.encoded_image import BrokenImageError, decode_image
+from ..transforms.encoded_image import (
+    BrokenImageError,
+    check_header,
+    decode_image,
+)
 from .extra import imported
 from .kinds import REFUSED, jpeg_components, kind_of
 from .picture import Picture, picture_of
@@ -41,6 +45,7 @@ def open_picture(content: bytes) -> Picture:
     """
     if not content:
         raise BrokenImageError('it is empty')
+    check_header(content)
     kind = kind_of(content)
     if kind in REFUSED:
         raise BrokenImageError(

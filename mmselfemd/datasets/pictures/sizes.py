@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from ..transforms.encoded_image import BrokenImageError
+from ..transforms.encoded_image import BrokenImageError, check_header
 from .kinds import kind_of
 from .opening import open_heic
 from .tiff import tiff_size
@@ -19,7 +19,11 @@ def picture_size(content: bytes) -> tuple[int, int]:
     Returns:
         tuple[int, int]: Two sides in pixels, in any order; zeros if they are
         not known.
+
+    Raises:
+        BrokenImageError: If its header is damaged.
     """
+    check_header(content)  # Pillow allocates what a WebP claims
     kind = kind_of(content)
     try:
         if kind == 'TIFF':

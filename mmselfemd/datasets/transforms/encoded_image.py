@@ -9,6 +9,8 @@ import mmcv
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
+from .claimed_size import header_fault
+
 REDUCTIONS = (8, 4, 2, 1)
 _FLAGS = {
     1: 'color',
@@ -100,10 +102,11 @@ def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
         np.ndarray: BGR, uint8, (H, W, 3).
 
     Raises:
-        BrokenImageError: If it does not decode.
+        BrokenImageError: If it does not decode, or its header is damaged.
     """
     if not content:
         raise BrokenImageError('it is empty')
+    check_header(content)
     try:
         image = mmcv.imfrombytes(content, _FLAGS[reduction], backend='cv2')
     except cv2.error as error:  # e.g. too many pixels
@@ -111,6 +114,19 @@ def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
     if image is None:
         raise BrokenImageError('it does not decode')
     return image
+
+
+def check_header(content: bytes) -> None:
+    """Raise if a damaged header claims more pixels than the file can hold.
+
+    Args:
+        content (bytes): The file; a JPEG is left to :func:`jpeg_size`.
+
+    Raises:
+        BrokenImageError: With what is wrong, see :func:`header_fault`.
+    """
+    if fault := header_fault(content):
+        raise BrokenImageError(fault)
 
 
 def jpeg_size(content: bytes) -> tuple[int, int] | None:

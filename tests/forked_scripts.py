@@ -1,8 +1,8 @@
-"""Runs a tool as a process of its own, without the seconds of its imports.
+"""Runs a script in a process of its own, without the seconds of its imports.
 
 Starting Python, torch and the OpenMMLab packages takes longer than what most
 tests ask of a tool. A server, started once, has imported what is not ours;
-each tool is a fork of it with its own folder, environment, arguments and
+each script is a fork of it with its own folder, environment, arguments and
 output, and imports `mmselfemd` itself, as it does from a shell.
 """
 
@@ -37,24 +37,42 @@ SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(STACK)
 
 
+class Script:
+    """A script that runs, as one of ``subprocess.Popen`` would."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *args: object,
+        cwd: str | Path = '.',
+        env: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.command = [os.path.join(cwd, path), *map(str, args)]
+        self.folder = tempfile.TemporaryDirectory()
+        self.outputs = [
+            os.path.join(self.folder.name, name) for name in ('out', 'err')
+        ]
+        self.process = SERVER.Process(
+            target=_become,
+            args=(self.command, cwd, dict(env), self.outputs),
+        )
+        self.process.start()
+
+    def finish(self) -> subprocess.CompletedProcess:
+        """Wait for its end; return its exit status and what it wrote."""
+        with self.folder:
+            self.process.join()
+            texts = [Path(output).read_text() for output in self.outputs]
+        return subprocess.CompletedProcess(
+            self.command, self.process.exitcode, *texts
+        )
+
+
 def run_script(
-    path: str | Path,
-    *args: object,
-    cwd: str | Path | None = None,
-    env: Mapping[str, str] = os.environ,
+    path: str | Path, *args: object, **kwargs
 ) -> subprocess.CompletedProcess:
     """Run the script at `path`, as ``subprocess.run`` would, with its text."""
-    command = [os.path.join(cwd or '', path), *map(str, args)]
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [os.path.join(folder, name) for name in ('out', 'err')]
-        process = SERVER.Process(
-            target=_become,
-            args=(command, cwd or '.', dict(env), outputs),
-        )
-        process.start()
-        process.join()
-        texts = [Path(output).read_text() for output in outputs]
-    return subprocess.CompletedProcess(command, process.exitcode, *texts)
+    return Script(path, *args, **kwargs).finish()
 
 
 def _become(

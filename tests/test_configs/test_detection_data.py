@@ -1,12 +1,11 @@
 """VOC with its two evaluators, and a few of COCO's labels."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import mmdet
 import pytest
+from forked_scripts import run_script
 from mmengine.config import Config
 
 from mmselfemd.engine import launch
@@ -76,17 +75,13 @@ def splits(tmp_path):
             )
         )
     )
-    subprocess.run(
-        [
-            sys.executable,
-            str(SPLITTER),
-            *('--data-root', str(tmp_path)),
-            *('--out-dir', str(tmp_path / 'semi_anns')),
-            *('--fold', '1'),
-        ],
-        check=True,
-        capture_output=True,
+    done = run_script(
+        SPLITTER,
+        *('--data-root', tmp_path),
+        *('--out-dir', tmp_path / 'semi_anns'),
+        *('--fold', '1'),
     )
+    assert done.returncode == 0, done.stderr
     return tmp_path
 
 

@@ -2,12 +2,11 @@
 
 import os
 import socket
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from forked_scripts import Script
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,41 +103,31 @@ def said(tmp_path_factory):
         for each in free, other:
             each.bind(('127.0.0.1', 0))
         port, later = (str(each.getsockname()[1]) for each in (free, other))
-    with open(os.devnull) as nothing:
-        processes = [
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    script,
-                    folder,
-                    ROOT / 'tests/test_engine',
-                    later,
-                ],
-                stdin=nothing,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env=os.environ
-                | dict(
-                    PYTHONPATH=str(ROOT),
-                    RANK=str(rank),
-                    LOCAL_RANK=str(rank),
-                    WORLD_SIZE='2',
-                    MASTER_ADDR='127.0.0.1',
-                    MASTER_PORT=port,
-                    OMP_NUM_THREADS='1',
-                ),
-            )
-            for rank in range(2)
-        ]
+    env = os.environ | dict(
+        PYTHONPATH=str(ROOT),
+        WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=port,
+        OMP_NUM_THREADS='1',
+    )
+    processes = [
+        Script(
+            script,
+            folder,
+            ROOT / 'tests/test_engine',
+            later,
+            env=env | dict(RANK=rank, LOCAL_RANK=rank),
+        )
+        for rank in '01'
+    ]
     lines = []
     for process in processes:
-        out, err = process.communicate(timeout=240)
-        assert process.returncode == 0, err
+        done = process.finish()
+        assert done.returncode == 0, done.stderr
         lines.append(
             dict(
                 line.split(': ', 1)
-                for line in out.splitlines()
+                for line in done.stdout.splitlines()
                 if ': ' in line
             )
         )

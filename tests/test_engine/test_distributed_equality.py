@@ -2,30 +2,23 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked_scripts import Script
 
 SCRIPT = Path(__file__).with_name('one_step.py')
 
 
 def start(config, out, layout='plain', **env):
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), config, str(out), layout],
-        env=os.environ | dict(OMP_NUM_THREADS='1') | env,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    env = os.environ | dict(OMP_NUM_THREADS='1') | env
+    return Script(SCRIPT, config, out, layout, env=env)
 
 
-def finish(*processes):
-    for process in processes:
-        _, errors = process.communicate(timeout=240)
-        assert process.returncode == 0, errors
-    return processes
+def finish(*scripts):
+    for done in [script.finish() for script in scripts]:
+        assert done.returncode == 0, done.stderr
 
 
 def free_port():

@@ -5,12 +5,12 @@ Everything is compared bit by bit, on the CPU in float32.
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked_scripts import run_script
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -38,10 +38,9 @@ KEEP_ONE = {
 
 def run_all(*tasks):
     """Run in processes of their own, which import this stack once."""
-    result = subprocess.run(
-        [sys.executable, resumable_runs.__file__, json.dumps(tasks)],
-        capture_output=True,
-        text=True,
+    result = run_script(
+        resumable_runs.__file__,
+        json.dumps(tasks),
         env=os.environ | dict(OMP_NUM_THREADS='1'),
     )
     assert result.returncode == 0, result.stdout + result.stderr

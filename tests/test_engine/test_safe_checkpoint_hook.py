@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked_scripts import run_script
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
@@ -504,18 +505,9 @@ KILLED = textwrap.dedent("""
 )
 def test_killed_process(tmp_path, when, resumed_from, left):
     """A real process that dies without any clean-up."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-c',
-            KILLED,
-            when,
-            str(tmp_path),
-            str(Path(__file__).parent),
-        ],
-        capture_output=True,
-        text=True,
-    )
+    script = tmp_path / 'killed.py'
+    script.write_text(KILLED)
+    done = run_script(script, when, tmp_path, Path(__file__).parent)
     assert done.returncode == 9, done.stderr
     assert names(tmp_path) == left
     assert bool(names(tmp_path, f'*{INCOMPLETE}')) == (when == 'bytes')

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfemd.datasets import CutViews, LoadDetectionImage, LoadImage
+from mmselfemd.datasets import (
+    CutViews,
+    LoadDetectionImage,
+    LoadImage,
+    UnlabelledDataset,
+)
 from mmselfemd.datasets.broken_images import UnreadableImageError
 from mmselfemd.datasets.pictures import ValueMapping, open_picture
 from mmselfemd.datasets.transforms.encoded_image import (
@@ -253,6 +258,31 @@ def test_what_is_damaged_or_no_picture_is_said(content, words):
     with pytest.raises(BrokenImageError) as error:
         ValueMapping().read(content)
     assert words in str(error.value)
+
+
+def test_a_folder_of_all_kinds_is_read_and_what_is_not_is_named(
+    tmp_path, logged, our_scope
+):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    names = {}
+    for number, (name, kind) in enumerate(KINDS.items()):
+        try:
+            content = kind.make()
+        except ImportError:
+            continue
+        (folder / f'{number:02}.tif').write_bytes(content)
+        names[name] = f'{number:02}.tif'
+    load = dict(type='LoadImage', max_warnings=100, max_broken_share=1)
+    dataset = UnlabelledDataset(str(folder), pipeline=[load])
+    unread = (*NEEDS_RANGE, *NEEDS_BANDS, *REFUSED)
+    for number, name in enumerate(names):
+        item = dataset[number]
+        assert item['img'].shape == (120, 160, 3)
+        replaced = not item['img_path'].endswith(names[name])
+        assert replaced == (name in unread)
+        assert replaced == any(f'/{names[name]}: ' in line for line in logged)
+    assert len(names) >= 35
 
 
 @pytest.mark.parametrize('byteorder', ['<', '>'])

@@ -229,7 +229,7 @@ _OPENERS: dict[str | None, Callable[[bytes], Picture]] = {
     'PNG': _open_png,
     'TIFF': lambda content: open_tiff(content, open_by_pillow),
     'PNM': lambda content: open_pnm(content) or open_by_pillow(content, 'PNM'),
-    'WebP': _by_pillow('WebP'),  # OpenCV 4 does not turn it
+    'WebP': _by_pillow('WebP'),
     'GIF': _by_pillow('GIF'),
     'AVIF': _open_avif,
     'HEIC': lambda content: picture_of(

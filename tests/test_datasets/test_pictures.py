@@ -16,6 +16,7 @@ from mmselfemd.datasets import (
 )
 from mmselfemd.datasets.broken_images import UnreadableImageError
 from mmselfemd.datasets.pictures import ValueMapping, open_picture
+from mmselfemd.datasets.pictures.sizes import picture_size
 from mmselfemd.datasets.transforms.encoded_image import (
     BrokenImageError,
     EncodedImage,
@@ -313,6 +314,34 @@ def test_twelve_bits_packed_count_as_the_whole_range(tmp_path):
     found = open_picture((tmp_path / 'a.tif').read_bytes())
     assert found.full_range == (0, 4095)
     assert np.array_equal(found.pixels[..., 0], values)
+
+
+def test_an_animated_png_is_not_left_to_opencv(monkeypatch):
+    """Of a damaged frame OpenCV 4.11 makes an end of the process."""
+    monkeypatch.setattr('cv2.imdecode', lambda *_: pytest.fail('OpenCV'))
+    content = content_of('PNG, animated')
+    assert_is_the_scene('PNG, animated', ValueMapping().read(content))
+    with pytest.raises(BrokenImageError, match='a PNG, but does not decode'):
+        ValueMapping().read(content[: len(content) // 4])
+
+
+@pytest.mark.parametrize(
+    'name', ['HEIC', 'AVIF', 'TIFF, 16 bits of grey', 'GIF', 'JPEG XL']
+)
+def test_damage_anywhere_is_a_broken_image_and_no_other_error(name):
+    whole = content_of(name)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        content = bytearray(whole[: generator.integers(1, len(whole) + 1)])
+        for _ in range(3):
+            place = generator.integers(min(len(content), 400))
+            content[place] = generator.integers(256)
+        try:
+            ValueMapping((0, 9)).read(bytes(content))
+        except BrokenImageError as error:
+            assert str(error)
+        width, height = picture_size(bytes(content))
+        assert width >= 0 and height >= 0
 
 
 def test_views_of_a_picture_that_is_no_jpeg_are_cut_from_it(tmp_path):

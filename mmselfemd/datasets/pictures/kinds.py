@@ -122,11 +122,27 @@ def is_plain(content: bytes) -> bool:
     if kind == 'JPEG':
         return jpeg_components(content) != 4
     if kind == 'WebP':  # OpenCV 4 does not turn it; Pillow is half as fast
-        flags = content[20] if content[12:16] == b'VP8X' else 0
+        is_extended = content[12:16] == b'VP8X'
+        flags = int.from_bytes(content[20:21], 'big') if is_extended else 0
         return not flags & (_WEBP_EXIF | _WEBP_ANIMATION)
     if kind == 'PNG':
-        return content[24:25] != b'\x10'  # bits, from IHDR
+        is_deep = content[24:25] == b'\x10'  # bits, from IHDR
+        return not is_deep and not is_animated_png(content)
     return kind in (None, 'BMP')
+
+
+def is_animated_png(content: bytes) -> bool:
+    """Whether a PNG has several frames.
+
+    OpenCV 4.11 ends the process where one of those is damaged.
+
+    Args:
+        content (bytes): A PNG.
+
+    Returns:
+        bool: By the chunk ``acTL`` in front of the pixels.
+    """
+    return content.find(b'acTL', 0, content.find(b'IDAT')) > 0
 
 
 def jpeg_components(content: bytes) -> int:

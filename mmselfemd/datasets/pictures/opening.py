@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..transforms.encoded_image import BrokenImageError, decode_image
 from .extra import imported
-from .kinds import REFUSED, jpeg_components, kind_of
+from .kinds import REFUSED, is_animated_png, jpeg_components, kind_of
 from .picture import Picture, picture_of
 from .pnm import open_pnm
 from .tiff import open_tiff
@@ -88,6 +88,8 @@ def _is_inverted_cmyk(image: Image.Image) -> bool:
 
 
 def _open_png(content: bytes) -> Picture:
+    if is_animated_png(content):
+        return open_by_pillow(content, 'PNG')
     # Pillow would keep the upper 8 bits of 16.
     pixels = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED

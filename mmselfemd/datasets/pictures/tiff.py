@@ -147,7 +147,9 @@ def _read_header(content: bytes) -> _Header:
 
 
 def _numbers(tags: Any, tag: int, *default: int) -> tuple[int, ...]:
-    value = tags.get(tag, default)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of a damaged tag
+        value = tags.get(tag, default)
     return value if isinstance(value, tuple) else (value,)
 
 

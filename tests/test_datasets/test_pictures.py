@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfemd.datasets import CutViews, LoadDetectionImage, LoadImage
+from mmselfemd.datasets import (
+    CutViews,
+    LoadDetectionImage,
+    LoadImage,
+    UnlabelledDataset,
+)
 from mmselfemd.datasets.broken_images import UnreadableImageError
 from mmselfemd.datasets.pictures import ValueMapping, open_picture
+from mmselfemd.datasets.pictures.sizes import picture_size
 from mmselfemd.datasets.transforms.encoded_image import (
     BrokenImageError,
     EncodedImage,
@@ -255,6 +261,31 @@ def test_what_is_damaged_or_no_picture_is_said(content, words):
     assert words in str(error.value)
 
 
+def test_a_folder_of_all_kinds_is_read_and_what_is_not_is_named(
+    tmp_path, logged, our_scope
+):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    names = {}
+    for number, (name, kind) in enumerate(KINDS.items()):
+        try:
+            content = kind.make()
+        except ImportError:
+            continue
+        (folder / f'{number:02}.tif').write_bytes(content)
+        names[name] = f'{number:02}.tif'
+    load = dict(type='LoadImage', max_warnings=100, max_broken_share=1)
+    dataset = UnlabelledDataset(str(folder), pipeline=[load])
+    unread = (*NEEDS_RANGE, *NEEDS_BANDS, *REFUSED)
+    for number, name in enumerate(names):
+        item = dataset[number]
+        assert item['img'].shape == (120, 160, 3)
+        replaced = not item['img_path'].endswith(names[name])
+        assert replaced == (name in unread)
+        assert replaced == any(f'/{names[name]}: ' in line for line in logged)
+    assert len(names) >= 35
+
+
 @pytest.mark.parametrize('byteorder', ['<', '>'])
 @pytest.mark.parametrize('big', [False, True])
 def test_tiffs_of_either_byte_order_and_any_size(byteorder, big, tmp_path):
@@ -283,6 +314,33 @@ def test_twelve_bits_packed_count_as_the_whole_range(tmp_path):
     found = open_picture((tmp_path / 'a.tif').read_bytes())
     assert found.full_range == (0, 4095)
     assert np.array_equal(found.pixels[..., 0], values)
+
+
+def test_an_animated_png_is_not_left_to_opencv(monkeypatch):
+    """Of a damaged frame OpenCV 4.11 makes an end of the process."""
+    monkeypatch.setattr('cv2.imdecode', lambda *_: pytest.fail('OpenCV'))
+    content = content_of('PNG, animated')
+    assert_is_the_scene('PNG, animated', ValueMapping().read(content))
+    with pytest.raises(BrokenImageError, match='a PNG, but does not decode'):
+        ValueMapping().read(content[: len(content) // 4])
+
+
+@pytest.mark.parametrize(
+    'name', ['HEIC', 'AVIF', 'TIFF, 16 bits of grey', 'GIF', 'JPEG XL']
+)
+def test_damage_anywhere_is_a_broken_image_and_no_other_error(name):
+    whole = content_of(name)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        content = bytearray(whole[: generator.integers(1, len(whole) + 1)])
+        for _ in range(3):
+            place = generator.integers(min(len(content), 400))
+            content[place] = generator.integers(256)
+        for read in (ValueMapping((0, 9)).read, picture_size):
+            try:
+                read(bytes(content))
+            except BrokenImageError as error:
+                assert str(error)
 
 
 def test_views_of_a_picture_that_is_no_jpeg_are_cut_from_it(tmp_path):

@@ -40,6 +40,7 @@ _HEIF_BRANDS = {
     *(b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx'),
     *(b'mif1', b'msf1'),
 }
+_WEBP_EXIF, _WEBP_ANIMATION = 0x08, 0x02
 _STARTS = (
     (b'\xff\xd8', 'JPEG'),
     (b'\x89PNG\r\n\x1a\n', 'PNG'),
@@ -108,7 +109,8 @@ def is_plain(content: bytes) -> bool:
     """Whether OpenCV decodes a file as it should be, to 8-bit colour.
 
     So do nearly all photographs, and none of them is to be slower for the
-    sake of the others: JPEG of grey or colour, PNG of 8 bits or less, BMP.
+    sake of the others: JPEG of grey or colour, PNG of 8 bits or less, BMP,
+    WebP without EXIF.
 
     Args:
         content (bytes): The file.
@@ -119,9 +121,28 @@ def is_plain(content: bytes) -> bool:
     kind = kind_of(content)
     if kind == 'JPEG':
         return jpeg_components(content) != 4
+    if kind == 'WebP':  # OpenCV 4 does not turn it; Pillow is half as fast
+        is_extended = content[12:16] == b'VP8X'
+        flags = int.from_bytes(content[20:21], 'big') if is_extended else 0
+        return not flags & (_WEBP_EXIF | _WEBP_ANIMATION)
     if kind == 'PNG':
-        return content[24:25] != b'\x10'  # bits, from IHDR
+        is_deep = content[24:25] == b'\x10'  # bits, from IHDR
+        return not is_deep and not is_animated_png(content)
     return kind in (None, 'BMP')
+
+
+def is_animated_png(content: bytes) -> bool:
+    """Whether a PNG has several frames.
+
+    OpenCV 4.11 ends the process where one of those is damaged.
+
+    Args:
+        content (bytes): A PNG.
+
+    Returns:
+        bool: By the chunk ``acTL`` in front of the pixels.
+    """
+    return content.find(b'acTL', 0, content.find(b'IDAT')) > 0
 
 
 def jpeg_components(content: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from ..transforms.encoded_image import BrokenImageError, decode_image
@@ -86,9 +87,12 @@ class ValueMapping:
         pixels = self.picked(picture)
         if not picture.is_plain:
             pixels = _to_8_bits(pixels, self._range_of(picture))
-        if pixels.shape[2] == 1:
-            pixels = pixels.repeat(3, axis=2)
-        return np.ascontiguousarray(pixels[..., ::-1])
+        is_grey = pixels.shape[2] == 1
+        # By OpenCV, several times as fast as numpy.
+        return cv2.cvtColor(
+            np.ascontiguousarray(pixels),
+            cv2.COLOR_GRAY2BGR if is_grey else cv2.COLOR_RGB2BGR,
+        )
 
     def picked(self, picture: Picture) -> np.ndarray:
         """Take the bands that become colours, in their own values.

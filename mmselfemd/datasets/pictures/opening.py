@@ -15,7 +15,7 @@ from ..transforms.encoded_image import (
     decode_image,
 )
 from .extra import imported
-from .kinds import REFUSED, jpeg_components, kind_of
+from .kinds import REFUSED, is_animated_png, jpeg_components, kind_of
 from .picture import Picture, picture_of
 from .pnm import open_pnm
 from .tiff import open_tiff
@@ -93,6 +93,8 @@ def _is_inverted_cmyk(image: Image.Image) -> bool:
 
 
 def _open_png(content: bytes) -> Picture:
+    if is_animated_png(content):
+        return open_by_pillow(content, 'PNG')
     # Pillow would keep the upper 8 bits of 16.
     pixels = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED
@@ -234,7 +236,7 @@ _OPENERS: dict[str | None, Callable[[bytes], Picture]] = {
     'PNG': _open_png,
     'TIFF': lambda content: open_tiff(content, open_by_pillow),
     'PNM': lambda content: open_pnm(content) or open_by_pillow(content, 'PNM'),
-    'WebP': _by_pillow('WebP'),  # OpenCV 4 does not turn it
+    'WebP': _by_pillow('WebP'),
     'GIF': _by_pillow('GIF'),
     'AVIF': _open_avif,
     'HEIC': lambda content: picture_of(

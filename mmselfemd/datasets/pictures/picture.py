@@ -173,7 +173,7 @@ def checked_bands(bands: object, where: str) -> tuple[int, ...] | None:
         raise UserValueError(
             f'{where}: bands={bands!r} must be the numbers, from 0, of the '
             'three bands that become red, green and blue, e.g. (0, 1, 2), or '
-            'of the one that becomes grey, e.g. (3,). Other numbers of bands '
+            'of the one that becomes grey, e.g. [3]. Other numbers of bands '
             'than these are not trained on'
         )
     return tuple(bands)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from PIL.Image import DecompressionBombError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..transforms.encoded_image import BrokenImageError, decode_image
@@ -88,7 +89,10 @@ def open_tiff(
         if not header.num_extra and header.compression in _OPENCV_HAS:
             pixels = cv2.cvtColor(decode_image(content), cv2.COLOR_BGR2RGB)
             return picture_of(pixels, 'TIFF')
-        with contextlib.suppress(BrokenImageError, OSError, ValueError):
+        # A compression that Pillow lacks, or more pixels than it opens.
+        with contextlib.suppress(
+            BrokenImageError, OSError, ValueError, DecompressionBombError
+        ):
             return open_by_pillow(content, 'TIFF')
     bands = '1 band' if header.num_bands == 1 else f'{header.num_bands} bands'
     return _open_by_tifffile(
@@ -147,7 +151,9 @@ def _read_header(content: bytes) -> _Header:
 
 
 def _numbers(tags: Any, tag: int, *default: int) -> tuple[int, ...]:
-    value = tags.get(tag, default)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of a damaged tag
+        value = tags.get(tag, default)
     return value if isinstance(value, tuple) else (value,)
 
 

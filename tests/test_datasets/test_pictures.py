@@ -336,12 +336,11 @@ def test_damage_anywhere_is_a_broken_image_and_no_other_error(name):
         for _ in range(3):
             place = generator.integers(min(len(content), 400))
             content[place] = generator.integers(256)
-        try:
-            ValueMapping((0, 9)).read(bytes(content))
-        except BrokenImageError as error:
-            assert str(error)
-        width, height = picture_size(bytes(content))
-        assert width >= 0 and height >= 0
+        for read in (ValueMapping((0, 9)).read, picture_size):
+            try:
+                read(bytes(content))
+            except BrokenImageError as error:
+                assert str(error)
 
 
 def test_views_of_a_picture_that_is_no_jpeg_are_cut_from_it(tmp_path):

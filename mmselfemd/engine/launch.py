@@ -24,6 +24,7 @@ from mmselfemd.errors import UserError
 from .cfg_options import merge_cfg_options, suggest
 from .config_cleanup import clean_config
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
+from .hooks.check_annotations_hook import check_annotations
 from .model import accumulative_counts, batch_size_of
 from .path_settings import expand_home
 from .processes import start_process_group
@@ -71,7 +72,8 @@ def train(
         nn.Module: The trained model.
 
     Raises:
-        UserError: If the arguments or the config cannot work.
+        UserError: If the arguments, the config or the annotations cannot
+            work.
     """
     cfg = load_config(config, work_dir, cfg_options, launcher)
     resume = resume and os.path.expanduser(resume)
@@ -91,6 +93,7 @@ def train(
     drop_absent_validation(cfg)
     check_data_paths(cfg, ['train', 'val'])
     runner = build_runner(cfg)
+    check_annotations(runner, ['train', 'val', 'test'])
     check_has_batches(runner)
     model = runner.train()
     leave_process_group()
@@ -146,6 +149,7 @@ def test(
         cfg.pretrained = None  # all weights come from the checkpoint
     check_data_paths(cfg, ['test'])
     runner = build_runner(cfg)
+    check_annotations(runner, ['test'])
     if out is not None:
         dump = _build_dump(cfg, os.path.expanduser(out))
         runner.test_evaluator.metrics.append(dump)

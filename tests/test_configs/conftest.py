@@ -19,9 +19,9 @@ def own_visualizer() -> None:
     DetLocalVisualizer._instance_dict.clear()
 
 
-def write_images(folder: Path, names: list[str]) -> None:
+def write_images(folder: Path, names: list[str], seed: int = 0) -> None:
     """Images of 96 x 64 pixels, each with a bright box on noise."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     x1, y1, x2, y2 = BOX
     for name in names:
@@ -36,8 +36,8 @@ def coco(tmp_path: Path) -> Path:
     x1, y1, x2, y2 = BOX
     names = [f'{index}.jpg' for index in range(1, 7)]
     (tmp_path / 'annotations').mkdir()
-    for split in ('train2017', 'val2017'):
-        write_images(tmp_path / split, names)
+    for seed, split in enumerate(('train2017', 'val2017')):
+        write_images(tmp_path / split, names, seed)
         content = dict(
             images=[
                 dict(id=number, file_name=name, width=96, height=64)

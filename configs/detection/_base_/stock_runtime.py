@@ -25,6 +25,7 @@ default_hooks = dict(
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     run_record=dict(type='mmselfemd.RunRecordHook'),
+    annotations=dict(type='mmselfemd.CheckAnnotationsHook'),
     # Stops before training where images need a value_range.
     check_images=dict(type='mmselfemd.CheckImagesHook'),
 )

@@ -2,6 +2,7 @@
 
 from .bounded_history_hook import BoundedHistoryHook
 from .channels_last_hook import ChannelsLastHook
+from .check_annotations_hook import CheckAnnotationsHook
 from .check_images_hook import CheckImagesHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
@@ -13,6 +14,7 @@ from .shrunk_images_hook import ShrunkImagesHook
 __all__ = [
     'BoundedHistoryHook',
     'ChannelsLastHook',
+    'CheckAnnotationsHook',
     'CheckImagesHook',
     'MomentumUpdateHook',
     'PreciseBNHook',

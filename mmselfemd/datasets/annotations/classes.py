@@ -1,0 +1,137 @@
+"""The classes of a data set beside the categories of its file."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from .findings import Findings
+from .table import CocoTable
+
+#: Classes with fewer boxes are rare.
+RARE = 20
+
+
+def check_classes(
+    table: CocoTable,
+    classes: Sequence[str] | str,
+    left_out: Sequence[str] = (),
+) -> Findings:
+    """Compare names of classes with those of the file's categories.
+
+    Args:
+        table (CocoTable): The file.
+        classes (Sequence[str] | str): The names, in the order of labels.
+        left_out (Sequence[str]): Categories whose boxes are not wanted.
+            Defaults to ().
+
+    Returns:
+        Findings: What does not fit.
+    """
+    findings = Findings()
+    if isinstance(classes, str):
+        findings.add('classes-string', table.file, [repr(classes)])
+        return findings
+    names, classes = table.category_names, list(classes)
+    findings.add(
+        'class-twice',
+        table.file,
+        [repr(n) for n in dict.fromkeys(classes) if classes.count(n) > 1],
+    )
+    known, wanted = set(names), {*classes, *left_out}
+    findings.add(
+        'class-unknown',
+        table.file,
+        [f'{n!r}{_nearest(n, names)}' for n in classes if n not in known],
+    )
+    counts = np.bincount(
+        table.category_index, minlength=len(names)
+    )  # of all boxes
+    findings.add(
+        'category-unnamed',
+        table.file,
+        [
+            f'{name!r} (id {i}, {count} boxes)'
+            for name, i, count in zip(
+                names, table.category_ids, counts, strict=True
+            )
+            # Roboflow and others put a category over all that has no box.
+            if name not in wanted and count
+        ],
+    )
+    in_file = [name for name in names if name in set(classes)]
+    if not findings.stops and in_file != classes:
+        findings.add(
+            'class-order',
+            table.file,
+            [f'classes {_short(classes)}, in the file {_short(in_file)}'],
+        )
+    return findings
+
+
+def check_rare_classes(table: CocoTable, classes: Sequence[str]) -> Findings:
+    """Look for classes with few boxes.
+
+    Args:
+        table (CocoTable): The file.
+        classes (Sequence[str]): The names.
+
+    Returns:
+        Findings: ``class-rare``.
+    """
+    findings = Findings()
+    counts = np.bincount(
+        table.category_index[table.usable], minlength=len(table.category_ids)
+    )
+    by_name = dict(zip(table.category_names, counts.tolist(), strict=False))
+    findings.add(
+        'class-rare',
+        table.file,
+        [
+            f'{name!r}: {by_name[name]}'
+            for name in classes
+            if by_name.get(name, RARE) < RARE
+        ],
+    )
+    return findings
+
+
+def check_num_classes(
+    num_classes: dict[str, int], classes: Sequence[str], setting: str
+) -> Findings:
+    """Compare the heads of a model with the number of classes.
+
+    Args:
+        num_classes (dict[str, int]): Of each head, by the name of the
+            setting below the model.
+        classes (Sequence[str]): The classes.
+        setting (str): Where the classes are from.
+
+    Returns:
+        Findings: ``num-classes``.
+    """
+    findings = Findings()
+    findings.add(
+        'num-classes',
+        setting,
+        [
+            f'model.{name} is {number}, there are '
+            f'{len(classes)} classes ({_short(classes)})'
+            for name, number in num_classes.items()
+            if number != len(classes)
+        ],
+    )
+    return findings
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    by_small = {each.casefold().strip(): each for each in names}
+    near = difflib.get_close_matches(name.casefold().strip(), by_small, n=1)
+    if near:
+        return f' (there is {by_small[near[0]]!r})'
+    return f' (there are {_short(names)})'
+
+
+def _short(names: Sequence[str], count: int = 6) -> str:
+    shown = ', '.join(map(repr, names[:count]))
+    return f'{shown}, ...' if len(names) > count else shown or 'none'

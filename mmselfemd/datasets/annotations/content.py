@@ -1,0 +1,146 @@
+"""An annotation file by itself: read once, checked, handed on."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmselfemd.errors import UserFileNotFoundError
+
+from .boxes import check_boxes
+from .columns import read_table
+from .findings import Findings
+from .table import CocoTable
+
+
+@dataclass
+class CheckedFile:
+    """An annotation file that was read and checked.
+
+    Attributes:
+        file (str): Its path.
+        table (CocoTable | None): Its columns; None where it has no shape.
+        findings (Findings): What is wrong with it by itself.
+        content (Any): The parsed JSON, until it is taken.
+    """
+
+    file: str
+    table: CocoTable | None
+    findings: Findings
+    content: Any = None
+
+    def take(self) -> Any:
+        """The parsed JSON, for one who may change it.
+
+        Returns:
+            Any: That which was checked, the first time; read again later.
+        """
+        content, self.content = self.content, None
+        return read_json(self.file)[0] if content is None else content
+
+
+# Of files that a run is about to load, by path and state.
+_checked: dict[tuple, CheckedFile] = {}
+
+
+def checked_file(path: str | os.PathLike, keep: bool = True) -> CheckedFile:
+    """Read and check a file, or remember that this was done.
+
+    Args:
+        path (str | os.PathLike): The file.
+        keep (bool): Whether to remember it until :func:`forget_files`.
+            Defaults to True.
+
+    Returns:
+        CheckedFile: What is in it, and what is wrong.
+
+    Raises:
+        UserFileNotFoundError: If there is no such file.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise UserFileNotFoundError(f"no such annotation file: '{path}'")
+    status = os.stat(path)
+    key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+    if key in _checked:
+        return _checked[key]
+    content, findings = read_json(path)
+    table = None
+    if not findings.stops:
+        table, found = check_content(content, path)
+        findings.extend(found)
+    checked = CheckedFile(path, table, findings, content)
+    if keep:
+        _checked[key] = checked
+    return checked
+
+
+def forget_files() -> None:
+    """Let go of what :func:`checked_file` keeps: gigabytes for COCO."""
+    _checked.clear()
+
+
+def read_json(path: str | os.PathLike) -> tuple[Any, Findings]:
+    """Parse a file.
+
+    Args:
+        path (str | os.PathLike): The file.
+
+    Returns:
+        tuple[Any, Findings]: What it holds, and ``not-json`` if it does not
+        parse.
+    """
+    findings = Findings()
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            return json.load(file), findings
+    except (ValueError, RecursionError) as error:
+        findings.add('not-json', os.fspath(path), [str(error)])
+        return None, findings
+
+
+def check_content(
+    content: Any, file: str
+) -> tuple[CocoTable | None, Findings]:
+    """Check what stands in a file, without its images.
+
+    Args:
+        content (Any): The parsed JSON.
+        file (str): Its name, for what is found.
+
+    Returns:
+        tuple[CocoTable | None, Findings]: Its columns, None where it does
+        not have the shape of COCO's, and what is wrong.
+    """
+    table, findings = read_table(content, file)
+    if table is None:
+        return table, findings
+    findings.extend(check_boxes(table))
+    if not findings.stops:
+        findings.extend(_check_use(table))
+    return table, findings
+
+
+def _check_use(table: CocoTable) -> Findings:
+    """Whether there is something to learn."""
+    findings = Findings()
+    file, num_boxes = table.file, len(table.boxes)
+    if num_boxes and (table.crowd == 1).all():
+        findings.add('all-crowd', file, [f'all {num_boxes} annotations'])
+    elif not table.usable.any():
+        findings.add(
+            'no-box',
+            file,
+            [f'{len(table.image_ids)} images, {num_boxes} annotations'],
+        )
+    else:
+        has_box = np.zeros(len(table.image_ids), bool)
+        has_box[table.image_index] = True
+        findings.add(
+            'image-without-box',
+            file,
+            [f'image {table.image_name(k)}' for k in np.flatnonzero(~has_box)],
+        )
+    return findings

@@ -1,0 +1,159 @@
+"""An annotation file beside its images."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmselfemd.datasets.annotations import STOP
+from mmselfemd.datasets.annotations.image_size import look_at_image
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
+
+ORIENTATION = 0x0112
+
+
+def rename(labels, name):
+    labels.content['images'][0]['file_name'] = name
+
+
+def test_an_absolute_name(labels):
+    rename(labels, str(labels.images / '1.jpg'))
+    found = labels.check()
+    assert found.keys() == {'file-name-absolute'}
+    rename(labels, 'C:\\photos\\1.jpg')
+    assert labels.check().keys() == {'file-name-absolute'}
+
+
+def test_a_name_that_climbs_out(labels):
+    shutil.move(labels.images / '1.jpg', labels.images.parent / '1.jpg')
+    rename(labels, '../1.jpg')
+    found = labels.check()
+    assert found.keys() == {'file-name-climbs'}
+    assert '../1.jpg' in found['file-name-climbs'].places[0]
+
+
+@pytest.mark.parametrize('name', ['7.jpg', 'images/1.jpg', 'sub\\1.jpg'])
+def test_a_file_that_is_not_there(labels, name):
+    rename(labels, name)
+    found = labels.check()
+    assert found.keys() == {'file-missing'}
+    assert repr(name) in found['file-missing'].places[0]
+
+
+def test_a_folder_that_is_not_there(labels, tmp_path):
+    labels.images = tmp_path / 'elsewhere'
+    assert len(labels.check()['file-missing'].places) == 6
+
+
+def test_a_name_in_other_capitals(labels):
+    rename(labels, '1.JPG')
+    found = labels.check()
+    assert found.keys() == {'file-name-case'}
+    assert "on the disk '1.jpg'" in found['file-name-case'].places[0]
+
+
+def test_a_folder_in_other_capitals(labels):
+    (labels.images / 'sub').mkdir()
+    shutil.move(labels.images / '1.jpg', labels.images / 'sub' / '1.jpg')
+    rename(labels, 'sub/1.jpg')
+    assert labels.check() == {}
+    rename(labels, 'Sub/1.jpg')
+    assert labels.check().keys() == {'file-name-case'}
+
+
+@pytest.mark.parametrize('name', ['2.jpg', './2.jpg'])
+def test_the_same_file_twice(labels, name):
+    rename(labels, name)
+    found = labels.check()
+    assert found.keys() == {'file-twice'}
+    assert 'image 2 ' in found['file-twice'].places[0]
+
+
+@pytest.mark.parametrize('content', [b'', b'no image', b'\xff\xd8\xff\xe0'])
+def test_a_file_that_is_no_image(labels, content):
+    (labels.images / '1.jpg').write_bytes(content)
+    found = labels.check()
+    assert found.keys() == {'image-unreadable'}
+
+
+def test_another_size(labels):
+    labels.content['images'][0].update(width=121)
+    found = labels.check()
+    assert found.keys() == {'size-differs'}
+    assert '121 x 80), decodes as 120 x 80' in found['size-differs'].places[0]
+
+
+def test_a_photograph_that_a_phone_turned(labels):
+    """Labelled as it lies in the file, shown upright."""
+    path = labels.images / '1.jpg'
+    image = Image.open(path)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    image.save(path, exif=exif)
+    found = labels.check()
+    assert found.keys() == {'size-differs'}
+    assert 'decodes as 80 x 120' in found['size-differs'].places[0]
+
+
+def saved(folder, name, orientation=None, mode='RGB', **options):
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (31, 57, 3), np.uint8)
+    image, path = Image.fromarray(pixels).convert(mode), folder / name
+    if orientation:
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        options['exif'] = exif
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize('orientation', [None, *range(1, 9)])
+@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.webp'])
+def test_a_size_is_that_of_the_decoded_image(tmp_path, name, orientation):
+    path = saved(tmp_path, name, orientation)
+    height, width = ValueMapping().read(path.read_bytes()).shape[:2]
+    assert look_at_image(str(path)).size == (width, height)
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('a.jpg', dict(progressive=True)),
+        ('a.jpg', dict(mode='L')),
+        ('a.jpg', dict(mode='CMYK')),
+        ('a.jpg', dict(icc_profile=b'x' * 100_000)),
+        ('a.jpg', dict(comment=b'y' * 9000)),
+        ('a.bmp', {}),
+        ('a.png', dict(mode='P')),
+    ],
+)
+def test_sizes_of_other_kinds(tmp_path, name, options):
+    path = saved(tmp_path, name, **options)
+    assert look_at_image(str(path)).size == (57, 31)
+
+
+def test_what_is_cut_off_in_the_head_does_not_decode(tmp_path):
+    path = saved(tmp_path, 'a.jpg')
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BrokenImageError):
+        look_at_image(str(path))
+
+
+def test_sizes_of_photographs(photos):
+    for path in sorted((photos / 'coco32' / 'train2017').glob('*'))[:8]:
+        height, width = cv2.imread(str(path)).shape[:2]
+        assert look_at_image(str(path)).size == (width, height)
+
+
+def test_no_image_is_looked_at_without_a_folder(labels):
+    from mmselfemd.datasets.annotations import check_file
+
+    rename(labels, 'nowhere.jpg')
+    assert not [
+        finding
+        for finding in check_file(labels.write())
+        if finding.kind.level == STOP
+    ]

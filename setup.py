@@ -73,6 +73,13 @@ class BuildWithMim(build_py):
 EXTRAS = {
     'mmcv': ['mmcv>=2.0.1,<2.2'],
     'analysis': ['geomloss>=0.3', 'pot>=0.9'],
+    # Images of more than 8 bits or three bands, HEIC, AVIF, JPEG XL.
+    'images': [
+        'imagecodecs>=2024.6.1',
+        'pillow>=11.3',
+        'pillow-heif>=0.18',
+        'tifffile>=2024.5.22',
+    ],
     'lmdb': ['lmdb'],
     'safetensors': ['safetensors'],
     'tests': [

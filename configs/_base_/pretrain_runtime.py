@@ -2,6 +2,12 @@
 default_scope = 'mmselfemd'
 custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
 
+# Of images of more than 8 bits, what becomes black and white; of images of
+# other bands than colours, which are (docs/input.md). Both go into every
+# pipeline.
+value_range = None
+bands = None
+
 # Ours sit here under names of their own, not in `custom_hooks`: that is a
 # list, and a child config which sets it would drop them without a word.
 default_hooks = dict(
@@ -19,6 +25,8 @@ default_hooks = dict(
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='BoundedHistoryHook'),
     run_record=dict(type='RunRecordHook'),
+    # Stops before training where images need a value_range.
+    check_images=dict(type='CheckImagesHook'),
     # Where many images are large, reads them at less (docs/input.md).
     shrunk_images=dict(type='ShrunkImagesHook'),
     # On a CPU alone; on a GPU its gain was not measured (docs/step.md).

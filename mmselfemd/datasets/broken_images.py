@@ -13,16 +13,24 @@ _MIN_SEEN = 100  # before it, a share says nothing
 _NUM_NAMED = 5
 
 
-class TooManyBrokenImagesError(UserError):
-    """More than a set share of the images is broken.
+class _WorkerError(UserError):
+    """An error of a data loader's worker.
 
-    A data loader hands the error of a worker on as text, with the traceback
-    in front; what the user can do something with is kept.
+    The loader hands it on as text, with the traceback in front; what the user
+    can do something with is kept.
     """
 
     def __init__(self, message: str) -> None:
         name = f'{type(self).__module__}.{type(self).__qualname__}: '
         super().__init__(message.rpartition(name)[2].strip())
+
+
+class TooManyBrokenImagesError(_WorkerError):
+    """More than a set share of the images is broken."""
+
+
+class UnreadableImageError(_WorkerError):
+    """An image that a detector needs cannot be read."""
 
 
 class BrokenImages:

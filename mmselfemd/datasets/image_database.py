@@ -20,6 +20,8 @@ from mmselfemd.errors import (
 
 from .image_keys import listed_images, num_distinct
 from .path_list import PathList
+from .pictures import open_picture
+from .pictures.kinds import is_plain
 from .shrinking import shrink
 from .transforms.encoded_image import (
     BrokenImageError,
@@ -148,7 +150,10 @@ class _Entries(Dataset):
             if content is None:
                 raise BrokenImageError('it was not stored')
             jpeg_size(content)  # refuses a header that claims too much
-            decode_image(content)
+            if is_plain(content):
+                decode_image(content)
+            else:
+                open_picture(content)
         except BrokenImageError as error:
             return key, _line(error)
         return key, ''

@@ -1,22 +1,19 @@
 """Large photographs, made small once instead of in every epoch."""
 
-from io import BytesIO
-
 import cv2
-from PIL import Image
 
-from .transforms.encoded_image import (
-    REDUCTIONS,
-    check_header,
-    decode_image,
-    jpeg_size,
-)
+from .pictures import ValueMapping, open_picture
+from .pictures.sizes import picture_size
+from .transforms.encoded_image import REDUCTIONS, decode_image, jpeg_size
 
 JPEG_QUALITY = 95
 
 
 def shrink(
-    content: bytes, side: int, exactly: bool = False
+    content: bytes,
+    side: int,
+    exactly: bool = False,
+    mapping: ValueMapping | None = None,
 ) -> tuple[bytes, float]:
     """Make a large image small.
 
@@ -27,6 +24,9 @@ def shrink(
             image is reduced by a whole number, and the shorter side keeps
             less than twice as many, unless it had more than 16 times. A last
             row or column that would be a part of a pixel is left out.
+        mapping (ValueMapping, optional): How 8-bit colour is made of it.
+            Defaults to None: images of more than 8 bits, or whose bands are
+            no colours, are left alone.
 
     Returns:
         tuple[bytes, float]: The file and 1 if it is small, or its header
@@ -38,13 +38,21 @@ def shrink(
             is damaged.
     """
     size = jpeg_size(content)
-    is_jpeg = size is not None
-    shorter = min(size or _size(content))
+    is_jpeg = size is not None and (mapping is None or mapping.keeps_colours)
+    shorter = min(size or picture_size(content))
     reduction = next((r for r in REDUCTIONS if shorter >= r * side), 1)
     factor = shorter / side if exactly else reduction
     if factor <= 1:
         return content, 1
-    image = decode_image(content, reduction if is_jpeg else 1)
+    if is_jpeg:
+        image = decode_image(content, reduction)
+    elif mapping is not None:
+        image = mapping.read(content)
+    else:
+        picture = open_picture(content)
+        if not picture.is_plain or picture.colours is None:
+            return content, 1
+        image = ValueMapping().apply(picture)
     size = size or image.shape[:2]
     if exactly:
         height, width = (round(pixels / factor) for pixels in size)
@@ -57,16 +65,3 @@ def shrink(
         '.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
     return encoded.tobytes(), factor
-
-
-def _size(content: bytes) -> tuple[int, int]:
-    """Sides of an image that is no JPEG, from its header; 0 if unknown."""
-    check_header(content)  # Pillow allocates what a WebP claims
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(BytesIO(content)) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError):
-        return 0, 0  # OpenCV may know better
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit

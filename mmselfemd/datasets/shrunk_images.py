@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
+from .pictures import ValueMapping
 from .shrinking import shrink
 from .transforms.encoded_image import REDUCTIONS
 
@@ -45,13 +46,18 @@ class ShrunkImages:
         folder (str | os.PathLike): Made if it is missing.
         min_size (int): Pixels that the shorter side keeps; images with less
             than twice as many are left alone. Defaults to 1024.
+        mapping (ValueMapping, optional): How 8-bit colour is made of them.
+            Defaults to None: as it is by default.
 
     Raises:
         UserValueError: If ``min_size`` is not positive.
     """
 
     def __init__(
-        self, folder: str | os.PathLike, min_size: int = 1024
+        self,
+        folder: str | os.PathLike,
+        min_size: int = 1024,
+        mapping: ValueMapping | None = None,
     ) -> None:
         if min_size < 1:
             raise UserValueError(
@@ -59,6 +65,7 @@ class ShrunkImages:
             )
         self.folder = Path(folder)
         self.min_size = min_size
+        self.mapping = mapping or ValueMapping()
         self._keeps = True
 
     def read(
@@ -81,13 +88,15 @@ class ShrunkImages:
         if found := _read_kept(kept):
             return found
         content = get_content()
-        shrunk, reduction = shrink(content, self.min_size)
+        shrunk, reduction = shrink(
+            content, self.min_size, mapping=self.mapping
+        )
         if reduction > 1:
             self._keep(kept, shrunk, reduction)
         return shrunk, reduction
 
     def _kept_file(self, path: str) -> Path:
-        state = [path, str(self.min_size)]
+        state = [path, str(self.min_size), repr(self.mapping)]
         with contextlib.suppress(OSError):  # a key of a database
             status = os.stat(path)
             state += [str(status.st_size), str(status.st_mtime_ns)]

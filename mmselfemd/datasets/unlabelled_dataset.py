@@ -15,6 +15,7 @@ from mmselfemd.registry import DATASETS
 
 from .image_sources import ImageFolder, lines_of
 from .path_list import PathList
+from .pictures.kinds import EXTENSIONS
 
 _REMEDY = (
     'Set data_root, and data_prefix or ann_file below it, of '
@@ -54,6 +55,9 @@ class UnlabelledDataset(CustomDataset):
             from, together with its number: its views are then the same each
             time, as a validation needs them. Defaults to None: other views
             each time.
+        extensions (Sequence[str]): Endings of the files below a folder that
+            are images, lower case. Defaults to those of all kinds that are
+            read but raw photographs.
         **kwargs: Other arguments of ``CustomDataset``, but ``serialize_data``:
             the list is compact in any case.
 
@@ -72,6 +76,7 @@ class UnlabelledDataset(CustomDataset):
         img_suffix: str = '',
         max_refetch: int = 100,
         seed: int | None = None,
+        extensions: Sequence[str] = EXTENSIONS,
         **kwargs,
     ) -> None:
         self.img_suffix = img_suffix
@@ -83,6 +88,7 @@ class UnlabelledDataset(CustomDataset):
             with_label=False,
             max_refetch=max_refetch,
             serialize_data=False,
+            extensions=tuple(extensions),
             **kwargs,
         )
 

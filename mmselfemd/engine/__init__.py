@@ -3,6 +3,7 @@
 from .hooks import (
     BoundedHistoryHook,
     ChannelsLastHook,
+    CheckImagesHook,
     MomentumUpdateHook,
     PreciseBNHook,
     PreemptionHook,
@@ -19,6 +20,7 @@ from .optim import FiniteAmpOptimWrapper, FiniteOptimWrapper
 __all__ = [
     'BoundedHistoryHook',
     'ChannelsLastHook',
+    'CheckImagesHook',
     'FiniteAmpOptimWrapper',
     'FiniteOptimWrapper',
     'MomentumUpdateHook',

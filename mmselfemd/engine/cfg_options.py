@@ -43,7 +43,7 @@ _TOP_LEVEL_NAMES = (
     'tta_pipeline',
 }
 # Read by our hooks or by the tools, beside the above.
-_OUR_TOP_LEVEL_NAMES = {'pretrained'}
+_OUR_TOP_LEVEL_NAMES = {'bands', 'pretrained', 'value_range'}
 
 _LOADER_NAMES = parameter_names(DataLoader)[0] | {
     'disable_subprocess_warning',

@@ -15,6 +15,7 @@ from mmselfemd.datasets.data_paths import (
     check_data_paths,
     drop_absent_validation,
 )
+from mmselfemd.datasets.image_values import set_image_values
 from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.device import keep_detector_off_gpu
@@ -201,6 +202,7 @@ def load_config(
     cfg = Config.fromfile(config)
     cfg.launcher = launcher
     merge_cfg_options(cfg, cfg_options)
+    set_image_values(cfg)
     clean_config(cfg)
     if work_dir is not None:
         cfg.work_dir = work_dir

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mmcv
 import numpy as np
 import torch
 from pycocotools.coco import COCO
 from torch import Tensor, nn
 
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.transforms.cut_views import cut_view
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.errors import (
     UserError,
     UserFileNotFoundError,
@@ -52,6 +53,7 @@ def cut_boxes(
     max_boxes: int | None = None,
     seed: int = 0,
     progress: Progress = iter,
+    mapping: ValueMapping | None = None,
 ) -> Boxes:
     """Cut the ground-truth boxes of a COCO-style file from their images.
 
@@ -69,6 +71,9 @@ def cut_boxes(
         seed (int): Of that draw. Defaults to 0.
         progress (Callable): Goes around the list of images while they are
             decoded. Defaults to ``iter``: nothing is shown.
+        mapping (ValueMapping, optional): How 8-bit colour is made of them,
+            see :func:`mmselfemd.datasets.image_values.mapping_of`. Defaults
+            to None: as it is where nothing is set.
 
     Returns:
         Boxes: In the order of the images and annotations of the file.
@@ -100,7 +105,7 @@ def cut_boxes(
     crops = [
         cut_view(pixels, (left, top, right - left, bottom - top), False, size)
         for image_id in progress(list(per_image))
-        for pixels in [_read_image(Path(images), coco.imgs[image_id])]
+        for pixels in [_read_image(Path(images), coco.imgs[image_id], mapping)]
         for left, top, right, bottom in per_image[image_id]
     ]
     return Boxes(
@@ -274,16 +279,19 @@ def _corners(
     )
 
 
-def _read_image(folder: Path, image: dict) -> np.ndarray:
+def _read_image(
+    folder: Path, image: dict, mapping: ValueMapping | None
+) -> np.ndarray:
     path = folder / image['file_name']
     if not path.is_file():
         raise UserFileNotFoundError(
             f"{path}: there is no such image. The annotations' file names "
             f'are looked for below {folder}.'
         )
-    pixels = mmcv.imread(path)
-    if pixels is None:
-        raise UserError(f'{path} does not decode: it is damaged or no image.')
+    try:
+        pixels = (mapping or ValueMapping()).read(path.read_bytes())
+    except BrokenImageError as error:
+        raise UserError(f'{path} cannot be read: {error}.') from error
     expected = (image['height'], image['width'])
     if pixels.shape[:2] != expected:
         raise UserValueError(

@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 from torch import nn
 
 from mmselfemd.datasets.data_paths import check_data_paths
+from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.errors import UserValueError
 from mmselfemd.random_state import kept_random_state
 
@@ -54,7 +55,9 @@ def browse_views(
             with kept_random_state(seed + index):
                 item = dataset[index]
             crops = _crops_of(item, preprocessor)
-            image = read_rgb(item['data_samples'].img_path, backend_args)
+            image = read_rgb(
+                item['data_samples'].img_path, backend_args, mapping_of(cfg)
+            )
             pictures.append(
                 _draw(image, item, crops, Path(out), f'{done:03d}', index)
             )

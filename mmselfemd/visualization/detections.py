@@ -15,6 +15,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.visualization import Visualizer
 from torch import nn
 
+from mmselfemd.datasets.image_values import for_arrays, mapping_of
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo.fit import check_fits
@@ -63,7 +64,7 @@ def draw_detections(
     names, start, pictures = unique_names(paths), time.time(), []
     for done, path in enumerate(paths, start=1):
         try:
-            image = read_rgb(path)
+            image = read_rgb(path, mapping=mapping_of(cfg))
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
             continue
@@ -83,6 +84,7 @@ def draw_detections(
 def _build(cfg: Config, checkpoint: str) -> tuple[nn.Module, Visualizer]:
     """The detector, and what draws with the colours of its classes."""
     keep_detector_off_gpu(cfg)
+    cfg = for_arrays(cfg)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     model = init_detector(cfg, checkpoint, palette='none', device=get_device())
     # mmdet's own loading leaves what does not fit at random values.

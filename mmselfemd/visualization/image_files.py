@@ -9,8 +9,7 @@ from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 
 from mmselfemd.datasets.image_sources import ImageFolder
-
-_EXTENSIONS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+from mmselfemd.datasets.pictures.kinds import EXTENSIONS
 
 
 def find_images(images: Sequence[str]) -> Iterator[Path]:
@@ -28,12 +27,12 @@ def find_images(images: Sequence[str]) -> Iterator[Path]:
             found = [
                 path / name
                 for name in ImageFolder(
-                    str(path), _EXTENSIONS, get_file_backend(path)
+                    str(path), EXTENSIONS, get_file_backend(path)
                 )
             ]
             if not found:
                 skip_image(
-                    path, f'no image below it ({", ".join(_EXTENSIONS)})'
+                    path, f'no image below it ({", ".join(EXTENSIONS)})'
                 )
             yield from found
         else:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import mmcv
 import numpy as np
 from mmengine.fileio import get
 
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.transforms.cut_views import cut_view
 from mmselfemd.evaluation.geometry import (
     correspondences,
@@ -205,13 +205,20 @@ def _in_view(place: np.ndarray, view: Mapping) -> tuple[float, float] | None:
     return float(x) - 0.5, float(y) - 0.5
 
 
-def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray:
-    """Read an image.
+def read_rgb(
+    path: str,
+    backend_args: dict | None = None,
+    mapping: ValueMapping | None = None,
+) -> np.ndarray:
+    """Read an image of any kind.
 
     Args:
         path (str): Its path, or its key.
         backend_args (dict, optional): The file backend, see
             :func:`mmengine.fileio.get`. Defaults to None: the local disk.
+        mapping (ValueMapping, optional): How 8-bit colour is made of it, see
+            :func:`mmselfemd.datasets.image_values.mapping_of`. Defaults to
+            None: as it is where nothing is set.
 
     Returns:
         np.ndarray: The image, RGB, (H, W, 3), uint8.
@@ -221,10 +228,4 @@ def read_rgb(path: str, backend_args: dict | None = None) -> np.ndarray:
         ValueError: If it does not decode.
     """
     content = get(str(path), backend_args=backend_args)
-    try:
-        image = mmcv.imfrombytes(content) if content else None
-    except cv2.error as error:  # too many pixels, for instance
-        raise ValueError(str(error).strip()) from error
-    if image is None:
-        raise ValueError('it does not decode' if content else 'it is empty')
-    return mmcv.bgr2rgb(image)
+    return mmcv.bgr2rgb((mapping or ValueMapping()).read(content or b''))

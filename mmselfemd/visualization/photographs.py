@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import nn
 
+from mmselfemd.datasets.image_values import mapping_of
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.evaluation import match_batch
 
@@ -78,7 +81,9 @@ def visualize_matching(
     pictures: list[Picture] = []
     size = max(1, _BATCH_SIZE // num_pairs)
     for first in range(0, len(paths), size):
-        crops = _cut(cutter, paths[first : first + size], num_pairs)
+        crops = _cut(
+            cutter, paths[first : first + size], num_pairs, mapping_of(cfg)
+        )
         for one, flows in _match(crops, preprocessor, networks):
             pair = matching_pair_of_crops(
                 one.crops, one.views, flows, num_positions
@@ -102,14 +107,18 @@ def visualize_matching(
 
 
 def _cut(
-    cutter: OverlappingCrops, paths: Sequence[Path], num_pairs: int
+    cutter: OverlappingCrops,
+    paths: Sequence[Path],
+    num_pairs: int,
+    mapping: ValueMapping,
 ) -> list[Crops]:
     """Pairs to show, first, and as many more as a batch lacks."""
     shown: list[Crops] = []
     good: list[Path] = []
+    read = partial(read_rgb, mapping=mapping)
     for path in paths:
         try:
-            shown += cutter(path, read_rgb(path), num_pairs)
+            shown += cutter(path, read(path), num_pairs)
             good.append(path)
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
@@ -120,7 +129,7 @@ def _cut(
     spare = [
         one._replace(is_shown=False)
         for path in good
-        for one in cutter(path, read_rgb(path), each)[num_pairs:]
+        for one in cutter(path, read(path), each)[num_pairs:]
     ]
     return shown + spare[:lacking]
 

@@ -8,7 +8,9 @@ So a file may say what it expects, see :mod:`mmselfemd.zoo.pixels`:
   channels, for values from 0 to 255;
 - its strides: a bottleneck of a ResNet halves the map in its 3x3 convolution
   ('pytorch') or in the first 1x1 ('caffe', as in the MSRA weights of
-  Detectron2), and a stage may halve it or not, with or without dilation.
+  Detectron2), and a stage may halve it or not, with or without dilation;
+- the values of images of more than 8 bits that became black and white, and
+  the bands that became colours.
 """
 
 import logging
@@ -26,6 +28,10 @@ from .pixels import read_convention
 
 #: How far mean and std may be from each other: published ones are rounded.
 TOLERANCE = 0.5
+
+#: How far the ends of two ranges of values may be from each other, as a share
+#: of the range: they are measured on each set of images.
+RANGE_TOLERANCE = 0.01
 
 _WHERE = dict(pytorch='3x3 convolution', caffe='first 1x1 convolution')
 
@@ -90,6 +96,57 @@ def check_style(checkpoint: Any, backbone: nn.Module, source: str) -> None:
             f'model.backbone.style={trained!r} (and that of '
             'roi_head.shared_head, where there is one).'
         )
+
+
+def check_image_values(
+    checkpoint: Any, value_range: Any, bands: Any, source: str
+) -> None:
+    """Raise if a detector's images are made 8-bit colour in another way.
+
+    Args:
+        checkpoint (Any): What was loaded. Where it does not say that one of
+            the two was set, that one is not checked: a backbone of
+            photographs may see thermal images.
+        value_range (Sequence[float], optional): The detector's.
+        bands (Sequence[int], optional): The detector's.
+        source (str): Where the weights came from, for the message.
+
+    Raises:
+        ValueError: If the ranges differ by more than a hundredth, or the
+            bands.
+    """
+    recorded = _recorded(checkpoint, source)
+    trained_range, trained_bands = map(recorded.get, ('value_range', 'bands'))
+    for name, trained, given, same in (
+        (
+            'value_range',
+            trained_range,
+            value_range,
+            _same_range(trained_range, value_range),
+        ),
+        ('bands', trained_bands, bands, trained_bands == _listed(bands)),
+    ):
+        if trained is not None and not same:
+            raise UserValueError(
+                f'pretrained={source!r} was trained with {name}='
+                f'{tuple(trained)}, and the detector has {name}='
+                f'{given and tuple(given)}: it would be given other pixels. '
+                f'Set in the config {name}={tuple(trained)}.'
+            )
+
+
+def _same_range(trained: Any, given: Any) -> bool:
+    if trained is None or given is None:
+        return trained is given
+    tolerance = RANGE_TOLERANCE * (trained[1] - trained[0])
+    return all(
+        abs(one - other) <= tolerance
+        for one, other in zip(trained, given, strict=True)
+    )
+
+
+def _listed(values: Any) -> list | None:
+    return None if values is None else list(values)
 
 
 def warn_of_other_strides(

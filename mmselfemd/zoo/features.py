@@ -1,7 +1,7 @@
 """The maps of a backbone, for analyses of one's own."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import mmcv
@@ -17,7 +17,7 @@ from mmselfemd.errors import (
 
 from .architecture import build_backbone, infer_architecture, tensors_of
 from .loading import state_dict_of
-from .pixels import CONVENTIONS, LAYOUT, read_convention
+from .pixels import CONVENTIONS, IMAGE_VALUES, LAYOUT, read_convention
 
 __all__ = ['extract_features']
 
@@ -68,8 +68,8 @@ def extract_features(
             f'images={str(images)!r}: expected a list of images, such as '
             f'[{str(images)!r}].'
         )
-    backbone, pixels = _load_backbone(str(checkpoint))
-    return _maps(images, backbone.to(device), pixels)
+    backbone, recorded = _load_backbone(str(checkpoint))
+    return _maps(images, backbone.to(device), recorded)
 
 
 def _load_backbone(checkpoint: str) -> tuple[nn.Module, dict]:
@@ -102,21 +102,27 @@ def _load_backbone(checkpoint: str) -> tuple[nn.Module, dict]:
         {name: weights[name] for name in found}, strict=False
     )
     backbone.eval()  # mmdet's return nothing
-    return backbone, recorded['pixel_convention']
+    return backbone, recorded
 
 
 def _maps(
     images: Iterable[str | Path | np.ndarray],
     backbone: nn.Module,
-    pixels: dict,
+    recorded: dict,
 ) -> Iterator[dict[str, Tensor]]:
     device = next(backbone.parameters()).device
+    pixels = recorded['pixel_convention']
+    settings = [name for name in IMAGE_VALUES if name in recorded]
     mean, std = (
         torch.tensor(pixels[name], device=device).view(3, 1, 1)
         for name in ('mean', 'std')
     )
     for index, image in enumerate(images):
-        rgb = torch.from_numpy(_read(image, index)).to(device).permute(2, 0, 1)
+        rgb = (
+            torch.from_numpy(_read(image, index, settings))
+            .to(device)
+            .permute(2, 0, 1)
+        )
         ordered = rgb if pixels['channel_order'] == 'RGB' else rgb.flip(0)
         with torch.no_grad():
             outputs = backbone(((ordered - mean) / std)[None])
@@ -126,8 +132,17 @@ def _maps(
         }
 
 
-def _read(image: str | Path | np.ndarray, index: int) -> np.ndarray:
+def _read(
+    image: str | Path | np.ndarray, index: int, settings: Sequence[str]
+) -> np.ndarray:
     """Read an image as RGB of shape (H, W, 3)."""
+    if isinstance(image, (str, Path)) and settings:
+        raise UserValueError(
+            f'{image}: the backbone was trained with {" and ".join(settings)} '
+            'set, which files are not read by here. Give images as arrays, '
+            'e.g. mmselfemd.datasets.pictures.ValueMapping(value_range=..., '
+            'bands=...).read(content)[..., ::-1].'
+        )
     if isinstance(image, (str, Path)):
         if not os.path.isfile(image):
             raise UserFileNotFoundError(f'{image}: there is no such image.')

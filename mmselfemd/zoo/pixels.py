@@ -6,17 +6,32 @@ says where a bottleneck has its stride: ``pytorch``, in the 3x3 convolution, or
 ``caffe``, in the first 1x1; ``meta['strides']`` and ``meta['dilations']`` hold
 those of the stages. Networks that differ in them have the same tensors, so
 that nothing but this tells them apart.
+
+``meta['value_range']`` says which values of images of more than 8 bits became
+0 and 255, and ``meta['bands']`` which bands became colours, where that was
+set.
 """
 
 import ast
+import math
 import re
+from collections.abc import Iterator
 
 from mmselfemd.errors import UserValueError
 
-__all__ = ['CONVENTIONS', 'LAYOUT', 'check_recorded', 'read_convention']
+__all__ = [
+    'CONVENTIONS',
+    'IMAGE_VALUES',
+    'LAYOUT',
+    'check_recorded',
+    'read_convention',
+]
 
 #: Names in ``meta`` of how a ResNet is laid out; arguments of its class, too.
 LAYOUT = ('style', 'strides', 'dilations')
+
+#: Names in ``meta`` of what became 8-bit colour; settings of a config, too.
+IMAGE_VALUES = ('value_range', 'bands')
 
 # mmpretrain's and mmdet's, whose defaults are these.
 _RESNETS = re.compile(r'.*Res2?Ne(t|Xt|St)\w*')
@@ -70,15 +85,15 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
             Defaults to 'the checkpoint'.
 
     Returns:
-        dict: ``pixel_convention`` and those of :data:`LAYOUT`, as far as they
-        are recorded.
+        dict: ``pixel_convention`` and those of :data:`LAYOUT` and
+        :data:`IMAGE_VALUES`, as far as they are recorded.
 
     Raises:
         UserValueError: If what is recorded cannot be meant.
     """
     if not isinstance(meta, dict):
         return {}
-    names = ('pixel_convention', *LAYOUT)
+    names = ('pixel_convention', *LAYOUT, *IMAGE_VALUES)
     recorded = {name: meta[name] for name in names if name in meta}
     if not recorded:
         recorded = _read_config(meta.get('cfg'), source)
@@ -98,8 +113,8 @@ def check_recorded(meta: object, source: str) -> None:
         source (str): Where it came from, for the error.
 
     Raises:
-        UserValueError: If ``pixel_convention``, ``style``, ``strides`` or
-            ``dilations`` is none.
+        UserValueError: If ``pixel_convention``, ``style``, ``strides``,
+            ``dilations``, ``value_range`` or ``bands`` is none.
     """
     if not isinstance(meta, dict):
         return
@@ -128,6 +143,31 @@ def check_recorded(meta: object, source: str) -> None:
                 f'{source}: its meta.{name} is broken: expected positive '
                 'integers, one a stage.'
             )
+    _check_image_values(meta, source)
+
+
+def _check_image_values(meta: dict, source: str) -> None:
+    values = meta.get('value_range', (0, 1))
+    if not (
+        isinstance(values, (list, tuple))
+        and len(values) == 2
+        and all(type(value) in (int, float) for value in values)
+        and -math.inf < values[0] < values[1] < math.inf
+    ):
+        raise UserValueError(
+            f'{source}: its meta.value_range is broken: expected two numbers, '
+            'the smaller one first.'
+        )
+    bands = meta.get('bands', (0, 1, 2))
+    if not (
+        isinstance(bands, (list, tuple))
+        and len(bands) in (1, 3)
+        and all(type(band) is int and band >= 0 for band in bands)
+    ):
+        raise UserValueError(
+            f'{source}: its meta.bands is broken: expected the numbers of one '
+            'or three bands.'
+        )
 
 
 def _is_one_a_stage(values: object) -> bool:
@@ -160,7 +200,7 @@ def _read_config(text: object, source: str) -> dict:
             f'{source}: its record of the config, meta.cfg, is no config '
             f'({type(error).__name__}).'
         ) from error
-    recorded = _layout(backbones)
+    recorded = _layout(backbones) | _image_values(tree)
     for arguments in processing:
         if (arguments.get('mean'), arguments.get('std')) == (None, None):
             continue  # it normalises nothing
@@ -186,13 +226,35 @@ def _layout(backbones: list[dict]) -> dict:
     return {}
 
 
+def _image_values(tree: ast.AST) -> dict:
+    """The first literal of each setting, of the config or of a pipeline."""
+    found: dict = {}
+    for name in IMAGE_VALUES:
+        for node in _values_of(tree, name):
+            try:
+                value = ast.literal_eval(node)
+            except (TypeError, ValueError):  # a name, say
+                continue
+            if value is not None:
+                found.setdefault(name, value)
+    return found
+
+
 def _floats(values: object) -> object:
     return list(map(float, values)) if _are_numbers(values) else values
 
 
 def _calls(tree: ast.AST, name: str) -> list[dict]:
     """The literal arguments of each ``name=dict(...)`` of a config."""
-    calls = []
+    return [
+        _literals(value)
+        for value in _values_of(tree, name)
+        if isinstance(value, ast.Call)
+    ]
+
+
+def _values_of(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    """What stands behind each ``name =`` and ``name=`` of a config."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign):
             names = [getattr(target, 'id', None) for target in node.targets]
@@ -200,9 +262,8 @@ def _calls(tree: ast.AST, name: str) -> list[dict]:
             names = [node.arg]
         else:
             continue
-        if name in names and isinstance(node.value, ast.Call):
-            calls.append(_literals(node.value))
-    return calls
+        if name in names:
+            yield node.value
 
 
 def _literals(call: ast.Call) -> dict:

@@ -135,7 +135,7 @@ BROKEN = dict(
     half=(JPEG[: len(JPEG) // 2], 'not decode'),
     last_bytes_missing=(JPEG[:-20], 'not decode'),
     half_png=(encoded(picture())[:9000], 'not decode'),
-    gif=(encoded(picture(), 'GIF'), 'not decode'),
+    half_gif=(encoded(picture(), 'GIF')[:4000], 'a GIF, but does not decode'),
     huge_png=(png_that_claims(60000, 60000), ''),
     huge_jpeg=(jpeg_that_claims(60000, 60000), '60000 x 60000'),
     # Within OpenCV's own limit: it would fill 2.7 GB with grey.

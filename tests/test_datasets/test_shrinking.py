@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.transforms.encoded_image import decode_image
 
@@ -63,3 +64,42 @@ def test_more_pixels_than_pillow_opens():
         assert Image.MAX_IMAGE_PIXELS == limit
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+def deep(low, high, kind='.png'):
+    """Grey of 16 bits, darkest at the left."""
+    row = np.linspace(low, high, 300).round().astype(np.uint16)
+    return cv2.imencode(kind, np.tile(row, (200, 1)))[1].tobytes()
+
+
+def test_16_bits_are_shrunk_by_their_range_or_left_alone():
+    content = deep(29000, 31000)
+    for exactly in (False, True):  # as a database of images asks for it
+        assert shrink(content, 100, exactly) == (content, 1)
+    mapping = ValueMapping((29000, 31000))
+    shrunk, reduction = shrink(content, 100, mapping=mapping)
+    found = decode_image(shrunk)
+    assert reduction == 2 and found.shape == (100, 150, 3)
+    expected = np.linspace(0, 255, 150)[None, :, None]
+    assert np.abs(found - expected).mean() < 2
+
+
+@pytest.mark.parametrize('name', ['HEIC', 'TIFF'])
+def test_kinds_that_pillow_does_not_open_are_shrunk_too(name):
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    soft, file = cv2.blur(noise, (33, 33)), BytesIO()
+    if name == 'HEIC':
+        pillow_heif = pytest.importorskip('pillow_heif')
+        pillow_heif.from_pillow(Image.fromarray(soft)).save(file, quality=95)
+    else:
+        tifffile = pytest.importorskip('tifffile')
+        tifffile.imwrite(file, soft.astype(np.uint16) * 257, photometric='rgb')
+    content = file.getvalue()
+    mapping = ValueMapping()
+    shrunk, reduction = shrink(content, 64, mapping=mapping)
+    assert reduction == 4
+    expected = cv2.resize(
+        mapping.read(content), (64, 64), interpolation=cv2.INTER_AREA
+    )
+    difference = np.abs(decode_image(shrunk).astype(int) - expected)
+    assert difference.mean() < 3

@@ -151,6 +151,8 @@ def test_a_detector_does_not_start_from_other_pixels(
                 f'{dataset}.data_root': str(image_folder),
                 f'{dataset}.ann_file': str(tmp_path / 'labels.json'),
                 f'{dataset}.data_prefix.img': '',
+                f'{dataset}.metainfo': dict(classes=('person',)),
+                'model.roi_head.bbox_head.num_classes': 1,
                 'train_dataloader.batch_size': 1,
                 'train_dataloader.num_workers': 0,
                 'train_dataloader.persistent_workers': False,

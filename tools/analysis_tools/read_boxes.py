@@ -24,6 +24,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.datasets.image_values import mapping_of
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.evaluation.boxes import (
@@ -86,7 +88,9 @@ def _positive(text: str) -> int:
     return value
 
 
-def cut(args: argparse.Namespace) -> tuple[Boxes, Boxes]:
+def cut(
+    args: argparse.Namespace, mapping: ValueMapping
+) -> tuple[Boxes, Boxes]:
     """Cut the boxes of both files, once for all networks."""
     sets = []
     for path in (args.train, args.val):
@@ -100,6 +104,7 @@ def cut(args: argparse.Namespace) -> tuple[Boxes, Boxes]:
                 args.max_boxes,
                 args.seed,
                 track,
+                mapping,
             )
         )
     check_apart(*sets)
@@ -167,7 +172,7 @@ def main() -> None:
     backbones = {'untrained': model.backbone} | {
         path: load_backbone(model, path) for path in args.checkpoints
     }
-    train, val = cut(args)
+    train, val = cut(args, mapping_of(cfg))
     summary = summary_of(train, val, args)
     device = get_device()
     model.data_preprocessor.to(device)

@@ -8,6 +8,10 @@ custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
 # random weights. A child config and --cfg-options may change it.
 pretrained = 'mmselfemd://selfemd_r50_coco_800e'
 
+# Those of pre-training, where it has them: docs/input.md.
+value_range = None
+bands = None
+
 # Not in `custom_hooks`: a child that sets that list would drop ours.
 default_hooks = dict(
     # Else mmengine puts every evaluation at step 0 of the curves.
@@ -28,6 +32,8 @@ default_hooks = dict(
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     run_record=dict(type='mmselfemd.RunRecordHook'),
     annotations=dict(type='mmselfemd.CheckAnnotationsHook'),
+    # Stops before training where images need a value_range.
+    check_images=dict(type='mmselfemd.CheckImagesHook'),
 )
 
 log_processor = dict(by_epoch=False)

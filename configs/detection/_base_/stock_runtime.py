@@ -8,6 +8,10 @@ custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
 # stage and every norm are frozen here, and random ones would stay random.
 pretrained = 'mmselfemd://selfemd_r50_coco_800e'
 
+# Those of pre-training, where it has them: docs/input.md.
+value_range = None
+bands = None
+
 default_hooks = dict(
     checkpoint=dict(
         _delete_=True,
@@ -22,4 +26,6 @@ default_hooks = dict(
     bounded_history=dict(type='mmselfemd.BoundedHistoryHook'),
     run_record=dict(type='mmselfemd.RunRecordHook'),
     annotations=dict(type='mmselfemd.CheckAnnotationsHook'),
+    # Stops before training where images need a value_range.
+    check_images=dict(type='mmselfemd.CheckImagesHook'),
 )

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mmselfemd.datasets.transforms.encoded_image import (
-    BrokenImageError,
-    decode_image,
-)
+from mmselfemd.datasets.pictures import open_picture
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 
 _HEAD = 4096  # most JPEGs say their size in these
 _ORIENTATION = 0x0112  # tag of EXIF; from 5 on, width and height swap
@@ -32,7 +30,7 @@ class ImageFile(NamedTuple):
 
 
 def look_at_image(path: str) -> ImageFile:
-    """Read the size of an image, turned upright as OpenCV does it.
+    """Read the size of an image, turned upright as it is read.
 
     Args:
         path (str): The file.
@@ -85,11 +83,11 @@ def _size_by_pillow(path: str) -> tuple[int, int]:
             if not _is_turned(tags):
                 return width, height
     except (SyntaxError, OSError, ValueError, struct.error):
-        pass  # OpenCV may know better
+        pass  # the decoder may know better
     except Image.DecompressionBombError as error:
         raise BrokenImageError(str(error)) from error
     with open(path, 'rb') as file:
-        height, width = decode_image(file.read()).shape[:2]
+        height, width = open_picture(file.read()).pixels.shape[:2]
     return width, height
 
 

@@ -2,6 +2,7 @@
 
 from .cut_views import CutViews
 from .draw_photometric import DrawPhotometric
+from .load_detection_image import LoadDetectionImage
 from .load_image import LoadImage
 
-__all__ = ['CutViews', 'DrawPhotometric', 'LoadImage']
+__all__ = ['CutViews', 'DrawPhotometric', 'LoadDetectionImage', 'LoadImage']

@@ -136,7 +136,8 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
         content (bytes): The file.
 
     Returns:
-        tuple[int, int] | None: None if it is no JPEG that Pillow knows.
+        tuple[int, int] | None: None if it is no JPEG that Pillow knows, or
+        CMYK, which OpenCV takes for inverted whether or not it is.
 
     Raises:
         BrokenImageError: If the file is far too short for that size; to
@@ -149,6 +150,7 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
         with JpegImageFile(BytesIO(content)) as image:
             width, height = image.size
             orientation = image.getexif().get(_ORIENTATION, 1)
+            is_cmyk = image.mode == 'CMYK'
     except (SyntaxError, OSError, ValueError, struct.error):
         return None  # OpenCV may know better
     if width * height > _MAX_PIXELS_PER_BYTE * len(content):
@@ -156,6 +158,8 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
             f'its header claims {width} x {height} pixels, which '
             f'{len(content)} bytes cannot hold'
         )
+    if is_cmyk:
+        return None
     if isinstance(orientation, int) and 8 >= orientation >= _FIRST_TRANSPOSED:
         width, height = height, width
     return height, width

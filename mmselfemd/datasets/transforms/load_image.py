@@ -1,5 +1,6 @@
 """Decode an image, or say why not and go on."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -7,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.fileio import get
 
 from mmselfemd.datasets.broken_images import BrokenImages
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.shrunk_images import ShrunkImages
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import TRANSFORMS
@@ -14,14 +16,18 @@ from mmselfemd.registry import TRANSFORMS
 from .encoded_image import (
     BrokenImageError,
     EncodedImage,
-    decode_image,
     jpeg_size,
 )
 
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Decode an image file; skip what does not decode.
+    """Decode an image file of any kind; skip what does not decode.
+
+    See :func:`mmselfemd.datasets.pictures.open_picture` for the kinds, and
+    :class:`mmselfemd.datasets.pictures.ValueMapping` for what becomes of
+    other values than those of 8 bits, and of other bands than colours. The
+    config's ``value_range`` and ``bands`` are put in here.
 
     One broken file must not end a run of days. The dataset takes another
     image in its place (``BaseDataset.max_refetch``), and the log names it;
@@ -52,10 +58,17 @@ class LoadImage(BaseTransform):
             are large.
         shrunk_size (int): Pixels that the shorter side of a shrunk image
             keeps. Defaults to 1024.
+        value_range (tuple[float, float], optional): The values that become
+            black and white, of pictures of more than 8 bits. Defaults to
+            None: the least and the largest that the file can hold.
+        bands (Sequence[int], optional): Numbers, from 0, of the bands that
+            become red, green and blue, or of the one that becomes grey.
+            Defaults to None: what the file says are colours.
 
     Raises:
         UserValueError: If ``max_broken_share`` is not in [0, 1],
-            ``shrunk_size`` not positive, or ``shrunk_dir`` without ``lazy``.
+            ``shrunk_size`` not positive, ``shrunk_dir`` without ``lazy``, or
+            ``value_range`` or ``bands`` none.
     """
 
     def __init__(
@@ -66,7 +79,10 @@ class LoadImage(BaseTransform):
         max_broken_share: float = 0.1,
         shrunk_dir: str | None = None,
         shrunk_size: int = 1024,
+        value_range: tuple[float, float] | None = None,
+        bands: Sequence[int] | None = None,
     ) -> None:
+        self.mapping = ValueMapping(value_range, bands)
         self.backend_args = backend_args
         self.lazy = lazy
         self.shrunk: ShrunkImages | None = None
@@ -89,7 +105,7 @@ class LoadImage(BaseTransform):
             raise UserValueError(
                 f'LoadImage: shrunk_dir={folder!r} needs lazy=True'
             )
-        self.shrunk = ShrunkImages(folder, min_size)
+        self.shrunk = ShrunkImages(folder, min_size, self.mapping)
 
     def transform(self, results: dict) -> dict | None:
         """Decode ``results['img_path']``.
@@ -121,8 +137,9 @@ class LoadImage(BaseTransform):
             else (self.read(path), 1)
         )
         size = jpeg_size(content)
-        if not (self.lazy and size):
-            return decode_image(content)
+        keeps = reduction > 1 or self.mapping.keeps_colours
+        if not (self.lazy and size and keeps):
+            return self.mapping.read(content)
         height, width = (reduction * side for side in size)
         report = partial(self.broken.add, path)
         return EncodedImage(content, (height, width), report, reduction)

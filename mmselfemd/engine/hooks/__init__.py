@@ -3,6 +3,7 @@
 from .bounded_history_hook import BoundedHistoryHook
 from .channels_last_hook import ChannelsLastHook
 from .check_annotations_hook import CheckAnnotationsHook
+from .check_images_hook import CheckImagesHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .preemption_hook import PreemptionHook
@@ -14,6 +15,7 @@ __all__ = [
     'BoundedHistoryHook',
     'ChannelsLastHook',
     'CheckAnnotationsHook',
+    'CheckImagesHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PreemptionHook',

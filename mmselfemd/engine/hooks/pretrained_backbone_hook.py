@@ -7,11 +7,13 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmselfemd.datasets.image_values import loading_of
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.conventions import (
+    check_image_values,
     check_pixel_convention,
     check_style,
     warn_of_other_strides,
@@ -39,8 +41,9 @@ class PretrainedBackboneHook(Hook):
 
     Where the file says which pixels it was trained on (see
     :mod:`mmselfemd.zoo.conventions`), the detector has to be given the same;
-    likewise where its bottlenecks have their strides. Stages of other strides
-    or dilations are a warning.
+    likewise where its bottlenecks have their strides, and the ``value_range``
+    and ``bands`` of its images. Stages of other strides or dilations are a
+    warning.
 
     ``pretrained`` is anything that mmengine's ``CheckpointLoader`` takes (a
     path, a URL, ``torchvision://resnet50``, ``mmselfemd://NAME``): a
@@ -104,6 +107,14 @@ class PretrainedBackboneHook(Hook):
         self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
         check_pixel_convention(checkpoint, model.data_preprocessor, pretrained)
         check_style(checkpoint, model.backbone, pretrained)
+        for _, load in loading_of(_dataset_of(runner)):
+            mapping = getattr(load, 'mapping', None)
+            check_image_values(
+                checkpoint,
+                getattr(mapping, 'value_range', None),
+                getattr(mapping, 'bands', None),
+                pretrained,
+            )
         warn_of_other_strides(checkpoint, parts.values(), pretrained)
         for part in parts.values():
             part.init_cfg = dict(init_cfg)
@@ -216,6 +227,10 @@ def _is_resumed(runner: Runner) -> bool:
         runner._resume
         and (runner._load_from or find_checkpoint_to_resume(runner.work_dir))
     )
+
+
+def _dataset_of(runner: Runner) -> object:
+    return getattr(runner.train_dataloader, 'dataset', None)
 
 
 def _backbone_parts(model: nn.Module) -> dict[str, nn.Module]:

@@ -154,7 +154,9 @@ def _look(dataset: BaseDataset, min_size: int) -> list[int]:
     sizes = []
     for path in (dataset.get_data_info(n)['img_path'] for n in numbers):
         try:
-            content, reduction = shrink(load.read(path), min_size)
+            content, reduction = shrink(
+                load.read(path), min_size, mapping=load.mapping
+            )
         except (OSError, BrokenImageError):  # the run will say so
             reduction = 1
         sizes.append(len(content) if reduction > 1 else 0)

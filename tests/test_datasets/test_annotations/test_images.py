@@ -9,10 +9,8 @@ from PIL import Image
 
 from mmselfemd.datasets.annotations import STOP
 from mmselfemd.datasets.annotations.image_size import look_at_image
-from mmselfemd.datasets.transforms.encoded_image import (
-    BrokenImageError,
-    decode_image,
-)
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 
 ORIENTATION = 0x0112
 
@@ -116,7 +114,7 @@ def saved(folder, name, orientation=None, mode='RGB', **options):
 @pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.webp'])
 def test_a_size_is_that_of_the_decoded_image(tmp_path, name, orientation):
     path = saved(tmp_path, name, orientation)
-    height, width = decode_image(path.read_bytes()).shape[:2]
+    height, width = ValueMapping().read(path.read_bytes()).shape[:2]
     assert look_at_image(str(path)).size == (width, height)
 
 

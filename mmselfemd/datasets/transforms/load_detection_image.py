@@ -1,0 +1,82 @@
+"""mmdet's reading of an image, for all the pictures of pre-training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
+from mmengine.fileio import get
+
+from mmselfemd.datasets.broken_images import UnreadableImageError
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.registry import TRANSFORMS
+
+from .encoded_image import BrokenImageError
+
+
+# A name in mmdet's scope goes before the same one of mmcv's. Configs keep it:
+# mmdet's DetInferencer looks for it in the pipeline.
+@MMDET_TRANSFORMS.register_module(name='LoadImageFromFile', force=True)
+@TRANSFORMS.register_module()
+class LoadDetectionImage(LoadImageFromFile):
+    """Read an image of any kind as :class:`LoadImage` does, for a detector.
+
+    In mmdet's scope it is what ``LoadImageFromFile`` names, as soon as this
+    package is imported: with the same keys, and the same pixels of JPEG, PNG
+    of 8 bits and BMP, so that pre-training and fine-tuning see the same of
+    the others. An image that cannot be read stops the run, since its boxes
+    would be lost.
+
+    Args:
+        value_range (tuple[float, float], optional): See :class:`LoadImage`.
+            Defaults to None.
+        bands (Sequence[int], optional): The same. Defaults to None.
+        **kwargs: Other arguments of mmcv's ``LoadImageFromFile``. With a
+            ``color_type`` or ``imdecode_backend`` of another value than the
+            default's, images are read by mmcv.
+
+    Raises:
+        UserValueError: If ``value_range`` or ``bands`` is none.
+    """
+
+    def __init__(
+        self,
+        value_range: tuple[float, float] | None = None,
+        bands: Sequence[int] | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mapping = ValueMapping(value_range, bands, 'LoadDetectionImage')
+
+    def transform(self, results: dict) -> dict | None:
+        """Read ``results['img_path']``.
+
+        Args:
+            results (dict): With ``img_path``.
+
+        Returns:
+            dict | None: With ``img``, (H, W, 3), BGR, uint8 (or float32),
+            ``img_shape`` and ``ori_shape``; None if it cannot be read and
+            ``ignore_empty`` is set.
+
+        Raises:
+            UnreadableImageError: If it cannot be read.
+        """
+        if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
+            return super().transform(results)
+        path = results['img_path']
+        try:
+            image = self.mapping.read(
+                get(path, backend_args=self.backend_args)
+            )
+        except (OSError, BrokenImageError) as error:
+            if self.ignore_empty:
+                return None
+            raise UnreadableImageError(
+                f'{path} cannot be read: {error}'
+            ) from error
+        if self.to_float32:
+            image = image.astype(np.float32)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results

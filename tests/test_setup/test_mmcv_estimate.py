@@ -1,5 +1,7 @@
 """The time left is told by the time of the files that are compiled."""
 
+import os
+
 import mmcv_estimate
 import mmcv_units
 import pytest
@@ -59,16 +61,16 @@ def test_only_what_is_not_compiled_yet_counts(tmp_path):
     write_source(tmp_path, dict.fromkeys(['pybind', 'a', 'cpu/nms'], '\n'))
     mmcv_units.write_units(tmp_path)
     every = mmcv_estimate.files_to_compile(tmp_path, cuda=False)
-    assert [path.parent.name for path in every] == [
-        'pytorch',
-        'cpu',
-        'pytorch',
-    ]
-    made = tmp_path / 'build' / 'temp.linux' / FOLDER / 'pybind.o'
+    assert every == mmcv_units.units(tmp_path)
+    assert len(every) == 3
+    made = tmp_path / 'build' / 'temp.linux' / FOLDER / 'amalgamation_02.o'
     made.parent.mkdir(parents=True)
     made.touch()
     left = mmcv_estimate.files_to_compile(tmp_path, cuda=False)
-    assert left == every[:2]
+    assert left == [every[0], every[2]]
+    mmcv_units.write_unit(every[1], ['a'])  # as if split
+    os.utime(made, (0, 0))
+    assert mmcv_estimate.files_to_compile(tmp_path, cuda=False) == every
 
 
 def test_gpu_build_counts_its_files_for_each_architecture(tmp_path):

@@ -213,15 +213,22 @@ def set_up() -> None:
     print(f'Set up in {took}. The next run goes straight on.', flush=True)
 
 
-def interrupt(*_: object) -> None:
-    """Stop as Ctrl-C does, and with everything that was started."""
-    raise KeyboardInterrupt
+def heed_signals() -> None:
+    """Stop on a signal as on Ctrl-C: with everything that was started.
+
+    One that is ignored, as under nohup, stays so.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
 
 
 def main() -> int:
     """Set up if needed; 1 and one line on the screen if that fails."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
     for name in MISLEADING:
         os.environ.pop(name, None)
     if is_current():
@@ -243,4 +250,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    heed_signals()
     sys.exit(main())

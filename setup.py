@@ -14,7 +14,13 @@ from setuptools.command.build_py import build_py
 HERE = Path(__file__).resolve().parent
 MIM = ('configs', 'tools', 'model-index.yml')
 # What serves a checkout alone.
-LEFT_OUT = shutil.ignore_patterns('__pycache__', '*.py[cod]', 'setup')
+LEFT_OUT = shutil.ignore_patterns(
+    '__pycache__',
+    '*.py[cod]',
+    'setup',
+    'benchmark_mmcv_build.py',  # it uses the set-up
+    'mmcv_operators.py',
+)
 
 
 def version() -> str:

@@ -1,5 +1,7 @@
 import sys
 from pathlib import Path
 
-# The set-up's modules, which are no package. Last, so as to hide nothing.
-sys.path.append(str(Path(__file__).resolve().parents[2] / 'tools' / 'setup'))
+HERE = Path(__file__).resolve().parent
+# The set-up's modules, which are no package, and what these tests share.
+# Last, so as to hide nothing.
+sys.path += [str(HERE.parents[1] / 'tools' / 'setup'), str(HERE)]

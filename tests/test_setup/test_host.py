@@ -83,7 +83,7 @@ def test_jobs_are_bounded_by_cores_and_memory(monkeypatch):
     monkeypatch.setattr(host.os, 'sched_getaffinity', lambda _: range(64))
     sizes = {'SC_PHYS_PAGES': 2_000_000, 'SC_PAGE_SIZE': 4096}
     monkeypatch.setattr(host.os, 'sysconf', sizes.get)
-    assert host.jobs() == 5
+    assert host.jobs() == 3
     monkeypatch.setattr(host.os, 'sched_getaffinity', lambda _: range(2))
     assert host.jobs() == 2
     sizes['SC_PHYS_PAGES'] = 100

@@ -32,14 +32,15 @@ def test_failure_shows_the_last_lines_and_the_log(tmp_path):
         assert part in str(error.value)
 
 
-def test_interrupt_ends_the_command(tmp_path):
+def test_interrupt_ends_the_command_and_what_it_has_started(tmp_path):
     def interrupt(line):
         raise KeyboardInterrupt
 
     marker = tmp_path / 'survived'
+    late = 'import sys, time; time.sleep(3); open(sys.argv[1], "w")'
     code = (
-        'import pathlib, time; print("go", flush=True); time.sleep(3); '
-        f'pathlib.Path({str(marker)!r}).touch()'
+        'import subprocess, sys; print("go", flush=True); '
+        f'subprocess.run([sys.executable, "-c", {late!r}, {str(marker)!r}])'
     )
     with pytest.raises(KeyboardInterrupt):
         progress.run(
@@ -57,3 +58,11 @@ def test_time_left_follows_the_progress_made(monkeypatch):
     assert 'about 1:4' in shown.text() or 'about 1:39' in shown.text()
     shown.start -= 500
     assert 'longer than expected' in shown.text()
+
+
+def test_time_left_is_not_made_up():
+    shown = progress.ProgressLine('x', expected=None)
+    assert 'not known yet' in shown.text()
+    shown.start -= 100
+    shown.update(0.5, '1/2')
+    assert 'about 1:' in shown.text()

@@ -1,9 +1,12 @@
 """The set-up as a whole: which Python, when it runs, how it stops."""
 
 import importlib.util
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import environment
@@ -127,6 +130,22 @@ def test_finished_set_up_is_not_repeated(setup, monkeypatch):
     monkeypatch.setattr(setup, 'set_up', set_up)
     assert (setup.main(), setup.main()) == (0, 0)
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_signal_stops_it_as_an_interrupt(setup, monkeypatch, capsys, number):
+    def set_up():
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+
+    monkeypatch.setattr(setup, 'set_up', set_up)
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        setup.heed_signals()
+        assert setup.main() == 130
+    finally:
+        signal.signal(number, before)
+    assert 'the same command goes on' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

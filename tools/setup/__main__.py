@@ -4,9 +4,9 @@
 alone. When nothing has changed since it last finished, it does nothing.
 """
 
-import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,9 +16,11 @@ from pathlib import Path
 
 import environment
 import host
+import mmcv_build
 import mmcv_wheel
 import preflight
 import progress
+from alone import alone
 from errors import SetupError
 
 HERE = Path(__file__).resolve().parent
@@ -67,21 +69,6 @@ def is_current() -> bool:
         return False
     version = environment.version_of(VENV / 'bin' / 'python')
     return version is not None and wanted_version() in (None, version)
-
-
-@contextmanager
-def only_one() -> Iterator[None]:
-    """Let one set-up at a time work in this checkout."""
-    folder = os.open(HERE, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print('Another set-up is at work in this checkout: waiting for it.')
-        fcntl.flock(folder, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(folder)
 
 
 @contextmanager
@@ -145,10 +132,9 @@ def install_mmcv(python: Path) -> None:
         return
     wheel = mmcv_wheel.cached(folder)
     if wheel is None:
-        minutes = round(mmcv_wheel.expected_seconds(ops) / 60)
-        print(f'      compiled once per machine: about {minutes} minutes')
+        print('      compiled once per machine')
         check_network(python)
-        wheel = mmcv_wheel.build(python, requirement, ops, folder)
+        wheel = mmcv_build.build(python, requirement, ops, folder)
     else:
         print(f'      from the cache: {folder}')
     environment.pip_install(
@@ -197,8 +183,8 @@ def set_up() -> None:
     """Do all five steps; the ones that have nothing to do are quick."""
     start = time.monotonic()
     print(
-        'Setting up in .venv: about 10 minutes the first time (mmcv is '
-        'compiled, once per machine), a few minutes in another checkout.'
+        'Setting up in .venv: packages are fetched, and mmcv is compiled, '
+        'once per machine.'
     )
     STAMP.unlink(missing_ok=True)
     preflight.check_programs()
@@ -227,6 +213,20 @@ def set_up() -> None:
     print(f'Set up in {took}. The next run goes straight on.', flush=True)
 
 
+def heed_signals() -> None:
+    """Stop on a signal as on Ctrl-C: with everything that was started.
+
+    One that is ignored, as under nohup, stays so.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
+
+
 def main() -> int:
     """Set up if needed; 1 and one line on the screen if that fails."""
     for name in MISLEADING:
@@ -234,7 +234,10 @@ def main() -> int:
     if is_current():
         return 0
     try:
-        with only_one():
+        with alone(
+            HERE,
+            'Another set-up is at work in this checkout: waiting for it.',
+        ):
             if not is_current():
                 set_up()
     except SetupError as error:
@@ -247,4 +250,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
+    heed_signals()
     sys.exit(main())

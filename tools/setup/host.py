@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-# A compiler process that includes torch's headers takes up to this much.
-GIGABYTES_PER_JOB = 1.5
+# A compiler process takes up to this much for a unit of mmcv's files.
+GIGABYTES_PER_JOB = 2.2
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,32 @@
 """mmcv, built once per machine and kept as a wheel in the user's cache."""
 
+import hashlib
 import json
 import os
 import platform
-import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import host
 import preflight
-import progress
 
-# Seconds of one core: 77 files for the CPU alone, and what a GPU adds for
-# each compute capability.
-CPU_BUILD_SECONDS = 780
-GPU_BUILD_SECONDS = 1300
+# How it is built: mmcv_units.py, without debugging information. Another way
+# gets another name.
+WAY = 'units-g0'
 
-NINJA_COUNT = re.compile(r'^\s*\[(\d+)/(\d+)\]')
+# What the compiler is told through the user's environment.
+FLAGS = (
+    'CC',
+    'CXX',
+    'CFLAGS',
+    'CXXFLAGS',
+    'CPPFLAGS',
+    'LDFLAGS',
+    'CPATH',
+    'NVCC_APPEND_FLAGS',
+    'NVCC_PREPEND_FLAGS',
+)
 
 PROBE = (
     'import json, torch; print(json.dumps([torch.__version__,'
@@ -37,19 +44,37 @@ def ask_torch(python: Path) -> tuple[str, str | None, bool]:
         tuple[str, str | None, bool]: Such as ``('2.11.0+cu130', '13.0',
         False)``.
     """
+    return tuple(json.loads(answer(python, PROBE)))
+
+
+def answer(python: Path, code: str) -> str:
+    """Last line that a piece of Python prints."""
     said = subprocess.run(
-        [python, '-c', PROBE], capture_output=True, text=True, check=True
+        [python, '-c', code], capture_output=True, text=True, check=True
     )
-    return tuple(json.loads(said.stdout.splitlines()[-1]))
+    return said.stdout.splitlines()[-1]
 
 
 def python_tag(python: Path) -> str:
     """CPython's wheel tag of an environment, such as ``cp311``."""
     code = 'import sys; print("cp%d%d" % sys.version_info[:2])'
-    said = subprocess.run(
-        [python, '-c', code], capture_output=True, text=True, check=True
-    )
-    return said.stdout.strip()
+    return answer(python, code)
+
+
+def compiler_flags(python: Path) -> str:
+    """Python's own compiler flags, which mmcv's build takes too."""
+    code = 'import sysconfig; print(sysconfig.get_config_var("CFLAGS") or "")'
+    return answer(python, code)
+
+
+def flags_name() -> str | None:
+    """A short name of the user's compiler flags, if there are any."""
+    given = [
+        f'{name}={os.environ[name]}' for name in FLAGS if os.environ.get(name)
+    ]
+    if not given:
+        return None
+    return 'flags-' + hashlib.sha256('\n'.join(given).encode()).hexdigest()[:8]
 
 
 def key(requirement: str, torch: str, tag: str, ops: host.Ops) -> str:
@@ -63,7 +88,7 @@ def key(requirement: str, torch: str, tag: str, ops: host.Ops) -> str:
 
     Returns:
         str: Such as ``mmcv-2.1.0_torch-2.11.0+cu130_cp311_linux-x86_64_
-        glibc-2.36_c++-12_cpu``, in one piece.
+        glibc-2.36_c++-12_cpu_units-g0``, in one piece.
     """
     libc = '-'.join(filter(None, platform.libc_ver())) or 'libc'
     parts = (
@@ -74,8 +99,10 @@ def key(requirement: str, torch: str, tag: str, ops: host.Ops) -> str:
         libc,
         host.compiler(),
         ops.name,
+        WAY,
+        flags_name(),
     )
-    return '_'.join(part.replace('/', '-') for part in parts)
+    return '_'.join(part.replace('/', '-') for part in parts if part)
 
 
 def cached(folder: Path) -> Path | None:
@@ -83,12 +110,16 @@ def cached(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob('mmcv-*.whl'))), None)
 
 
-def build_environment(python: Path, ops: host.Ops) -> dict[str, str]:
+def build_environment(
+    python: Path, ops: host.Ops, together: bool = True
+) -> dict[str, str]:
     """Environment variables that make mmcv build what was chosen.
 
     Args:
         python (Path): The environment's Python, which has torch and ninja.
         ops (host.Ops): Which operators to build.
+        together (bool): Whether debugging information is left out, as it is
+            where files are compiled together. Defaults to True.
 
     Returns:
         dict[str, str]: The whole environment of the build.
@@ -101,6 +132,13 @@ def build_environment(python: Path, ops: host.Ops) -> dict[str, str]:
     env['PATH'] = f'{python.parent}{os.pathsep}{env.get("PATH", "")}'
     env['MMCV_WITH_OPS'] = '1'
     env['MAX_JOBS'] = str(host.jobs())
+    env['PYTHONUNBUFFERED'] = '1'  # its lines are read for the progress
+    if together:
+        # setuptools takes CFLAGS in place of Python's own, which hold -O3.
+        # nvcc is never asked for debugging information.
+        for name in ('CFLAGS', 'CXXFLAGS'):
+            flags = (compiler_flags(python), env.get(name), '-g0')
+            env[name] = ' '.join(filter(None, flags))
     if ops.cuda is None:
         # mmcv's build turns to CUDA as soon as torch sees a GPU.
         env['CUDA_VISIBLE_DEVICES'] = ''
@@ -115,59 +153,6 @@ def build_environment(python: Path, ops: host.Ops) -> dict[str, str]:
     paths = [env.get('CPATH'), *headers]
     env['CPATH'] = os.pathsep.join(filter(None, paths))
     return env
-
-
-def ninja_progress(line: str) -> progress.Progress | None:
-    """Read ninja's ``[25/77]``."""
-    found = NINJA_COUNT.match(line)
-    if not found:
-        return None
-    return int(found[1]) / int(found[2]), f'{found[1]}/{found[2]}'
-
-
-def expected_seconds(ops: host.Ops) -> float:
-    """How long the build takes on this machine's cores."""
-    work = CPU_BUILD_SECONDS + GPU_BUILD_SECONDS * len(ops.capabilities)
-    return 30 + work / host.jobs()
-
-
-def build(python: Path, requirement: str, ops: host.Ops, folder: Path) -> Path:
-    """Build the wheel beside its place in the cache and move it there.
-
-    An interrupted build leaves nothing that the next run would take.
-
-    Args:
-        python (Path): The environment's Python.
-        requirement (str): The pinned mmcv.
-        ops (host.Ops): Which operators to build.
-        folder (Path): Its folder in the cache, named by :func:`key`.
-
-    Returns:
-        Path: The finished wheel.
-
-    Raises:
-        SetupError: If the build fails; the log stays in the cache.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix='.building-', dir=folder.parent))
-    command = [python, '-m', 'pip', 'wheel', '--verbose', '--no-deps']
-    command += ['--no-build-isolation', '--no-cache-dir']
-    command += ['--no-binary', 'mmcv', '--wheel-dir', room, requirement]
-    try:
-        progress.run(
-            command,
-            f'building {requirement} ({ops.name})',
-            expected_seconds(ops),
-            log=folder.parent / f'{folder.name}.log',
-            reader=ninja_progress,
-            env=build_environment(python, ops),
-        )
-        folder.mkdir(exist_ok=True)
-        for wheel in room.glob('mmcv-*.whl'):
-            wheel.replace(folder / wheel.name)
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
-    return cached(folder)
 
 
 def locate(python: Path, requirement: str, ops: host.Ops, torch: str) -> Path:

@@ -1,6 +1,8 @@
 """Runs a long command and shows how far it is and how long it will take."""
 
+import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -29,11 +31,12 @@ class ProgressLine:
 
     Args:
         label (str): What is being done.
-        expected (float): Seconds that it is expected to take; the progress
-            made replaces this as soon as it says more.
+        expected (float, optional): Seconds that it is expected to take; the
+            progress made replaces this as soon as it says more. None: only
+            the progress can tell.
     """
 
-    def __init__(self, label: str, expected: float) -> None:
+    def __init__(self, label: str, expected: float | None) -> None:
         self.label = label
         self.expected = expected
         self.words = ''
@@ -58,14 +61,17 @@ class ProgressLine:
 
     def text(self) -> str:
         """The line as it stands now."""
-        left = self.expected - self.elapsed()
-        outlook = (
-            f'about {clock(left)} left'
-            if left > 0
-            else 'taking longer than expected'
-        )
         so_far = f'{clock(self.elapsed())} so far'
-        return f'      {self.label}{self.words}: {so_far}, {outlook}'
+        return f'      {self.label}{self.words}: {so_far}{self.outlook()}'
+
+    def outlook(self) -> str:
+        """How long it will take yet."""
+        if self.expected is None:
+            return ', time left not known yet'
+        left = self.expected - self.elapsed()
+        if left <= 0:
+            return ', taking longer than expected'
+        return f', about {clock(left)} left'
 
     def show(self) -> None:
         """Show the line, if it is time to."""
@@ -104,10 +110,17 @@ def lines_of(process: subprocess.Popen) -> Iterator[str | None]:
         yield line
 
 
+def end(process: subprocess.Popen) -> None:
+    """End a process, if it is still there, and all that it has started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
 def run(
     command: Sequence[str | Path],
     label: str,
-    expected: float,
+    expected: float | None,
     log: Path,
     reader: Reader = lambda line: None,
     env: dict[str, str] | None = None,
@@ -117,7 +130,8 @@ def run(
     Args:
         command (Sequence[str | Path]): What to run.
         label (str): What it does, for the progress line.
-        expected (float): Seconds that it is expected to take.
+        expected (float, optional): Seconds that it is expected to take;
+            None if only the progress can tell.
         log (Path): File that gets the whole output.
         reader (Callable): Finds the progress in a line of output.
         env (dict, optional): Its environment. Defaults to this one's.
@@ -134,6 +148,7 @@ def run(
         text=True,
         errors='replace',
         env=env,
+        start_new_session=True,  # to end all that it starts, too
     )
     try:
         with log.open('w') as file:
@@ -146,7 +161,7 @@ def run(
                 shown.show()
         code = process.wait()
     finally:
-        process.terminate()
+        end(process)
         shown.close()
     if code != 0:
         tail = log.read_text().splitlines()[-15:]

@@ -20,6 +20,7 @@ _NUM_MASKS_LOOKED_AT = 100
 _MANY_CROWDS = 0.05  # of all boxes; COCO has 1.2 %
 
 
+@np.errstate(over='ignore', invalid='ignore')
 def check_boxes(table: CocoTable) -> Findings:
     """Look at all boxes of a file.
 

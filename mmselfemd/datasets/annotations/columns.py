@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .annotation_columns import ANNOTATION_KEYS, read_annotations, read_masks
-from .findings import Findings
+from .findings import Findings, shown
 from .gather import Column, gather
 from .ids import Report, rows_of, with_ids
 from .table import CocoTable
@@ -38,7 +38,7 @@ def read_table(content: Any, file: str) -> tuple[CocoTable | None, Findings]:
         findings.add(kind, file, places)
 
     if 'annotations' not in content:
-        report('no-annotations', [f'it holds {", ".join(content)}'])
+        report('no-annotations', [f'it holds {", ".join(list(content)[:9])}'])
     images, annotations, categories = (
         content.get(name, []) for name in _LISTS
     )
@@ -91,7 +91,7 @@ def _misshapen(content: Any) -> list[str]:
             places.append(f'"{name}" is a {type(value).__name__}, no list')
         elif set(map(type, value)) - {dict}:
             places += [
-                f'"{name}" holds {item!r}, which is no object'
+                f'"{name}" holds {shown(item)}, which is no object'
                 for item in value
                 if type(item) is not dict
             ]
@@ -114,7 +114,7 @@ def _categories(
     report(
         'not-coco',
         [
-            f'category {i}: name {name!r} is no text'
+            f'category {i}: name {shown(name)} is no text'
             for i, name in named
             if not isinstance(name, str)
         ],
@@ -122,7 +122,11 @@ def _categories(
     counts = Counter(map(str, names))
     report(
         'category-twice',
-        [f'{name!r} (id {i})' for i, name in named if counts[str(name)] > 1],
+        [
+            f'{shown(name)} (id {i})'
+            for i, name in named
+            if counts[str(name)] > 1
+        ],
     )
     return columns['id'], list(map(str, names))
 
@@ -134,7 +138,7 @@ def _file_names(
     wrong = [k for k, n in enumerate(names) if type(n) is not str or not n]
     report(
         'file-name-missing',
-        [f'image {ids[k]}: file_name {names[k]!r}' for k in wrong],
+        [f'image {ids[k]}: file_name {shown(names[k])}' for k in wrong],
     )
     for k in wrong:
         names[k] = ''
@@ -153,9 +157,9 @@ def _sizes(
     report(
         'image-size-missing',
         [
-            f'image {columns["id"][k]} ({images[k].get("file_name")!r}): '
-            f'width {images[k].get("width")!r}, '
-            f'height {images[k].get("height")!r}'
+            f'image {columns["id"][k]} ({shown(images[k].get("file_name"))}): '
+            f'width {shown(images[k].get("width"))}, '
+            f'height {shown(images[k].get("height"))}'
             for k in np.flatnonzero(wrong)
         ],
     )

@@ -278,7 +278,7 @@ _CLASSES = (
     Kind(
         'classes-string',
         STOP,
-        'classes is a text and not a list of names',
+        'classes is a text, or something else that is no list of names',
         "write metainfo=dict(classes=('name',)), with the comma",
     ),
     Kind(

@@ -64,6 +64,7 @@ def usages_of(
                     _min_size(node, where),
                     _largest_scale(node.get('pipeline')),
                     needs_boxes,
+                    _masks_of(node.get('pipeline')),
                     where,
                 )
             )
@@ -218,6 +219,15 @@ def _largest_scale(pipeline: Any) -> tuple[float, float] | None:
             if isinstance(found, list | tuple):
                 scales += [tuple(each) for each in found if _is_scale(each)]
     return max(scales, key=min, default=None)
+
+
+def _masks_of(pipeline: Any) -> str:
+    """Which masks a pipeline loads, for :class:`Usage`."""
+    for _, node in walk(pipeline or [], ''):
+        is_loading = str(node.get('type')).endswith('LoadAnnotations')
+        if is_loading and node.get('with_mask'):
+            return 'all' if node.get('poly2mask', True) else 'polygons'
+    return ''
 
 
 def _is_scale(value: Any) -> bool:

@@ -108,6 +108,23 @@ def test_the_largest_scale(resize, scale):
     assert usage.scale == scale
 
 
+MASKS = dict(type='LoadAnnotations', with_mask=True)
+
+
+@pytest.mark.parametrize(
+    ('steps', 'masks'),
+    [
+        ([], ''),
+        ([MASKS | dict(with_mask=False)], ''),
+        ([MASKS], 'all'),
+        ([MASKS | dict(poly2mask=False)], 'polygons'),
+    ],
+)
+def test_which_masks_a_pipeline_loads(steps, masks):
+    (usage,), _ = used(pipeline=steps)
+    assert usage.masks == masks
+
+
 @pytest.mark.parametrize('classes', [None, ()])
 def test_no_classes_are_none_of_the_files(classes):
     (usage,), _ = used(metainfo=dict(classes=classes))

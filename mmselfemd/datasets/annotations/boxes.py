@@ -1,10 +1,14 @@
 """What is wrong with boxes, for all of a file at once."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 from pycocotools import mask as mask_api
 
 from .findings import Findings
+from .masks import is_rle
 from .table import CocoTable
 
 #: Boxes with a side of less than so many pixels are small.
@@ -201,21 +205,23 @@ def _simple_crowds(table: CocoTable) -> np.ndarray:
         return none
     step = -(-len(with_mask) // _NUM_MASKS_LOOKED_AT)
     looked_at = with_mask[::step]
-    simple = [_num_parts(table.masks[k]) in (1, 2) for k in looked_at]
+    sizes = table.sizes[table.image_index]
+    simple = [
+        _num_parts(table.masks[k], sizes[k].tolist()) in (1, 2)
+        for k in looked_at
+    ]
     return crowds if np.mean(simple) > 0.5 else none
 
 
-def _num_parts(segmentation: object) -> int:
+def _num_parts(mask: Any, size: Sequence[int]) -> int:
     """Parts of a mask; 0 where it cannot be read."""
-    if isinstance(segmentation, list):
-        return len(segmentation)
-    try:
-        rle = segmentation
-        if isinstance(rle['counts'], list):
-            rle = mask_api.frPyObjects(rle, *rle['size'])
-        return cv2.connectedComponents(mask_api.decode(rle))[0] - 1
-    except (KeyError, TypeError, ValueError):
+    if isinstance(mask, list):
+        return len(mask)
+    if not is_rle(mask, size):
         return 0
+    if isinstance(mask['counts'], list):
+        mask = mask_api.frPyObjects(mask, *mask['size'])
+    return cv2.connectedComponents(mask_api.decode(mask))[0] - 1
 
 
 def _lost_crowds(table: CocoTable) -> np.ndarray:

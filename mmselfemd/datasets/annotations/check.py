@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Usage:
         scale (tuple[float, float] | None): The largest size that images are
             resized to; None: as they are.
         needs_boxes (bool): Whether boxes are learnt from or compared with.
+        masks (Literal['', 'all', 'polygons']): Which masks are loaded.
         setting (str): Where it stands in the config.
     """
 
@@ -49,6 +50,7 @@ class Usage:
     min_size: float = 0
     scale: tuple[float, float] | None = None
     needs_boxes: bool = True
+    masks: Literal['', 'all', 'polygons'] = ''
     setting: str = ''
 
 
@@ -131,6 +133,8 @@ def _check_by_itself(
     findings.extend(
         found if usage.needs_boxes else found.without(WITHOUT_BOXES)
     )
+    if usage.masks and usage.needs_boxes:
+        findings.extend(checked.check_masks(usage.masks == 'polygons'))
     table, keys = checked.table, None
     if table is not None and usage.folder is not None:
         found, keys = check_images(table, usage.folder)

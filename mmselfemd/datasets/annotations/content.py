@@ -12,6 +12,7 @@ from mmselfemd.errors import UserFileNotFoundError
 from .boxes import check_boxes
 from .columns import read_table
 from .findings import Findings
+from .masks import check_masks
 from .table import CocoTable
 
 
@@ -30,6 +31,21 @@ class CheckedFile:
     table: CocoTable | None
     findings: Findings
     content: Any = None
+
+    def check_masks(self, only_polygons: bool) -> Findings:
+        """Look at the masks, where the file has no other faults.
+
+        Args:
+            only_polygons (bool): Whether others are left out.
+
+        Returns:
+            Findings: What is wrong with them.
+        """
+        if self.table is None or self.findings.stops:
+            return Findings()
+        content = self.content or read_json(self.file)[0]
+        annotations = content.get('annotations', [])
+        return check_masks(self.table, annotations, only_polygons)
 
     def take(self) -> Any:
         """The parsed JSON, for one who may change it.

@@ -202,6 +202,26 @@ _BOXES = (
         'crowds',
         'set iscrowd=1: some tools turn crowds into objects',
     ),
+    Kind(
+        'mask-missing',
+        STOP,
+        'no segmentation, and the pipeline loads masks',
+        'export with masks, or train a detector of boxes alone',
+    ),
+    Kind(
+        'mask-broken',
+        STOP,
+        'segmentation is neither polygons [[x1, y1, x2, y2, x3, y3, ...]] '
+        "nor an RLE with the image's size [height, width] and runs that "
+        'fill it',
+        'export these again, or remove them',
+    ),
+    Kind(
+        'mask-rle',
+        STOP,
+        'segmentation is an RLE, and the pipeline leaves out all but polygons',
+        'set poly2mask=True in LoadAnnotations of the pipeline',
+    ),
 )
 _IMAGES = (
     Kind(

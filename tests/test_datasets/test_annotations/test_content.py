@@ -465,7 +465,16 @@ def test_every_kind_of_a_file_alone_is_among_these():
         name
         for name in KINDS
         if name.startswith(
-            ('file-', 'size-', 'image-', 'class', 'num-', 'name-', 'evaluator')
+            (
+                'file-',
+                'size-',
+                'image-',
+                'class',
+                'num-',
+                'name-',
+                'evaluator',
+                'mask-',
+            )
         )
     }
     assert KINDS.keys() - told - elsewhere == {

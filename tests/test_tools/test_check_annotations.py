@@ -74,3 +74,21 @@ def test_a_file_that_cannot_be_used(labels, tmp_path):
     records = json.loads((tmp_path / 'new/out.json').read_text())
     by_kind = {record['kind']: record for record in records}
     assert len(by_kind['image-id-unknown']['places']) == 5
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (['--json=labels.json'], 'the annotation file itself'),
+        (['--json=.'], "'.' is a folder"),
+        (['--images=photos'], "no such folder: 'photos'"),
+    ],
+)
+def test_options_that_cannot_be_meant(labels, tmp_path, options, words):
+    file = tmp_path / 'labels.json'
+    file.write_text(json.dumps(labels))
+    tool = ROOT / 'tools/check_annotations.py'
+    done = run_script(str(tool), 'labels.json', *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+    assert json.loads(file.read_text()) == labels

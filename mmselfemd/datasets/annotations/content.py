@@ -57,6 +57,17 @@ class CheckedFile:
         return read_json(self.file)[0] if content is None else content
 
 
+_STARTS = {
+    b'\x1f\x8b': 'compressed by gzip: unpack it',
+    b'PK': 'a ZIP archive: unpack it',
+    b'\xff\xfe': 'UTF-16: save it as UTF-8',
+    b'\xfe\xff': 'UTF-16: save it as UTF-8',
+    b'\xff\xd8': 'an image',
+    b'\x89PNG': 'an image',
+    b'<': 'XML or a web page',
+    b'version https://git-lfs': 'a pointer of Git LFS: run git lfs pull',
+}
+
 # Of files that a run is about to load, by path and state.
 _checked: dict[tuple, CheckedFile] = {}
 
@@ -77,7 +88,12 @@ def checked_file(path: str | os.PathLike, keep: bool = True) -> CheckedFile:
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise UserFileNotFoundError(f"no such annotation file: '{path}'")
+        raise UserFileNotFoundError(
+            f"the annotation file '{path}' is a folder, or no regular file; "
+            'name the JSON file itself'
+            if os.path.exists(path)
+            else f"no such annotation file: '{path}'"
+        )
     status = os.stat(path)
     key = (os.path.abspath(path), status.st_size, status.st_mtime_ns)
     if key in _checked:
@@ -113,8 +129,21 @@ def read_json(path: str | os.PathLike) -> tuple[Any, Findings]:
         with open(path, encoding='utf-8-sig') as file:
             return json.load(file), findings
     except (ValueError, RecursionError) as error:
-        findings.add('not-json', os.fspath(path), [str(error)])
+        told = f'{error}{_another_format(path)}'
+        findings.add('not-json', os.fspath(path), [told])
         return None, findings
+
+
+def _another_format(path: str | os.PathLike) -> str:
+    """What a file that is no JSON is by its first bytes, if that is clear."""
+    with open(path, 'rb') as file:
+        head = file.read(64)
+    if not head:
+        return '; the file is empty'
+    for start, what in _STARTS.items():
+        if head.startswith(start):
+            return f'; it is {what}'
+    return ''
 
 
 def check_content(

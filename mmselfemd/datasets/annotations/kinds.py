@@ -252,7 +252,8 @@ _IMAGES = (
     Kind(
         'file-name-case',
         STOP,
-        'the name of the file differs in capital letters',
+        'the name of the file differs in capital letters, or in how its '
+        'accents are coded (a letter alone, or a letter and an accent)',
         'rename the file, or mend file_name',
     ),
     Kind(

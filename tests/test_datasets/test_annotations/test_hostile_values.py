@@ -1,5 +1,6 @@
 """Values of any type and size where a file should have something else."""
 
+import gzip
 import time
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmselfemd.datasets.annotations import (
     check_usages,
 )
 from mmselfemd.datasets.annotations.classes import check_classes
+from mmselfemd.errors import UserFileNotFoundError
 
 HUGE = 10**4000
 DEEP = {'a': [[[[[[['x' * 10_000] * 100]]]]]]}
@@ -97,3 +99,27 @@ def test_places_are_those_of_the_rows_asked_for(labels):
         'bbox [1.23, 2.0, 3.0, 4.0]',
         table.places(np.array([9]))[0],
     ]
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'', 'the file is empty'),
+        (gzip.compress(b'{}'), 'gzip: unpack it'),
+        ('{}'.encode('utf-16'), 'UTF-16: save it as UTF-8'),
+        (b'PK\x03\x04', 'ZIP archive'),
+        (b'<!DOCTYPE html>', 'XML or a web page'),
+        (b'version https://git-lfs.github.com/spec/v1', 'git lfs pull'),
+        (b'\xff\xd8\xff\xe0', 'an image'),
+    ],
+)
+def test_a_file_of_another_format_is_named(labels, content, words):
+    labels.file.write_bytes(content)
+    (finding,) = check_file(str(labels.file))
+    assert finding.kind.name == 'not-json'
+    assert words in finding.places[0]
+
+
+def test_a_folder_is_no_annotation_file(labels):
+    with pytest.raises(UserFileNotFoundError, match='is a folder'):
+        check_file(str(labels.images))

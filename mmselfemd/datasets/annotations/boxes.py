@@ -16,6 +16,8 @@ SMALL = 8
 
 # Tools round; a border that is a pixel out says nothing.
 _TOLERANCE = 1.0
+_ROUNDING = 1e-3  # of sides of 1
+_MANY_NORMALISED = 0.05  # of all boxes
 # COCO train2017 has two without area among 860,001.
 _FEW = 1e-4
 # COCO numbers its crowds from 900,100,000,000 on.
@@ -53,10 +55,9 @@ def check_boxes(table: CocoTable) -> Findings:
     report('box-size-few' if is_few else 'box-size', empty)
     whole = finite & ~empty
     known = (table.sizes > 0).all(1)[table.image_index]
-    if whole.any() and _are_normalised(table, whole):
-        some = np.flatnonzero(whole)
-        findings.add('boxes-normalised', table.file, table.places(some))
-        whole[:] = False
+    normalised = _normalised(table, whole)
+    report('boxes-normalised', normalised)
+    whole &= ~normalised
     corners = _are_corners(table, whole & known)
     report('boxes-corners', corners)
     outside, partly = outside_image(table)
@@ -143,9 +144,17 @@ def area_is_missing(table: CocoTable) -> np.ndarray:
     return ~((table.areas > 0) & np.isfinite(table.areas))
 
 
-def _are_normalised(table: CocoTable, whole: np.ndarray) -> bool:
-    boxes = table.boxes[whole]
-    return bool(boxes.min() >= 0 and boxes.max() <= 1)
+def _normalised(table: CocoTable, whole: np.ndarray) -> np.ndarray:
+    """Boxes within [0, 1], if these are all or more than a few.
+
+    A single one may be a slip of the mouse in the corner of an image.
+    """
+    boxes = np.ascontiguousarray(table.boxes.T)
+    within = whole & (boxes.min(0) >= 0) & (boxes.max(0) <= 1 + _ROUNDING)
+    is_few = within.sum() < max(_MANY_NORMALISED * whole.sum(), 3)
+    if is_few and (whole & ~within).any():
+        within[:] = False
+    return within
 
 
 def _are_corners(table: CocoTable, whole: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ from .gather import Column, gather
 from .ids import Report, rows_of, with_ids
 from .table import CocoTable
 
-_LISTS = ('images', 'annotations', 'categories')
+#: The lists of a COCO file.
+LISTS = ('images', 'annotations', 'categories')
 _IMAGE_KEYS = dict(id=int, width=int, height=int)
 _MAX_SIDE = 2**31
 
@@ -39,9 +40,7 @@ def read_table(content: Any, file: str) -> tuple[CocoTable | None, Findings]:
 
     if 'annotations' not in content:
         report('no-annotations', [f'it holds {", ".join(list(content)[:9])}'])
-    images, annotations, categories = (
-        content.get(name, []) for name in _LISTS
-    )
+    images, annotations, categories = (content.get(name, []) for name in LISTS)
     category_ids, names = _categories(categories, report)
     images, image_columns = with_ids(
         images, 'image', gather(images, _IMAGE_KEYS), report
@@ -82,7 +81,7 @@ def _misshapen(content: Any) -> list[str]:
         kind = type(content).__name__
         return [f'an object is expected, the file holds a {kind}']
     places = []
-    for name in _LISTS:
+    for name in LISTS:
         value = content.get(name)
         if name not in content:
             if name != 'annotations':  # a finding of its own
@@ -95,6 +94,8 @@ def _misshapen(content: Any) -> list[str]:
                 for item in value
                 if type(item) is not dict
             ]
+        elif value and 'segments_info' in value[0]:
+            places.append('it is of panoptic segmentation (segments_info)')
     return places
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from mmselfemd.errors import UserFileNotFoundError
 
 from .boxes import check_boxes
-from .columns import read_table
+from .columns import LISTS, read_table
 from .findings import Findings
 from .masks import check_masks
 from .table import CocoTable
@@ -122,16 +123,42 @@ def read_json(path: str | os.PathLike) -> tuple[Any, Findings]:
 
     Returns:
         tuple[Any, Findings]: What it holds, and ``not-json`` if it does not
-        parse.
+        parse, or ``not-coco`` if one of its lists is there twice.
     """
     findings = Findings()
     try:
         with open(path, encoding='utf-8-sig') as file:
-            return json.load(file), findings
+            text = file.read()
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         told = f'{error}{_another_format(path)}'
         findings.add('not-json', os.fspath(path), [told])
         return None, findings
+    findings.add('not-coco', os.fspath(path), _lists_twice(text))
+    return content, findings
+
+
+def _lists_twice(text: str) -> list[str]:
+    """Lists that are there more than once, of which Python keeps the last."""
+    # To count is fast; to parse again is not, and rarely needed.
+    if not any(
+        text.count(f'"{name}"') > 1
+        and len(re.findall(rf'"{name}"\s*:', text)) > 1
+        for name in LISTS
+    ):
+        return []
+    outermost: list[tuple[str, Any]] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> None:
+        outermost[:] = pairs  # the last call is that of the whole
+
+    json.loads(text, object_pairs_hook=keep)
+    names = [name for name, _ in outermost]
+    return [
+        f'"{name}" is there {names.count(name)} times'
+        for name in LISTS
+        if names.count(name) > 1
+    ]
 
 
 def _another_format(path: str | os.PathLike) -> str:

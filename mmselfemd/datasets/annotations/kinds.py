@@ -128,8 +128,8 @@ _BOXES = (
     Kind(
         'boxes-normalised',
         STOP,
-        'all boxes lie within [0, 1]',
-        'multiply them by width and height: COCO counts in pixels',
+        'all boxes, or many, lie within [0, 1]',
+        'multiply these by width and height: COCO counts in pixels',
     ),
     Kind(
         'boxes-corners',

@@ -1,6 +1,7 @@
 """Values of any type and size where a file should have something else."""
 
 import gzip
+import json
 import time
 
 import numpy as np
@@ -123,3 +124,18 @@ def test_a_file_of_another_format_is_named(labels, content, words):
 def test_a_folder_is_no_annotation_file(labels):
     with pytest.raises(UserFileNotFoundError, match='is a folder'):
         check_file(str(labels.images))
+
+
+def test_a_list_that_is_there_twice(labels):
+    """Two files put into one by hand: Python keeps the last list alone."""
+    text = json.dumps(labels.content)
+    labels.file.write_text(f'{text[:-1]}, "annotations" : []}}')
+    (finding,) = check_file(str(labels.file))
+    assert finding.kind.name == 'not-coco'
+    assert finding.places == ('"annotations" is there 2 times',)
+
+
+def test_the_name_of_a_list_deeper_in_the_file_is_no_fault(labels):
+    labels.content['info'] = dict(images=6, categories='"annotations": 7')
+    labels.content['images'][0]['annotations'] = [dict(annotations=[])]
+    assert labels.check() == {}

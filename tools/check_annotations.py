@@ -37,6 +37,11 @@ def parse_args() -> argparse.Namespace:
         help='categories that are not wanted',
     )
     parser.add_argument(
+        '--masks',
+        action='store_true',
+        help='masks are to be learnt: look at them, too',
+    )
+    parser.add_argument(
         '--json', type=Path, metavar='OUT', help='the whole list'
     )
     return parser.parse_args()
@@ -60,7 +65,13 @@ def main() -> None:
     if args.images and not Path(args.images).is_dir():
         raise UserFileNotFoundError(f"no such folder: '{args.images}'")
     _check_output(args.json, args.file)
-    findings = check_file(args.file, args.images, args.classes, args.left_out)
+    findings = check_file(
+        args.file,
+        args.images,
+        args.classes,
+        args.left_out,
+        'all' if args.masks else '',
+    )
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(findings.records(), indent=2) + '\n')

@@ -181,7 +181,9 @@ def _image_folder(node: Mapping, where: str) -> str | None:
         for _, step in walk(node.get('pipeline') or [], '')
         if str(step.get('type')).startswith('LoadImage')
     ]
-    return None if any(_is_elsewhere(s, folder) for s in loaders) else folder
+    if '://' in folder or any(map(_is_elsewhere, loaders)):
+        return None
+    return folder
 
 
 def _min_size(node: Mapping, where: str) -> float:

@@ -87,8 +87,12 @@ def test_images_behind_another_backend_are_not_looked_for():
         type='LoadImageFromFile',
         backend_args=dict(backend='lmdb', db_path='pets.lmdb'),
     )
-    (usage,), _ = used(pipeline=[loading])
-    assert usage.folder is None
+    for settings in (
+        dict(pipeline=[loading]),
+        dict(data_prefix=dict(img='s3://pets/photos')),
+    ):
+        (usage,), _ = used(**settings)
+        assert usage.folder is None
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def check_file(
     folder: str | None = None,
     classes: Sequence[str] | None = None,
     left_out: Sequence[str] = (),
+    masks: Literal['', 'all', 'polygons'] = '',
 ) -> Findings:
     """Check one file by itself.
 
@@ -70,6 +71,8 @@ def check_file(
             Defaults to None: those of the file.
         left_out (Sequence[str]): Categories whose boxes are not wanted.
             Defaults to ().
+        masks (Literal['', 'all', 'polygons']): Which masks are wanted.
+            Defaults to '': none, and none is looked at.
 
     Returns:
         Findings: All that was found.
@@ -80,7 +83,16 @@ def check_file(
     if are_names(classes):
         classes = tuple(classes)
     return check_usages(
-        [Usage('train', ann_file, folder, classes, tuple(left_out))]
+        [
+            Usage(
+                'train',
+                ann_file,
+                folder,
+                classes,
+                tuple(left_out),
+                masks=masks,
+            )
+        ]
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_api
 
-from mmselfemd.datasets.annotations import Usage, check_usages
+from mmselfemd.datasets.annotations import Usage, check_usages, checked_file
 from mmselfemd.datasets.annotations.masks import is_rle
 
 POLYGON = [10, 10, 40.5, 10, 40, 30]
@@ -123,3 +123,11 @@ def test_crowds_with_such_masks_are_read_without_a_crash(labels):
         mask = dict(size=[10**5] * 2, counts=[10**10])
         item.update(iscrowd=1, segmentation=mask)
     assert 'crowd-simple' not in labels.check()
+
+
+def test_masks_are_looked_at_after_the_data_set_has_taken_the_file(masked):
+    """As in mmdet's own tools, where the data set is built first."""
+    masked.content['annotations'][4]['segmentation'] = [[1, 2]]
+    assert checked_file(masked.write()).take()['images']
+    findings = check_usages([Usage('train', str(masked.file), masks='all')])
+    assert [each.kind.name for each in findings] == ['mask-broken']

@@ -15,6 +15,8 @@ from mmselfemd.datasets.annotations import (
     checked_file,
     shown,
 )
+from mmselfemd.datasets.annotations.classes import check_classes
+from mmselfemd.datasets.annotations.kinds import WITHOUT_BOXES
 from mmselfemd.datasets.data_paths import walk
 from mmselfemd.errors import UserValueError
 
@@ -251,7 +253,7 @@ def _are_there(usages: Sequence[Usage]) -> bool:
 def _other_files(
     evaluators: Sequence[tuple[str, Mapping]], usages: Sequence[Usage]
 ) -> Findings:
-    """Evaluators whose file has other images, or faults of its own."""
+    """Evaluators whose file has other images or classes, or own faults."""
     findings = Findings()
     named = [
         (f'{where}.ann_file', path)
@@ -259,21 +261,32 @@ def _other_files(
         if (path := _path_in(node, 'ann_file', where))
         and not _is_elsewhere(node, path)
     ]
-    if len(usages) != 1 or not named:
+    types = [str(node.get('type')) for _, node in evaluators]
+    if not usages or not named or 'MultiDatasetsEvaluator' in types:
         return findings
-    own = checked_file(usages[0].ann_file).table
+    tables = [checked_file(usage.ann_file).table for usage in usages]
+    if any(table is None for table in tables):
+        return findings
+    # Of several data sets, an id that two have is no one's.
+    images = sorted(i for t in tables for i in t.image_ids.tolist())
     for setting, path in named:
         checked = checked_file(path)
         other = checked.table
-        if own is None or other is own:
+        if len(tables) == 1 and other is tables[0]:
             continue
-        findings.extend(checked.findings)
-        if other is not None and {*other.image_ids.tolist()} != {
-            *own.image_ids.tolist()
-        }:
+        found = checked.findings
+        if not usages[0].needs_boxes:
+            found = found.without(WITHOUT_BOXES)
+        findings.extend(found)
+        if other is None:
+            continue
+        if usages[0].classes is not None and not found.stops:
+            findings.extend(
+                check_classes(other, usages[0].classes, usages[0].left_out)
+            )
+        if sorted(other.image_ids.tolist()) != images:
+            beside = ', '.join(usage.ann_file for usage in usages)
             findings.add(
-                'evaluator-other-file',
-                path,
-                [f'{setting}, beside {usages[0].ann_file}'],
+                'evaluator-other-file', path, [f'{setting}, beside {beside}']
             )
     return findings

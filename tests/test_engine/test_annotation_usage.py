@@ -135,22 +135,71 @@ def test_no_classes_are_none_of_the_files(classes):
     assert usage.classes == ()
 
 
-def test_faults_of_the_evaluators_own_file_are_told(tmp_path):
-    image = dict(id=1, file_name='1.jpg', width=90, height=80)
-    box = dict(id=1, image_id=1, category_id=1, bbox=[1, 2, 30, 40])
-    content = dict(
-        images=[image],
-        annotations=[box | dict(area=1200, iscrowd=0)],
-        categories=[dict(id=1, name='cat')],
+def write(path, first_id, name='cat', box=(1, 2, 30, 40)):
+    """An annotation file of two images."""
+    images = [
+        dict(id=n, file_name=f'{n}.jpg', width=90, height=80)
+        for n in (first_id, first_id + 1)
+    ]
+    boxes = [
+        dict(
+            id=each['id'],
+            image_id=each['id'],
+            category_id=1,
+            bbox=list(box),
+            area=1200,
+            iscrowd=0,
+        )
+        for each in images
+    ]
+    categories = [dict(id=1, name=name)]
+    path.write_text(
+        json.dumps(
+            dict(images=images, annotations=boxes, categories=categories)
+        )
     )
-    own, other = tmp_path / 'own.json', tmp_path / 'other.json'
-    own.write_text(json.dumps(content))
-    content['annotations'][0]['bbox'] = [1, 2, 30]
-    other.write_text(json.dumps(content))
-    loader = dict(dataset=dataset(ann_file=str(own)))
-    for path, kinds in ((own, []), (other, ['box-shape'])):
-        evaluator = dict(type='CocoMetric', ann_file=str(path))
-        cfg = dict(default_scope='mmdet', val_dataloader=loader)
-        cfg = Config(cfg | dict(val_evaluator=[evaluator]))
-        _, findings = usages_of(cfg, ['val'])
-        assert [each.kind.name for each in findings] == kinds
+    return str(path)
+
+
+def told_of(files, ann_file, **evaluator):
+    classes = dict(classes=('cat',))
+    sets = [dataset(ann_file=file, metainfo=classes) for file in files]
+    joint = dict(type='ConcatDataset', datasets=sets)
+    evaluator = dict(type='CocoMetric', ann_file=ann_file) | evaluator
+    cfg = dict(default_scope='mmdet', val_dataloader=dict(dataset=joint))
+    cfg = Config(cfg | dict(val_evaluator=[evaluator]))
+    _, findings = usages_of(cfg, ['val'])
+    return [each.kind.name for each in findings]
+
+
+def test_faults_of_the_evaluators_own_file_are_told(tmp_path):
+    own = write(tmp_path / 'own.json', 1)
+    flat = write(tmp_path / 'flat.json', 1, box=(1, 2, 30))
+    named = write(tmp_path / 'named.json', 1, name='Cat')
+    same = write(tmp_path / 'same.json', 1)
+    others = write(tmp_path / 'others.json', 2)
+    assert told_of([own], own) == told_of([own], same) == []
+    assert told_of([own], flat) == ['box-shape']
+    # mmdet fails at the end of the first validation.
+    assert told_of([own], named) == ['class-unknown', 'category-unnamed']
+    assert told_of([own], others) == ['evaluator-other-file']
+    content = json.loads(Path(same).read_text())
+    del content['annotations']
+    Path(same).write_text(json.dumps(content))
+    assert told_of([own], same) == ['no-annotations']
+    assert told_of([own], same, format_only=True) == []
+
+
+def test_several_data_sets_beside_one_file_of_the_evaluator(tmp_path):
+    """mmdet takes the images of one for those of another of the same id."""
+    one, two = write(tmp_path / '1.json', 1), write(tmp_path / '2.json', 1)
+    assert told_of([one, two], one) == ['evaluator-other-file']
+    three = write(tmp_path / '3.json', 3)
+    assert told_of([one, three], one) == ['evaluator-other-file']
+    joint = json.loads(Path(one).read_text())
+    for name in ('images', 'annotations'):
+        joint[name] += json.loads(Path(three).read_text())[name]
+    path = tmp_path / 'joint.json'
+    path.write_text(json.dumps(joint))
+    assert told_of([one, three], str(path)) == []
+    assert told_of([one, two], one, type='MultiDatasetsEvaluator') == []

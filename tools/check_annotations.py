@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmselfemd.datasets.annotations import check_file
 from mmselfemd.engine.command_line import run_tool
+from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,15 +37,41 @@ def parse_args() -> argparse.Namespace:
         help='categories that are not wanted',
     )
     parser.add_argument(
+        '--masks',
+        action='store_true',
+        help='masks are to be learnt: look at them, too',
+    )
+    parser.add_argument(
         '--json', type=Path, metavar='OUT', help='the whole list'
     )
     return parser.parse_args()
 
 
+def _check_output(out: Path | None, file: str) -> None:
+    """Before the time is spent, and the annotations are written over."""
+    if out is None:
+        return
+    if out.is_dir():
+        raise UserValueError(f"--json: '{out}' is a folder; name a file")
+    if out.exists() and Path(file).exists() and out.samefile(file):
+        raise UserValueError(
+            f"--json: '{out}' is the annotation file itself; name another"
+        )
+
+
 def main() -> None:
     """Check and tell."""
     args = parse_args()
-    findings = check_file(args.file, args.images, args.classes, args.left_out)
+    if args.images and not Path(args.images).is_dir():
+        raise UserFileNotFoundError(f"no such folder: '{args.images}'")
+    _check_output(args.json, args.file)
+    findings = check_file(
+        args.file,
+        args.images,
+        args.classes,
+        args.left_out,
+        'all' if args.masks else '',
+    )
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(findings.records(), indent=2) + '\n')

@@ -9,8 +9,16 @@ from mmengine.fileio import list_from_file
 from mmengine.registry import DATASETS
 from torch import nn
 
-from mmselfemd.datasets.annotations import Findings, Usage, checked_file
+from mmselfemd.datasets.annotations import (
+    Findings,
+    Usage,
+    checked_file,
+    shown,
+)
+from mmselfemd.datasets.annotations.classes import check_classes
+from mmselfemd.datasets.annotations.kinds import WITHOUT_BOXES
 from mmselfemd.datasets.data_paths import walk
+from mmselfemd.errors import UserValueError
 
 from .model import unwrap_model
 
@@ -40,20 +48,25 @@ def usages_of(
         )
         needs_boxes = not any(e.get('format_only') for _, e in evaluators)
         for where, node, dataset_type in _labelled(cfg, split):
-            if not _reads_coco(dataset_type) or node.get('backend_args'):
-                kind = f'{where}: {dataset_type.__name__}'
-                findings.add('not-checked', node['ann_file'], [kind])
+            kind = f'{where}: {dataset_type.__name__}'
+            if not _reads_coco(dataset_type):
+                findings.add('not-checked', str(node['ann_file']), [kind])
+                continue
+            ann_file = _below(node, _path_in(node, 'ann_file', where), where)
+            if _is_elsewhere(node, ann_file):
+                findings.add('not-checked', ann_file, [kind])
                 continue
             own.append(
                 Usage(
                     split,
-                    _below(node, node['ann_file']),
-                    _below(node, _image_prefix(node)),
-                    _classes_of(node, dataset_type),
+                    ann_file,
+                    _image_folder(node, where),
+                    _classes_of(node, dataset_type, where),
                     tuple(left_out),
-                    (node.get('filter_cfg') or {}).get('min_size', 0),
+                    _min_size(node, where),
                     _largest_scale(node.get('pipeline')),
                     needs_boxes,
+                    _masks_of(node.get('pipeline')),
                     where,
                 )
             )
@@ -117,71 +130,163 @@ def _labelled(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, type]]:
 
 
 def _reads_coco(dataset_type: type) -> bool:
+    """Whether it reads as ``CocoDataset``; LVIS, derived from it, does not."""
     from mmdet.datasets import CocoDataset
 
     return (
         issubclass(dataset_type, CocoDataset)
         and dataset_type.COCOAPI is CocoDataset.COCOAPI
+        and dataset_type.load_data_list is CocoDataset.load_data_list
     )
 
 
-def _below(node: Mapping, path: str) -> str:
+def _is_elsewhere(node: Mapping, path: str = '') -> bool:
+    """Whether another backend than the disk is asked for, as mmengine does."""
+    backend = (node.get('backend_args') or {}).get('backend', 'local')
+    return backend != 'local' or '://' in path
+
+
+def _path_in(node: Mapping, name: str, where: str) -> str:
+    path = node.get(name) or ''
+    if not isinstance(path, str | os.PathLike):
+        raise UserValueError(
+            f'{where}.{name} is {shown(path)}, and one path is expected; '
+            'several annotation files are data sets of a ConcatDataset'
+        )
+    return os.fspath(path)
+
+
+def _dict_in(node: Mapping, name: str, where: str) -> Mapping:
+    found = node.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise UserValueError(
+            f'{where}.{name} is {shown(found)}, and a dict is expected'
+        )
+    return found
+
+
+def _below(node: Mapping, path: str, where: str) -> str:
     """As mmengine's ``BaseDataset`` joins it."""
-    return os.path.join(node.get('data_root') or '', path)
+    if '://' in path:
+        return path
+    return os.path.join(_path_in(node, 'data_root', where), path)
 
 
-def _image_prefix(node: Mapping) -> str:
-    prefix = node.get('data_prefix') or {}
-    return prefix.get('img') or prefix.get('img_path') or ''
+def _image_folder(node: Mapping, where: str) -> str | None:
+    """Where the images are; None if not on this disk."""
+    prefixes = _dict_in(node, 'data_prefix', where)
+    name = 'img' if prefixes.get('img') else 'img_path'
+    prefix = _path_in(prefixes, name, f'{where}.data_prefix')
+    folder = _below(node, prefix, where)
+    loaders = [
+        step
+        for _, step in walk(node.get('pipeline') or [], '')
+        if str(step.get('type')).startswith('LoadImage')
+    ]
+    if '://' in folder or any(map(_is_elsewhere, loaders)):
+        return None
+    return folder
 
 
-def _classes_of(
-    node: Mapping, dataset_type: type
-) -> tuple[str, ...] | str | None:
+def _min_size(node: Mapping, where: str) -> float:
+    found = _dict_in(node, 'filter_cfg', where).get('min_size', 0)
+    if not isinstance(found, int | float):
+        raise UserValueError(
+            f'{where}.filter_cfg.min_size is {shown(found)}, and a number of '
+            'pixels is expected'
+        )
+    return found
+
+
+def _classes_of(node: Mapping, dataset_type: type, where: str) -> Any:
     """As ``BaseDataset`` takes them: it reads the name of a file, too."""
-    metainfo = node.get('metainfo') or {}
-    classes = metainfo.get('classes', dataset_type.METAINFO.get('classes'))
+    metainfo = _dict_in(node, 'metainfo', where)
+    if 'classes' not in metainfo:
+        classes = dataset_type.METAINFO.get('classes')
+    else:  # None stands for no class at all; mmdet fails with it
+        classes = metainfo['classes'] or ()
     if isinstance(classes, str) and os.path.isfile(classes):
         classes = list_from_file(classes)
     return tuple(classes) if isinstance(classes, list) else classes
 
 
-def _largest_scale(pipeline: Any) -> tuple[int, int] | None:
+def _largest_scale(pipeline: Any) -> tuple[float, float] | None:
     """Of the resizing in a pipeline, if there is any with a size."""
     scales = []
     for _, node in walk(pipeline or [], ''):
         if 'Resize' in str(node.get('type')):
-            found = node.get('scales') or node.get('scale') or ()
-            if found and isinstance(found[0], int):
+            found = node.get('scales') or node.get('scale')
+            if isinstance(found, int):
+                found = (found, found)
+            if _is_scale(found):
                 found = [found]
-            scales += [tuple(s) for s in found if len(s) == 2]
+            if isinstance(found, list | tuple):
+                scales += [tuple(each) for each in found if _is_scale(each)]
     return max(scales, key=min, default=None)
+
+
+def _masks_of(pipeline: Any) -> str:
+    """Which masks a pipeline loads, for :class:`Usage`."""
+    for _, node in walk(pipeline or [], ''):
+        is_loading = str(node.get('type')).endswith('LoadAnnotations')
+        if is_loading and node.get('with_mask'):
+            return 'all' if node.get('poly2mask', True) else 'polygons'
+    return ''
+
+
+def _is_scale(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(side, int | float) and side > 0 for side in value)
+    )
 
 
 def _are_there(usages: Sequence[Usage]) -> bool:
     return all(
-        os.path.isfile(u.ann_file) and os.path.isdir(u.folder) for u in usages
+        os.path.isfile(u.ann_file)
+        and (u.folder is None or os.path.isdir(u.folder))
+        for u in usages
     )
 
 
 def _other_files(
     evaluators: Sequence[tuple[str, Mapping]], usages: Sequence[Usage]
 ) -> Findings:
-    """Evaluators whose file has other images than the data set."""
+    """Evaluators whose file has other images or classes, or own faults."""
     findings = Findings()
-    if len(usages) != 1:
+    named = [
+        (f'{where}.ann_file', path)
+        for where, node in evaluators
+        if (path := _path_in(node, 'ann_file', where))
+        and not _is_elsewhere(node, path)
+    ]
+    types = [str(node.get('type')) for _, node in evaluators]
+    if not usages or not named or 'MultiDatasetsEvaluator' in types:
         return findings
-    own = checked_file(usages[0].ann_file).table
-    images = set() if own is None else set(own.image_ids.tolist())
-    for where, node in evaluators:
-        path = node.get('ann_file')
-        if not path or node.get('backend_args') or own is None:
+    tables = [checked_file(usage.ann_file).table for usage in usages]
+    if any(table is None for table in tables):
+        return findings
+    # Of several data sets, an id that two have is no one's.
+    images = sorted(i for t in tables for i in t.image_ids.tolist())
+    for setting, path in named:
+        checked = checked_file(path)
+        other = checked.table
+        if len(tables) == 1 and other is tables[0]:
             continue
-        other = checked_file(path).table
-        if other is None or set(other.image_ids.tolist()) != images:
+        found = checked.findings
+        if not usages[0].needs_boxes:
+            found = found.without(WITHOUT_BOXES)
+        findings.extend(found)
+        if other is None:
+            continue
+        if usages[0].classes is not None and not found.stops:
+            findings.extend(
+                check_classes(other, usages[0].classes, usages[0].left_out)
+            )
+        if sorted(other.image_ids.tolist()) != images:
+            beside = ', '.join(usage.ann_file for usage in usages)
             findings.add(
-                'evaluator-other-file',
-                path,
-                [f'{where}.ann_file, beside {usages[0].ann_file}'],
+                'evaluator-other-file', path, [f'{setting}, beside {beside}']
             )
     return findings

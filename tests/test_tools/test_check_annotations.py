@@ -74,3 +74,33 @@ def test_a_file_that_cannot_be_used(labels, tmp_path):
     records = json.loads((tmp_path / 'new/out.json').read_text())
     by_kind = {record['kind']: record for record in records}
     assert len(by_kind['image-id-unknown']['places']) == 5
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (['--json=labels.json'], 'the annotation file itself'),
+        (['--json=.'], "'.' is a folder"),
+        (['--images=photos'], "no such folder: 'photos'"),
+    ],
+)
+def test_options_that_cannot_be_meant(labels, tmp_path, options, words):
+    file = tmp_path / 'labels.json'
+    file.write_text(json.dumps(labels))
+    tool = ROOT / 'tools/check_annotations.py'
+    done = run_script(str(tool), 'labels.json', *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+    assert json.loads(file.read_text()) == labels
+
+
+def test_masks_are_looked_at_where_they_are_wanted(labels, tmp_path):
+    for item in labels['annotations']:
+        item['segmentation'] = [[1, 2, 20, 2, 20, 20]]
+    assert run(labels, tmp_path, '--masks').returncode == 0
+    labels['annotations'][2]['segmentation'] = [[1, 2]]
+    assert run(labels, tmp_path).returncode == 0
+    done = run(labels, tmp_path, '--masks')
+    assert done.returncode == 1
+    assert 'mask-broken (1)' in done.stdout
+    assert 'annotation 3: segmentation [[1, 2]]' in done.stdout

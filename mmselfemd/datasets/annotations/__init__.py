@@ -2,7 +2,7 @@
 
 from .check import Usage, check_file, check_usages
 from .content import check_content, checked_file, forget_files
-from .findings import Finding, Findings
+from .findings import Finding, Findings, shown
 from .kinds import KINDS, MENDED, SAID, STOP, Kind
 from .mending import mend
 
@@ -21,4 +21,5 @@ __all__ = [
     'checked_file',
     'forget_files',
     'mend',
+    'shown',
 ]

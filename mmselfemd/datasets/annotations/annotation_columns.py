@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .findings import shown
 from .gather import MAX_ID, Column
 from .ids import Report
 
@@ -74,8 +75,8 @@ def _boxes(
     report(
         'box-shape',
         [
-            f'annotation {ids[k]} of image {columns["image_id"][k]}: '
-            f'bbox {boxes[k]!r}'
+            f'annotation {ids[k]} of image {shown(columns["image_id"][k])}: '
+            f'bbox {shown(boxes[k])}'
             for k in np.flatnonzero(~is_box)
         ],
     )
@@ -129,7 +130,7 @@ def _crowd(values: Column, ids: np.ndarray, report: Report) -> np.ndarray:
     report(
         'iscrowd-value',
         [
-            f'annotation {ids[k]}: iscrowd {values[k]!r}'
+            f'annotation {ids[k]}: iscrowd {shown(values[k])}'
             for k in np.flatnonzero(wrong)
         ],
     )

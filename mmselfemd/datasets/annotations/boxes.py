@@ -1,10 +1,14 @@
 """What is wrong with boxes, for all of a file at once."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 from pycocotools import mask as mask_api
 
 from .findings import Findings
+from .masks import is_rle
 from .table import CocoTable
 
 #: Boxes with a side of less than so many pixels are small.
@@ -12,6 +16,8 @@ SMALL = 8
 
 # Tools round; a border that is a pixel out says nothing.
 _TOLERANCE = 1.0
+_ROUNDING = 1e-3  # of sides of 1
+_MANY_NORMALISED = 0.05  # of all boxes
 # COCO train2017 has two without area among 860,001.
 _FEW = 1e-4
 # COCO numbers its crowds from 900,100,000,000 on.
@@ -20,6 +26,7 @@ _NUM_MASKS_LOOKED_AT = 100
 _MANY_CROWDS = 0.05  # of all boxes; COCO has 1.2 %
 
 
+@np.errstate(over='ignore', invalid='ignore')
 def check_boxes(table: CocoTable) -> Findings:
     """Look at all boxes of a file.
 
@@ -48,10 +55,9 @@ def check_boxes(table: CocoTable) -> Findings:
     report('box-size-few' if is_few else 'box-size', empty)
     whole = finite & ~empty
     known = (table.sizes > 0).all(1)[table.image_index]
-    if whole.any() and _are_normalised(table, whole):
-        some = np.flatnonzero(whole)
-        findings.add('boxes-normalised', table.file, table.places(some))
-        whole[:] = False
+    normalised = _normalised(table, whole)
+    report('boxes-normalised', normalised)
+    whole &= ~normalised
     corners = _are_corners(table, whole & known)
     report('boxes-corners', corners)
     outside, partly = outside_image(table)
@@ -138,9 +144,17 @@ def area_is_missing(table: CocoTable) -> np.ndarray:
     return ~((table.areas > 0) & np.isfinite(table.areas))
 
 
-def _are_normalised(table: CocoTable, whole: np.ndarray) -> bool:
-    boxes = table.boxes[whole]
-    return bool(boxes.min() >= 0 and boxes.max() <= 1)
+def _normalised(table: CocoTable, whole: np.ndarray) -> np.ndarray:
+    """Boxes within [0, 1], if these are all or more than a few.
+
+    A single one may be a slip of the mouse in the corner of an image.
+    """
+    boxes = np.ascontiguousarray(table.boxes.T)
+    within = whole & (boxes.min(0) >= 0) & (boxes.max(0) <= 1 + _ROUNDING)
+    is_few = within.sum() < max(_MANY_NORMALISED * whole.sum(), 3)
+    if is_few and (whole & ~within).any():
+        within[:] = False
+    return within
 
 
 def _are_corners(table: CocoTable, whole: np.ndarray) -> np.ndarray:
@@ -200,21 +214,23 @@ def _simple_crowds(table: CocoTable) -> np.ndarray:
         return none
     step = -(-len(with_mask) // _NUM_MASKS_LOOKED_AT)
     looked_at = with_mask[::step]
-    simple = [_num_parts(table.masks[k]) in (1, 2) for k in looked_at]
+    sizes = table.sizes[table.image_index]
+    simple = [
+        _num_parts(table.masks[k], sizes[k].tolist()) in (1, 2)
+        for k in looked_at
+    ]
     return crowds if np.mean(simple) > 0.5 else none
 
 
-def _num_parts(segmentation: object) -> int:
+def _num_parts(mask: Any, size: Sequence[int]) -> int:
     """Parts of a mask; 0 where it cannot be read."""
-    if isinstance(segmentation, list):
-        return len(segmentation)
-    try:
-        rle = segmentation
-        if isinstance(rle['counts'], list):
-            rle = mask_api.frPyObjects(rle, *rle['size'])
-        return cv2.connectedComponents(mask_api.decode(rle))[0] - 1
-    except (KeyError, TypeError, ValueError):
+    if isinstance(mask, list):
+        return len(mask)
+    if not is_rle(mask, size):
         return 0
+    if isinstance(mask['counts'], list):
+        mask = mask_api.frPyObjects(mask, *mask['size'])
+    return cv2.connectedComponents(mask_api.decode(mask))[0] - 1
 
 
 def _lost_crowds(table: CocoTable) -> np.ndarray:

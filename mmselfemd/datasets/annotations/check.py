@@ -3,11 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from .boxes import check_small_boxes
 from .classes import (
+    are_names,
     check_classes,
     check_num_classes,
     check_rare_classes,
@@ -29,24 +31,26 @@ class Usage:
         ann_file (str): The file.
         folder (str | None): Folder of its images; None if they are not on
             this disk.
-        classes (tuple[str, ...] | str | None): Names, in the order of
-            labels; None: the file's own.
+        classes (Any): Names, in the order of labels; None: the file's own.
+            What is no tuple of texts is a fault that is told.
         left_out (tuple[str, ...]): Categories that are not wanted.
-        min_size (int): Images with a shorter side are left out.
-        scale (tuple[int, int] | None): The largest size that images are
+        min_size (float): Images with a shorter side are left out.
+        scale (tuple[float, float] | None): The largest size that images are
             resized to; None: as they are.
         needs_boxes (bool): Whether boxes are learnt from or compared with.
+        masks (Literal['', 'all', 'polygons']): Which masks are loaded.
         setting (str): Where it stands in the config.
     """
 
     split: str
     ann_file: str
     folder: str | None = None
-    classes: tuple[str, ...] | str | None = None
+    classes: Any = None
     left_out: tuple[str, ...] = ()
-    min_size: int = 0
-    scale: tuple[int, int] | None = None
+    min_size: float = 0
+    scale: tuple[float, float] | None = None
     needs_boxes: bool = True
+    masks: Literal['', 'all', 'polygons'] = ''
     setting: str = ''
 
 
@@ -55,6 +59,7 @@ def check_file(
     folder: str | None = None,
     classes: Sequence[str] | None = None,
     left_out: Sequence[str] = (),
+    masks: Literal['', 'all', 'polygons'] = '',
 ) -> Findings:
     """Check one file by itself.
 
@@ -66,6 +71,8 @@ def check_file(
             Defaults to None: those of the file.
         left_out (Sequence[str]): Categories whose boxes are not wanted.
             Defaults to ().
+        masks (Literal['', 'all', 'polygons']): Which masks are wanted.
+            Defaults to '': none, and none is looked at.
 
     Returns:
         Findings: All that was found.
@@ -73,10 +80,19 @@ def check_file(
     Raises:
         UserFileNotFoundError: If there is no such file.
     """
-    if classes is not None:
+    if are_names(classes):
         classes = tuple(classes)
     return check_usages(
-        [Usage('train', ann_file, folder, classes, tuple(left_out))]
+        [
+            Usage(
+                'train',
+                ann_file,
+                folder,
+                classes,
+                tuple(left_out),
+                masks=masks,
+            )
+        ]
     )
 
 
@@ -99,7 +115,7 @@ def check_usages(
     findings = Findings()
     seen: list[tuple[Usage, CocoTable, Keys | None]] = []
     by_content: dict[tuple, tuple[CocoTable | None, Keys | None]] = {}
-    by_classes: dict[tuple, set] = {}
+    by_classes: dict[tuple, set[str]] = {}
     for usage in usages:
         key = (os.path.abspath(usage.ann_file), usage.folder)
         if key not in by_content:
@@ -111,8 +127,8 @@ def check_usages(
             continue
         seen.append((usage, table, keys))
         done = by_classes.setdefault(key, set())
-        if usage.classes not in done:
-            done.add(usage.classes)
+        if repr(usage.classes) not in done:
+            done.add(repr(usage.classes))
             findings.extend(_check_use(usage, table))
     findings.extend(_check_labels([u for u, _, _ in seen], num_classes or {}))
     findings.extend(_check_apart(seen))
@@ -129,6 +145,8 @@ def _check_by_itself(
     findings.extend(
         found if usage.needs_boxes else found.without(WITHOUT_BOXES)
     )
+    if usage.masks and usage.needs_boxes:
+        findings.extend(checked.check_masks(usage.masks == 'polygons'))
     table, keys = checked.table, None
     if table is not None and usage.folder is not None:
         found, keys = check_images(table, usage.folder)
@@ -164,7 +182,7 @@ def _check_labels(
 ) -> Findings:
     """Whether a label is the same everywhere."""
     findings = Findings()
-    named = [u for u in usages if u.classes and not isinstance(u.classes, str)]
+    named = [u for u in usages if u.classes and are_names(u.classes)]
     for classes, usage in {u.classes: u for u in reversed(named)}.items():
         findings.extend(check_num_classes(num_classes, classes, usage.setting))
     trained = [u for u in named if u.split == 'train']

@@ -1,15 +1,33 @@
 """The classes of a data set beside the categories of its file."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from .findings import Findings
+from .findings import Findings, shown
 from .table import CocoTable
 
 #: Classes with fewer boxes are rare.
 RARE = 20
+
+_NUM_GUESSED = 3  # names that are shown; to guess takes time
+
+
+def are_names(classes: Any) -> bool:
+    """Whether it is a list of texts.
+
+    Args:
+        classes (Any): What a config has for classes.
+
+    Returns:
+        bool: True for a list or tuple of texts.
+    """
+    return isinstance(classes, list | tuple) and all(
+        isinstance(name, str) for name in classes
+    )
 
 
 def check_classes(
@@ -29,20 +47,24 @@ def check_classes(
         Findings: What does not fit.
     """
     findings = Findings()
-    if isinstance(classes, str):
-        findings.add('classes-string', table.file, [repr(classes)])
+    if not are_names(classes):
+        findings.add('classes-string', table.file, [shown(classes)])
         return findings
     names, classes = table.category_names, list(classes)
     findings.add(
         'class-twice',
         table.file,
-        [repr(n) for n in dict.fromkeys(classes) if classes.count(n) > 1],
+        [repr(n) for n, count in Counter(classes).items() if count > 1],
     )
     known, wanted = set(names), {*classes, *left_out}
+    unknown = [name for name in classes if name not in known]
     findings.add(
         'class-unknown',
         table.file,
-        [f'{n!r}{_nearest(n, names)}' for n in classes if n not in known],
+        [
+            f'{name!r}{_nearest(name, names) if k < _NUM_GUESSED else ""}'
+            for k, name in enumerate(unknown)
+        ],
     )
     counts = np.bincount(
         table.category_index, minlength=len(names)
@@ -59,7 +81,8 @@ def check_classes(
             if name not in wanted and count
         ],
     )
-    in_file = [name for name in names if name in set(classes)]
+    named = set(classes)
+    in_file = [name for name in names if name in named]
     if not findings.stops and in_file != classes:
         findings.add(
             'class-order',

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from .annotation_columns import ANNOTATION_KEYS, read_annotations, read_masks
-from .findings import Findings
+from .findings import Findings, shown
 from .gather import Column, gather
 from .ids import Report, rows_of, with_ids
 from .table import CocoTable
 
-_LISTS = ('images', 'annotations', 'categories')
+#: The lists of a COCO file.
+LISTS = ('images', 'annotations', 'categories')
 _IMAGE_KEYS = dict(id=int, width=int, height=int)
 _MAX_SIDE = 2**31
 
@@ -38,10 +39,8 @@ def read_table(content: Any, file: str) -> tuple[CocoTable | None, Findings]:
         findings.add(kind, file, places)
 
     if 'annotations' not in content:
-        report('no-annotations', [f'it holds {", ".join(content)}'])
-    images, annotations, categories = (
-        content.get(name, []) for name in _LISTS
-    )
+        report('no-annotations', [f'it holds {", ".join(list(content)[:9])}'])
+    images, annotations, categories = (content.get(name, []) for name in LISTS)
     category_ids, names = _categories(categories, report)
     images, image_columns = with_ids(
         images, 'image', gather(images, _IMAGE_KEYS), report
@@ -82,7 +81,7 @@ def _misshapen(content: Any) -> list[str]:
         kind = type(content).__name__
         return [f'an object is expected, the file holds a {kind}']
     places = []
-    for name in _LISTS:
+    for name in LISTS:
         value = content.get(name)
         if name not in content:
             if name != 'annotations':  # a finding of its own
@@ -91,10 +90,12 @@ def _misshapen(content: Any) -> list[str]:
             places.append(f'"{name}" is a {type(value).__name__}, no list')
         elif set(map(type, value)) - {dict}:
             places += [
-                f'"{name}" holds {item!r}, which is no object'
+                f'"{name}" holds {shown(item)}, which is no object'
                 for item in value
                 if type(item) is not dict
             ]
+        elif value and 'segments_info' in value[0]:
+            places.append('it is of panoptic segmentation (segments_info)')
     return places
 
 
@@ -114,7 +115,7 @@ def _categories(
     report(
         'not-coco',
         [
-            f'category {i}: name {name!r} is no text'
+            f'category {i}: name {shown(name)} is no text'
             for i, name in named
             if not isinstance(name, str)
         ],
@@ -122,7 +123,11 @@ def _categories(
     counts = Counter(map(str, names))
     report(
         'category-twice',
-        [f'{name!r} (id {i})' for i, name in named if counts[str(name)] > 1],
+        [
+            f'{shown(name)} (id {i})'
+            for i, name in named
+            if counts[str(name)] > 1
+        ],
     )
     return columns['id'], list(map(str, names))
 
@@ -134,7 +139,7 @@ def _file_names(
     wrong = [k for k, n in enumerate(names) if type(n) is not str or not n]
     report(
         'file-name-missing',
-        [f'image {ids[k]}: file_name {names[k]!r}' for k in wrong],
+        [f'image {ids[k]}: file_name {shown(names[k])}' for k in wrong],
     )
     for k in wrong:
         names[k] = ''
@@ -153,9 +158,9 @@ def _sizes(
     report(
         'image-size-missing',
         [
-            f'image {columns["id"][k]} ({images[k].get("file_name")!r}): '
-            f'width {images[k].get("width")!r}, '
-            f'height {images[k].get("height")!r}'
+            f'image {columns["id"][k]} ({shown(images[k].get("file_name"))}): '
+            f'width {shown(images[k].get("width"))}, '
+            f'height {shown(images[k].get("height"))}'
             for k in np.flatnonzero(wrong)
         ],
     )

@@ -1,7 +1,8 @@
 """What a check found, in words and as records."""
 
+import reprlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmselfemd.errors import UserValueError
 
@@ -9,6 +10,20 @@ from .kinds import KINDS, MENDED, SAID, STOP, Kind
 
 _NUM_SHOWN = 3
 _TITLES = {STOP: 'Wrong', MENDED: 'Mended in memory', SAID: 'To know'}
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+
+
+def shown(value: Any) -> str:
+    """Show what stands in a file, cut to the length of a line.
+
+    Args:
+        value (Any): A value of any size and depth.
+
+    Returns:
+        str: Its ``repr``, or the beginnings of that.
+    """
+    return _short.repr(value)
 
 
 class Finding(NamedTuple):

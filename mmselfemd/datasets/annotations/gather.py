@@ -68,9 +68,11 @@ def _integers(values: list) -> np.ndarray | None:
     if set(map(type, values)) - {int}:
         return None
     try:
-        return np.fromiter(values, np.int64, len(values))
+        numbers = np.fromiter(values, np.int64, len(values))
     except OverflowError:
         return None
+    is_large = (numbers <= -MAX_ID) | (numbers >= MAX_ID)
+    return None if is_large.any() else numbers
 
 
 def _floats(values: list) -> np.ndarray | None:

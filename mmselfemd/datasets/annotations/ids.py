@@ -6,6 +6,7 @@ from itertools import compress
 
 import numpy as np
 
+from .findings import shown
 from .gather import MAX_ID, Column
 
 #: Takes the name of a kind of fault, and places.
@@ -41,7 +42,7 @@ def with_ids(
         report(
             'id-not-integer',
             [
-                f'{noun} {value!r}'
+                f'{noun} {shown(value)}'
                 for value, is_id in zip(ids, good, strict=True)
                 if value is not None and not is_id
             ],
@@ -89,7 +90,7 @@ def rows_of(
     report(
         f'{noun}-id-unknown',
         [
-            f'annotation {ids[k]}: {noun}_id {values[k]!r}'
+            f'annotation {ids[k]}: {noun}_id {shown(values[k])}'
             for k in np.flatnonzero(rows < 0)
         ],
     )

@@ -1,6 +1,7 @@
 """The images of an annotation file on the disk."""
 
 import os
+import unicodedata
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -76,7 +77,7 @@ class _Listing:
             names = os.listdir(os.path.join(self.folder, below))
         except OSError:
             return {}
-        return {n.casefold(): n for n in names} | {n: n for n in names}
+        return {_folded(n): n for n in names} | {n: n for n in names}
 
     def find(self, name: str) -> str | None:
         """The path of a file as it is on the disk, whatever its capitals."""
@@ -84,11 +85,16 @@ class _Listing:
         found = ''
         for part in parts:
             names = self.names(found)
-            actual = names.get(part) or names.get(part.casefold())
+            actual = names.get(part) or names.get(_folded(part))
             if actual is None:
                 return None
             found = os.path.join(found, actual)
         return found
+
+
+def _folded(name: str) -> str:
+    """A name in small letters; macOS takes accents off letters, too."""
+    return unicodedata.normalize('NFC', name).casefold()
 
 
 def _plain(name: str) -> str:
@@ -106,10 +112,10 @@ def _look_at_name(name: str, listed: _Listing) -> tuple[str, str]:
     if path.split(os.sep)[0] == os.pardir:
         return 'file-name-climbs', ''
     actual = listed.find(path)
-    if actual is None:
+    if not actual:
         if '\\' in name:
             return 'file-missing', ', named with backslashes'
         return 'file-missing', f' in {listed.folder!r}'
     if actual != path:
-        return 'file-name-case', f', on the disk {actual!r}'
+        return 'file-name-case', f', on the disk {ascii(actual)}'
     return '', ''

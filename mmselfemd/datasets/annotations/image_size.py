@@ -1,6 +1,7 @@
 """The size of an image as it decodes, from its first bytes where possible."""
 
 import os
+import stat
 import struct
 import zlib
 from typing import NamedTuple
@@ -43,10 +44,14 @@ def look_at_image(path: str) -> ImageFile:
         BrokenImageError: If it is no image that decodes.
     """
     # Without Python's file objects, which take as long as all the rest.
-    descriptor = os.open(path, os.O_RDONLY)
+    # A pipe would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0))
     try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise BrokenImageError('a folder, or no regular file')
         head = os.read(descriptor, _HEAD)
-        num_bytes = os.fstat(descriptor).st_size
+        num_bytes = status.st_size
     finally:
         os.close(descriptor)
     size = _size_in_head(head) or _size_by_pillow(path)

@@ -128,8 +128,8 @@ _BOXES = (
     Kind(
         'boxes-normalised',
         STOP,
-        'all boxes lie within [0, 1]',
-        'multiply them by width and height: COCO counts in pixels',
+        'all boxes, or many, lie within [0, 1]',
+        'multiply these by width and height: COCO counts in pixels',
     ),
     Kind(
         'boxes-corners',
@@ -202,6 +202,26 @@ _BOXES = (
         'crowds',
         'set iscrowd=1: some tools turn crowds into objects',
     ),
+    Kind(
+        'mask-missing',
+        STOP,
+        'no segmentation, and the pipeline loads masks',
+        'export with masks, or train a detector of boxes alone',
+    ),
+    Kind(
+        'mask-broken',
+        STOP,
+        'segmentation is neither polygons [[x1, y1, x2, y2, x3, y3, ...]] '
+        "nor an RLE with the image's size [height, width] and runs that "
+        'fill it',
+        'export these again, or remove them',
+    ),
+    Kind(
+        'mask-rle',
+        STOP,
+        'segmentation is an RLE, and the pipeline leaves out all but polygons',
+        'set poly2mask=True in LoadAnnotations of the pipeline',
+    ),
 )
 _IMAGES = (
     Kind(
@@ -232,7 +252,8 @@ _IMAGES = (
     Kind(
         'file-name-case',
         STOP,
-        'the name of the file differs in capital letters',
+        'the name of the file differs in capital letters, or in how its '
+        'accents are coded (a letter alone, or a letter and an accent)',
         'rename the file, or mend file_name',
     ),
     Kind(
@@ -278,7 +299,7 @@ _CLASSES = (
     Kind(
         'classes-string',
         STOP,
-        'classes is a text and not a list of names',
+        'classes is a text, or something else that is no list of names',
         "write metainfo=dict(classes=('name',)), with the comma",
     ),
     Kind(

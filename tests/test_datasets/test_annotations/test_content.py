@@ -215,6 +215,24 @@ FAULTS = {
         'boxes-normalised',
         'annotation 1 ',
     ),
+    'bboxes normalised, with rounding': (
+        lambda c: (
+            set_all('annotations', normalise)(c),
+            box(0, 0, 1.00001, 1)(c),
+        ),
+        'boxes-normalised',
+        'annotation 1 ',
+    ),
+    'bboxes normalised in a part': (  # of two data sets that were merged
+        lambda c: [normalise(item) for item in c['annotations'][10:20]],
+        'boxes-normalised',
+        'annotation 11 ',
+    ),
+    'panoptic': (
+        set_all('annotations', lambda item: item.update(segments_info=[])),
+        'not-coco',
+        'panoptic segmentation',
+    ),
     'bboxes as corners': (
         set_all('annotations', to_corners),
         'boxes-corners',
@@ -424,6 +442,12 @@ def test_rounding_at_the_border_is_no_fault(labels):
     assert labels.check() == {}
 
 
+def test_a_tiny_box_in_the_corner_is_not_taken_for_a_normalised_one(labels):
+    labels.content['annotations'][4]['bbox'] = [0, 0, 0.5, 0.5]
+    assert KINDS['box-under-pixel'].level == SAID
+    assert labels.check().keys() == {'box-under-pixel'}
+
+
 def test_boxes_that_may_be_corners_are_left_alone(labels):
     """A box in the upper left corner is both."""
     for item in labels.content['annotations']:
@@ -465,7 +489,16 @@ def test_every_kind_of_a_file_alone_is_among_these():
         name
         for name in KINDS
         if name.startswith(
-            ('file-', 'size-', 'image-', 'class', 'num-', 'name-', 'evaluator')
+            (
+                'file-',
+                'size-',
+                'image-',
+                'class',
+                'num-',
+                'name-',
+                'evaluator',
+                'mask-',
+            )
         )
     }
     assert KINDS.keys() - told - elsewhere == {

@@ -1,13 +1,15 @@
 """An annotation file beside its images."""
 
+import os
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfemd.datasets.annotations import STOP
+from mmselfemd.datasets.annotations import STOP, splits
 from mmselfemd.datasets.annotations.image_size import look_at_image
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
@@ -157,3 +159,50 @@ def test_no_image_is_looked_at_without_a_folder(labels):
         for finding in check_file(labels.write())
         if finding.kind.level == STOP
     ]
+
+
+def test_accents_that_are_coded_in_another_way(labels):
+    """macOS writes a letter and its accent as two characters."""
+    (labels.images / '1.jpg').rename(labels.images / 'cafe\u0301.jpg')
+    labels.content['images'][0]['file_name'] = 'caf\u00e9.jpg'
+    found = labels.check()
+    assert found.keys() == {'file-name-case'}
+    assert 'cafe\\u0301.jpg' in found['file-name-case'].places[0]
+
+
+@pytest.mark.parametrize('name', ['.', './', 'a/..', '\0', '\0/1.jpg'])
+def test_a_name_that_is_none(labels, name):
+    labels.content['images'][0]['file_name'] = name
+    assert labels.check().keys() == {'file-missing'}
+
+
+@pytest.mark.parametrize('make', [os.mkdir, os.mkfifo])
+def test_a_folder_or_a_pipe_in_place_of_an_image(labels, make):
+    """Nothing waits for a pipe that nobody writes to."""
+    (labels.images / '1.jpg').unlink()
+    make(labels.images / '1.jpg')
+    place = labels.check()['image-unreadable'].places[0]
+    assert 'no regular file' in place
+
+
+def test_files_that_begin_alike_are_each_read_once(tmp_path, monkeypatch):
+    """A thousand in each of two sets would be a million comparisons."""
+    keys, table = {}, None
+    for number in range(40):
+        path = tmp_path / f'{number}.bmp'
+        path.write_bytes(bytes(5000) + bytes([number]))
+        keys[number] = (str(path), (5001, 0))
+    copy = tmp_path / 'copy.bmp'
+    copy.write_bytes(bytes(5000) + bytes([7]))
+    table = SimpleNamespace(file='val.json', image_name=str)
+    others = {row: keys[row] for row in range(20, 40)}
+    others[40] = (str(copy), (5001, 0))
+    train = {row: keys[row] for row in range(20)}
+    read = []
+    digest = splits._digest
+    monkeypatch.setattr(
+        splits, '_digest', lambda path: read.append(path) or digest(path)
+    )
+    (finding,) = splits.check_splits([train], [(table, others)])
+    assert finding.places == (f'image 40: {tmp_path}/7.bmp',)
+    assert len(read) == len(set(read)) == 41

@@ -106,11 +106,14 @@ def check_pretraining(folder, scenes, processes):
     check_goes_on('selfemd_r18_scenes.py', folder, 2, 4, options, processes)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_pretraining_resumes_inside_an_epoch(tmp_path, scenes):
     check_pretraining(tmp_path, scenes, processes=1)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(torch.cuda.is_available(), reason='this host has a GPU')
 def test_pretraining_resumes_in_two_processes(tmp_path, scenes):
     check_pretraining(tmp_path, scenes, processes=2)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from mmselfemd.datasets import LoadImage
+from mmselfemd.datasets.pictures import open_picture
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.transforms.claimed_size import header_fault
 from mmselfemd.datasets.transforms.encoded_image import (
@@ -32,6 +33,12 @@ def encoded(kind, image=None, **kwargs):
 
 def changed(content, start, new):
     return content[:start] + new + content[start + len(new) :]
+
+
+def jpeg(width, height):
+    content = encoded('JPEG')
+    frame = content.index(b'\xff\xc0')
+    return changed(content, frame + 5, struct.pack('>HH', height, width))
 
 
 def png(width, height):
@@ -104,6 +111,7 @@ def tiff(order, is_big, compression, bits=(8, 8, 8)):
 
 
 CLAIMS = dict(
+    jpeg=jpeg,
     png=png,
     bmp=bmp,
     bmp_upside_down=lambda width, height: bmp(width, -height),
@@ -190,6 +198,7 @@ def blank(mode, size=(6000, 4000)):
 
 
 BLANK = {
+    'jpeg': ('JPEG', blank('L'), {}),
     'png': ('PNG', blank('L'), {}),
     'png_of_one_bit': ('PNG', blank('1', (8000, 6000)), {}),
     'bmp': ('BMP', blank('L'), {}),
@@ -214,13 +223,32 @@ def test_the_smallest_files_that_there_can_be_are_let_through(kind):
     assert header_fault(content) is None
 
 
+def test_bands_count_in_what_a_tiff_claims(no_decoder):
+    content = BytesIO()
+    pixels = np.zeros((32, 48, 60), np.uint16)
+    tifffile = pytest.importorskip('tifffile')
+    tifffile.imwrite(
+        content,
+        pixels,
+        photometric='minisblack',
+        planarconfig='contig',
+        compression='zlib',
+    )
+    content = content.getvalue()
+    assert header_fault(content) is None
+    for tag in (256, 257):  # both are of one LONG, or of one SHORT
+        place = content.index(struct.pack('<H', tag))
+        content = changed(content, place + 8, struct.pack('<H', 4000))
+    with pytest.raises(BrokenImageError, match='4000 x 4000.*60 bands'):
+        open_picture(content)
+
+
 def test_other_files_are_left_alone():
     for content in (
         b'',
         b'BM',
         b'no image',
         b'RIFF1234WAVE',
-        encoded('JPEG'),
         encoded('GIF'),
         encoded('PPM'),
     ):

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.pictures import ValueMapping, open_picture
 from mmselfemd.datasets.pictures.folder import check_images
+from mmselfemd.datasets.pictures.measuring import sample_of
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/check_images.py'
@@ -120,6 +121,26 @@ def test_bands_are_asked_for_and_taken(run, tmp_path):
     assert status == 1
     assert eval(line.partition('=')[2]) == pytest.approx((100, 300), abs=1)
     assert not any('bands = ' in line for line in lines)
+
+
+def test_many_images_of_many_bands_take_no_more_memory(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip('tifffile')
+    bands = np.arange(60 * 80 * 50, dtype=np.uint16).reshape(60, 80, 50)
+    tifffile.imwrite(
+        tmp_path / 'a.tif',
+        bands,
+        photometric='minisblack',
+        planarconfig='contig',
+    )
+    picture = open_picture((tmp_path / 'a.tif').read_bytes())
+    assert 4096 <= sample_of(picture, picture.pixels).size <= 3 * 4096
+    kept = []
+    monkeypatch.setattr(
+        'mmselfemd.datasets.pictures.folder._named',
+        lambda problems: kept.extend(problems) or [],
+    )
+    check_images(str(tmp_path))
+    assert len(kept) == 1 and not kept[0].values.size
 
 
 def test_workers_find_the_same(image_folder):

@@ -122,7 +122,9 @@ def sample_of(picture: Picture, pixels: np.ndarray) -> np.ndarray:
     if picture.is_plain or picture.pixels.dtype == np.uint8:
         return np.empty(0)
     points = pixels.reshape(-1, pixels.shape[2])
-    count = min(len(points), _VALUES_A_PICTURE)
+    # Three colours may have so many each, hundreds of bands together.
+    most = max(3 * _VALUES_A_PICTURE // pixels.shape[2], 1)
+    count = min(len(points), _VALUES_A_PICTURE, most)
     some = np.linspace(0, len(points) - 1, count).astype(int)
     values = points[some].astype(np.float64).ravel()
     return values[np.isfinite(values)]

@@ -64,7 +64,7 @@ def draw_detections(
     names, start, pictures = unique_names(paths), time.time(), []
     for done, path in enumerate(paths, start=1):
         try:
-            image = read_rgb(path, mapping=mapping_of(cfg))
+            image = read_rgb(path, mapping=mapping_of(cfg, 'test'))
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
             continue

@@ -117,6 +117,20 @@ def test_other_numbers_of_channels_are_refused_in_words(root):
     check_input_channels(load_config(str(root / PRETRAINING)))
 
 
+def test_what_a_pipeline_alone_sets_holds_for_pictures_too(root):
+    options = {
+        'train_dataloader.dataset.pipeline.0.value_range': [0, 4095],
+        'train_dataloader.dataset.pipeline.0.bands': [1],
+    }
+    cfg = load_config(str(root / PRETRAINING), cfg_options=options)
+    mapping = mapping_of(cfg)
+    assert (mapping.value_range, mapping.bands) == ((0, 4095), (1,))
+    options = {'test_dataloader.dataset.pipeline.0.value_range': [0, 9]}
+    cfg = load_config(str(root / DETECTION[0]), cfg_options=options)
+    assert mapping_of(cfg, 'test').value_range == (0, 9)
+    assert mapping_of(cfg).value_range is None
+
+
 def test_pictures_and_boxes_of_a_config_are_read_by_its_settings(tmp_path):
     """Those that do not go through the config's pipelines."""
     counts = np.linspace(29000, 31000, 40 * 60).reshape(40, 60)

@@ -15,7 +15,7 @@ from mmengine.dataset import BaseDataset
 from mmselfemd.errors import UserError
 
 from .pictures import ValueMapping, open_picture
-from .pictures.kinds import is_plain
+from .pictures.kinds import is_plain, kind_of
 from .pictures.measuring import (
     ValueSample,
     range_setting,
@@ -205,7 +205,7 @@ def check_image_values(dataset: BaseDataset, load: Any) -> None:
         try:
             with open(path, 'rb') as file:
                 content = file.read()
-            if is_plain(content):
+            if kind_of(content) and is_plain(content):
                 continue
             picture = open_picture(content)
             pixels = mapping.picked(picture)

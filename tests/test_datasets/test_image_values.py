@@ -117,6 +117,25 @@ def test_other_numbers_of_channels_are_refused_in_words(root):
     check_input_channels(load_config(str(root / PRETRAINING)))
 
 
+@pytest.mark.parametrize(
+    'others',
+    [
+        dict(color_type='unchanged'),
+        dict(imdecode_backend='pillow'),
+        dict(file_client_args=dict(backend='disk')),
+    ],
+)
+def test_what_mmcv_reads_is_not_left_without_a_setting(image_folder, others):
+    from mmcv.transforms import LoadImageFromFile
+
+    with pytest.raises(UserValueError, match='would not be applied'):
+        LoadDetectionImage(value_range=(0, 9), **others)
+    path = str(next(image_folder.rglob('*.jpg')))
+    image = LoadDetectionImage(**others)(dict(img_path=path))['img']
+    expected = LoadImageFromFile(**others)(dict(img_path=path))['img']
+    assert np.array_equal(image, expected)
+
+
 def test_what_a_pipeline_alone_sets_holds_for_pictures_too(root):
     options = {
         'train_dataloader.dataset.pipeline.0.value_range': [0, 4095],

@@ -129,6 +129,13 @@ def test_none_that_can_be_read_stops_with_the_first_reason(tmp_path):
     look(dataset_of(tmp_path))
 
 
+@pytest.mark.parametrize('content', [b'', b'no image'])
+def test_what_is_no_image_at_all_is_none_that_can_be_read(tmp_path, content):
+    for number in range(3):
+        (tmp_path / f'{number}.jpg').write_bytes(content)
+    assert 'None of the 3' in error_of(dataset_of(tmp_path))
+
+
 def test_a_setting_that_has_not_arrived_stops(tmp_path):
     """As in mmdet's own tools."""
     write(tmp_path, 0, 65535)

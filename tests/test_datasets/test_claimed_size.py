@@ -41,6 +41,19 @@ def jpeg(width, height):
     return changed(content, frame + 5, struct.pack('>HH', height, width))
 
 
+def jpeg_2000(**kwargs):
+    def make(width, height):
+        content = encoded('JPEG2000', **kwargs)
+        start = content.index(b'\xff\x4f\xff\x51')
+        return changed(content, start + 8, struct.pack('>II', width, height))
+
+    return make
+
+
+def gif(width, height):
+    return changed(encoded('GIF'), 6, struct.pack('<HH', width, height))
+
+
 def png(width, height):
     """With a checksum that fits the claim."""
     content = changed(encoded('PNG'), 16, struct.pack('>II', width, height))
@@ -112,6 +125,9 @@ def tiff(order, is_big, compression, bits=(8, 8, 8)):
 
 CLAIMS = dict(
     jpeg=jpeg,
+    jpeg_2000=jpeg_2000(),
+    jpeg_2000_alone=jpeg_2000(no_jp2=True),
+    gif=gif,
     png=png,
     bmp=bmp,
     bmp_upside_down=lambda width, height: bmp(width, -height),
@@ -181,7 +197,7 @@ def test_a_header_that_ends_early_is_left_to_the_decoder(kind):
     content = CLAIMS[kind](16000, 15900)
     for length in range(0, min(len(content), 200)):
         header_fault(content[:length])  # raises nothing
-    assert header_fault(content[:16]) is None
+    assert header_fault(content[:9]) is None
 
 
 @pytest.mark.parametrize('place', [16, 19, 20, 23, 24, 25, 28, 29, 32])
@@ -199,6 +215,7 @@ def blank(mode, size=(6000, 4000)):
 
 BLANK = {
     'jpeg': ('JPEG', blank('L'), {}),
+    'gif': ('GIF', blank('L'), {}),
     'png': ('PNG', blank('L'), {}),
     'png_of_one_bit': ('PNG', blank('1', (8000, 6000)), {}),
     'bmp': ('BMP', blank('L'), {}),
@@ -221,6 +238,20 @@ def test_the_smallest_files_that_there_can_be_are_let_through(kind):
     name, image, kwargs = BLANK[kind]
     content = encoded(name, image, **kwargs)
     assert header_fault(content) is None
+
+
+def test_tiles_count_in_what_a_tiff_claims(no_decoder):
+    tifffile = pytest.importorskip('tifffile')
+    content = BytesIO()
+    tifffile.imwrite(
+        content, np.zeros((32, 48), np.uint16), tile=(16, 16), photometric=1
+    )
+    content = content.getvalue()
+    assert header_fault(content) is None
+    for tag in (322, 323):
+        place = content.index(struct.pack('<H', tag))
+        content = changed(content, place + 8, struct.pack('<H', 60000))
+    assert '60000 x 60000' in header_fault(content)
 
 
 def test_bands_count_in_what_a_tiff_claims(no_decoder):
@@ -249,7 +280,6 @@ def test_other_files_are_left_alone():
         b'BM',
         b'no image',
         b'RIFF1234WAVE',
-        encoded('GIF'),
         encoded('PPM'),
     ):
         assert header_fault(content) is None

@@ -16,6 +16,7 @@ _FREE_PIXELS = 1 << 24
 
 # Bytes of pixels that a byte of the file can hold at most.
 _DEFLATE = 1032  # 258 for each two bits
+_GIF = 2731  # 4096 for 12 bits
 _RUN_LENGTH = 128
 _TIFF_COMPRESSIONS = {
     1: 1,  # none
@@ -29,14 +30,15 @@ _TIFF_JPEG = {6, 7}
 _OTHER_TIFF = 1 << 16  # Zstandard, the best of them
 
 # Pixels: WebP with loss spends 0.4 bytes on 256 of them, JPEG 1.5, even if all
-# are of one colour. WebP without loss spends nothing on those, but no
-# photograph is of one colour.
+# are of one colour. WebP without loss and JPEG 2000 spend nothing on those,
+# but no photograph is of one colour.
 _PHOTOGRAPH = 1000
 
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_COMPRESSION = 256, 257, 258, 259
-_TIFF_BANDS = 277
+_TIFF_BANDS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT = 277, 322, 323
 _TIFF_READ = {
-    *(_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_COMPRESSION, _TIFF_BANDS)
+    *(_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_COMPRESSION),
+    *(_TIFF_BANDS, _TIFF_TILE_WIDTH, _TIFF_TILE_HEIGHT),
 }
 _TIFF_NUMBERS = {1: 'B', 3: 'H', 4: 'I', 16: 'Q'}  # by the type of a tag
 
@@ -49,7 +51,9 @@ Claim = tuple[int, int, int, float]
 
 
 def header_fault(content: bytes) -> str | None:
-    """Say what is wrong with the header of a JPEG, PNG, WebP, TIFF or BMP.
+    """Say what is wrong with the header of a picture.
+
+    JPEG, JPEG 2000, PNG, WebP, TIFF, BMP and GIF are looked at.
 
     Args:
         content (bytes): The file.
@@ -102,6 +106,19 @@ def _png_claim(content: bytes) -> Claim | None:
     return width, height, 1, _DEFLATE * 8 / max(bits, 1)
 
 
+def _gif_claim(content: bytes) -> Claim | None:
+    width, height = struct.unpack_from('<HH', content, 6)
+    return width, height, 1, _GIF
+
+
+def _jpeg_2000_claim(content: bytes) -> Claim | None:
+    start = bytes(content).find(_CODESTREAM)
+    if start < 0:
+        return None
+    right, bottom, left, top = struct.unpack_from('>4I', content, start + 8)
+    return max(right - left, 0), max(bottom - top, 0), 1, _PHOTOGRAPH
+
+
 def _bmp_claim(content: bytes) -> Claim | None:
     (header_size,) = struct.unpack_from('<I', content, 14)
     if header_size == 12:  # of OS/2
@@ -137,7 +154,8 @@ def _tiff_claim(content: bytes) -> Claim | None:
     tags = _tiff_tags(content)
     if not {_TIFF_WIDTH, _TIFF_HEIGHT} <= tags.keys():
         return None
-    width, height = tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
+    width = max(tags[_TIFF_WIDTH], tags.get(_TIFF_TILE_WIDTH, 0))
+    height = max(tags[_TIFF_HEIGHT], tags.get(_TIFF_TILE_HEIGHT, 0))
     compression = tags.get(_TIFF_COMPRESSION, 1)
     if compression in _TIFF_FAX:
         return width, height, 1, 8 * width
@@ -164,7 +182,7 @@ def _tiff_tags(content: bytes) -> dict[int, int]:
         tag, kind, length = struct.unpack_from(
             f'{order}HH{word}', content, start
         )
-        if tag > _TIFF_BANDS:
+        if tag > _TIFF_TILE_HEIGHT:
             break  # they are in order
         number_format = _TIFF_NUMBERS.get(kind)
         if number_format and tag in _TIFF_READ:
@@ -178,10 +196,14 @@ def _tiff_tags(content: bytes) -> dict[int, int]:
 
 
 _PNG = b'\x89PNG\r\n\x1a\n'
+_CODESTREAM = b'\xff\x4f\xff\x51'  # of JPEG 2000, and its sizes
 _CLAIMS: dict[bytes, Callable[[bytes], Claim | None]] = {
     b'\xff\xd8': _jpeg_claim,
     _PNG: _png_claim,
     b'BM': _bmp_claim,
+    b'GIF8': _gif_claim,
+    b'\0\0\0\x0cjP  ': _jpeg_2000_claim,
+    _CODESTREAM: _jpeg_2000_claim,
     b'RIFF': _webp_claim,
     b'II*\0': _tiff_claim,
     b'MM\0*': _tiff_claim,

@@ -249,9 +249,11 @@ def _check_range(
         if each.needs_range:
             used = written(each.used)
             option = used.strip('()').replace(' ', '')
+            have = 'has' if each.num_pictures == 1 else 'have'
             raise UserError(
-                f'{looked_at} They have more than 8 bits: {each.describe()}; '
-                'what would be left of them is nearly nothing. Set, '
+                f'{looked_at} {each.num_pictures} of them {have} more than 8 '
+                f'bits: {each.describe()}; what would be left of that is '
+                'nearly nothing. Set, '
                 f'{_BOTH}, value_range={used} (--cfg-options '
                 f'value_range={option}); tools/check_images.py DIR measures '
                 'it over all images'

@@ -25,11 +25,13 @@ class Values(NamedTuple):
         dtype (str): The type.
         full_range (tuple[float, float], optional): See :class:`Picture`.
         used (tuple[float, float]): The values at :data:`PERCENTILES`.
+        num_pictures (int): How many pictures they are of.
     """
 
     dtype: str
     full_range: Range | None
     used: Range
+    num_pictures: int
 
     @property
     def share(self) -> float | None:
@@ -86,7 +88,12 @@ class ValueSample:
             list[Values]: One for each type of number.
         """
         return [
-            Values(dtype, full_range, _used(np.concatenate(samples), dtype))
+            Values(
+                dtype,
+                full_range,
+                _used(np.concatenate(samples), dtype),
+                len(samples),
+            )
             for (dtype, full_range), samples in self._samples.items()
         ]
 

@@ -170,7 +170,9 @@ def lines_of(list_file: str) -> Iterator[str]:
             mark = file.read(2)
         is_utf_16 = mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding = 'utf-16' if is_utf_16 else 'utf-8'
-        with open(path, encoding=encoding, errors='surrogateescape') as file:
+        # Of UTF-16 no byte can be kept as it is; a name is then missing.
+        errors = 'replace' if is_utf_16 else 'surrogateescape'
+        with open(path, encoding=encoding, errors=errors) as file:
             for line in file:
                 if name := line.strip().lstrip(_BYTE_ORDER_MARK).strip():
                     yield name

@@ -15,7 +15,7 @@ from mmengine.dataset import BaseDataset
 from mmselfemd.errors import UserError
 
 from .pictures import ValueMapping, open_picture
-from .pictures.kinds import is_plain
+from .pictures.kinds import is_plain, kind_of
 from .pictures.measuring import (
     ValueSample,
     range_setting,
@@ -31,6 +31,9 @@ SETTINGS = ('value_range', 'bands')
 
 #: How many images of a data set are looked at.
 NUM_LOOKED_AT = 16
+
+# In mmdet's scope the last one is the second, too.
+_OUR_STEPS = ('LoadImage', 'LoadDetectionImage', 'LoadImageFromFile')
 
 _MOST_OUTSIDE = 0.5  # of the values, beyond a value_range that is set
 _BOTH = 'in the config of pre-training and of the detector alike'
@@ -59,21 +62,31 @@ def set_image_values(cfg: Config) -> None:
             for step in pipeline:
                 if type_name(step) == 'LoadImageFromFile':
                     step['type'] = 'mmselfemd.LoadDetectionImage'
-                if type_name(step) in ('LoadImage', 'LoadDetectionImage'):
+                if type_name(step) in _OUR_STEPS[:2]:
                     own = {n: v for n, v in step.items() if v is not None}
                     step.update(given | own)
 
 
-def mapping_of(cfg: Config) -> ValueMapping:
+def mapping_of(cfg: Config, split: str = 'train') -> ValueMapping:
     """How a config makes 8-bit colour of images.
 
     Args:
         cfg (Config): The config.
+        split (str): Whose images: ``train``, ``val`` or ``test``. Defaults to
+            'train'.
 
     Returns:
-        ValueMapping: By its ``value_range`` and ``bands``.
+        ValueMapping: By ``value_range`` and ``bands`` of the step that loads
+        the images, or else of the config.
     """
-    return ValueMapping(**{name: cfg.get(name) for name in SETTINGS})
+    given = {name: cfg.get(name) for name in SETTINGS}
+    for pipeline in pipelines_of(cfg.get(f'{split}_dataloader') or {}):
+        for step in pipeline:
+            if type_name(step) in _OUR_STEPS:
+                own = {name: step.get(name) for name in SETTINGS}
+                given |= {n: v for n, v in own.items() if v is not None}
+                return ValueMapping(**given)
+    return ValueMapping(**given)
 
 
 def for_arrays(cfg: Config) -> Config:
@@ -192,7 +205,7 @@ def check_image_values(dataset: BaseDataset, load: Any) -> None:
         try:
             with open(path, 'rb') as file:
                 content = file.read()
-            if is_plain(content):
+            if kind_of(content) and is_plain(content):
                 continue
             picture = open_picture(content)
             pixels = mapping.picked(picture)
@@ -236,9 +249,11 @@ def _check_range(
         if each.needs_range:
             used = written(each.used)
             option = used.strip('()').replace(' ', '')
+            have = 'has' if each.num_pictures == 1 else 'have'
             raise UserError(
-                f'{looked_at} They have more than 8 bits: {each.describe()}; '
-                'what would be left of them is nearly nothing. Set, '
+                f'{looked_at} {each.num_pictures} of them {have} more than 8 '
+                f'bits: {each.describe()}; what would be left of that is '
+                'nearly nothing. Set, '
                 f'{_BOTH}, value_range={used} (--cfg-options '
                 f'value_range={option}); tools/check_images.py DIR measures '
                 'it over all images'

@@ -9,17 +9,19 @@ from mmengine.evaluator import DumpResults
 from mmengine.hooks import LoggerHook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmselfemd.datasets.data_paths import (
     check_data_paths,
     drop_absent_validation,
 )
-from mmselfemd.datasets.image_values import set_image_values
+from mmselfemd.datasets.image_values import mapping_of, set_image_values
 from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError
+from mmselfemd.zoo.conventions import check_image_values
 
 from .cfg_options import merge_cfg_options, suggest
 from .config_cleanup import clean_config
@@ -143,6 +145,7 @@ def test(
     if show_dir is not None:
         set_show_dir(cfg, os.path.expanduser(show_dir))
     check_checkpoint(checkpoint)
+    _check_image_values(cfg, checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
     if 'pretrained' in cfg:
@@ -162,6 +165,18 @@ def test(
     metrics = runner.test()
     leave_process_group()
     return metrics
+
+
+def _check_image_values(cfg: Config, checkpoint: str) -> None:
+    """The images of a test are read as those of the training were."""
+    mapping = mapping_of(cfg, 'test')
+    check_image_values(
+        CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent'),
+        mapping.value_range,
+        mapping.bands,
+        checkpoint,
+        is_pretrained=False,
+    )
 
 
 def load_config(

@@ -27,7 +27,8 @@ def holds_path(key: str) -> bool:
         in what lies below ``data_prefix``. Positions in a list do not count.
     """
     names = [part for part in key.split('.') if not part.isdigit()]
-    return _is_path_name(names[-1]) or 'data_prefix' in names[-2:-1]
+    is_path = any(map(_is_path_name, names[-1:]))
+    return is_path or 'data_prefix' in names[-2:-1]
 
 
 def expand_home(cfg: Config) -> None:

@@ -18,6 +18,7 @@ from torch import nn
 from mmselfemd.datasets.image_values import for_arrays, mapping_of
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.zoo.conventions import check_image_values
 from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.loading import state_dict_of
 
@@ -64,7 +65,7 @@ def draw_detections(
     names, start, pictures = unique_names(paths), time.time(), []
     for done, path in enumerate(paths, start=1):
         try:
-            image = read_rgb(path, mapping=mapping_of(cfg))
+            image = read_rgb(path, mapping=mapping_of(cfg, 'test'))
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
             continue
@@ -84,8 +85,16 @@ def draw_detections(
 def _build(cfg: Config, checkpoint: str) -> tuple[nn.Module, Visualizer]:
     """The detector, and what draws with the colours of its classes."""
     keep_detector_off_gpu(cfg)
+    mapping = mapping_of(cfg, 'test')
     cfg = for_arrays(cfg)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    check_image_values(
+        loaded,
+        mapping.value_range,
+        mapping.bands,
+        checkpoint,
+        is_pretrained=False,
+    )
     model = init_detector(cfg, checkpoint, palette='none', device=get_device())
     # mmdet's own loading leaves what does not fit at random values.
     check_fits(model, state_dict_of(loaded, checkpoint), checkpoint)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import nn
 
+from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.random_state import kept_random_state
 from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
@@ -41,7 +42,7 @@ def build_networks(
         model = build_untrained(cfg)
     networks = {'untrained': model.backbone}
     if checkpoint is not None:
-        networks['trained'] = load_backbone(model, checkpoint)
+        networks['trained'] = load_backbone(model, checkpoint, mapping_of(cfg))
     device = get_device()
     for network in networks.values():
         network.to(device)

@@ -99,17 +99,23 @@ def check_style(checkpoint: Any, backbone: nn.Module, source: str) -> None:
 
 
 def check_image_values(
-    checkpoint: Any, value_range: Any, bands: Any, source: str
+    checkpoint: Any,
+    value_range: Any,
+    bands: Any,
+    source: str,
+    is_pretrained: bool = True,
 ) -> None:
-    """Raise if a detector's images are made 8-bit colour in another way.
+    """Raise if images are made 8-bit colour in another way than in training.
 
     Args:
         checkpoint (Any): What was loaded. Where it does not say that one of
             the two was set, that one is not checked: a backbone of
             photographs may see thermal images.
-        value_range (Sequence[float], optional): The detector's.
-        bands (Sequence[int], optional): The detector's.
+        value_range (Sequence[float], optional): That of the images.
+        bands (Sequence[int], optional): The same.
         source (str): Where the weights came from, for the message.
+        is_pretrained (bool): Whether they are what a detector begins with,
+            for the message. Defaults to True.
 
     Raises:
         ValueError: If the ranges differ by more than a hundredth, or the
@@ -117,6 +123,8 @@ def check_image_values(
     """
     recorded = _recorded(checkpoint, source)
     trained_range, trained_bands = map(recorded.get, ('value_range', 'bands'))
+    weights = f'pretrained={source!r}' if is_pretrained else source
+    reader = 'detector' if is_pretrained else 'config'
     for name, trained, given, same in (
         (
             'value_range',
@@ -128,8 +136,8 @@ def check_image_values(
     ):
         if trained is not None and not same:
             raise UserValueError(
-                f'pretrained={source!r} was trained with {name}='
-                f'{tuple(trained)}, and the detector has {name}='
+                f'{weights} was trained with {name}='
+                f'{tuple(trained)}, and the {reader} has {name}='
                 f'{given and tuple(given)}: it would be given other pixels. '
                 f'Set in the config {name}={tuple(trained)}.'
             )

@@ -4,12 +4,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.errors import (
     UserFileNotFoundError,
     UserValueError,
@@ -146,9 +147,12 @@ def _read(
     if isinstance(image, (str, Path)):
         if not os.path.isfile(image):
             raise UserFileNotFoundError(f'{image}: there is no such image.')
-        bgr = mmcv.imread(str(image))
-        if bgr is None:
-            raise UserValueError(f'{image} is damaged, or is no image.')
+        try:
+            bgr = ValueMapping().read(Path(image).read_bytes())
+        except BrokenImageError as error:
+            raise UserValueError(
+                f'{image} cannot be read: {error}.'
+            ) from error
         return np.ascontiguousarray(bgr[..., ::-1])
     if not (
         isinstance(image, np.ndarray)

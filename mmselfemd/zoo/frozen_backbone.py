@@ -9,8 +9,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.models import BaseSelfSupervisor
 from torch import Tensor, nn
 
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.errors import UserValueError
 
+from .conventions import check_image_values
 from .fit import check_fits
 from .loading import check_finite, state_dict_of
 
@@ -51,7 +53,11 @@ def build_untrained(cfg: Config) -> BaseSelfSupervisor:
     return model
 
 
-def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
+def load_backbone(
+    model: BaseSelfSupervisor,
+    checkpoint: str,
+    mapping: ValueMapping | None = None,
+) -> nn.Module:
     """Read a checkpoint into a copy of a model's backbone.
 
     Args:
@@ -60,15 +66,27 @@ def load_backbone(model: BaseSelfSupervisor, checkpoint: str) -> nn.Module:
         checkpoint (str): A checkpoint of pre-training (``backbone.*``), or a
             backbone by itself: a path, or any address that mmengine's
             ``CheckpointLoader`` takes.
+        mapping (ValueMapping, optional): How 8-bit colour is made of the
+            images that it is to see. Defaults to None: not compared.
 
     Returns:
         nn.Module: The backbone; ``model`` stays as it was.
 
     Raises:
-        UserValueError: If the backbone is of another architecture, or has
-            values that are not finite.
+        UserValueError: If the backbone is of another architecture, has
+            values that are not finite, or was trained on images of another
+            ``value_range`` or other ``bands``.
     """
-    weights = _read_weights(checkpoint)
+    loaded = _load(checkpoint)
+    if mapping is not None:
+        check_image_values(
+            loaded,
+            mapping.value_range,
+            mapping.bands,
+            checkpoint,
+            is_pretrained=False,
+        )
+    weights = _weights_of(loaded, checkpoint)
     if not any(name.startswith(_PREFIX) for name in weights):
         # A classifier's last layer, say, is no part of the backbone.
         parts = {name.split('.')[0] for name in model.backbone.state_dict()}
@@ -104,15 +122,18 @@ def load_model(model: BaseSelfSupervisor, checkpoint: str) -> None:
     Raises:
         UserError: If it does not fit.
     """
-    weights = _read_weights(checkpoint)
+    weights = _weights_of(_load(checkpoint), checkpoint)
     check_fits(model, weights, checkpoint)
     model.load_state_dict(weights, strict=False)  # older: no batch counters
 
 
-def _read_weights(checkpoint: str) -> dict[str, Tensor]:
-    loaded = CheckpointLoader.load_checkpoint(
+def _load(checkpoint: str) -> dict:
+    return CheckpointLoader.load_checkpoint(
         checkpoint, map_location='cpu', logger='silent'
     )
+
+
+def _weights_of(loaded: dict, checkpoint: str) -> dict[str, Tensor]:
     return {
         name.removeprefix('module.'): value
         for name, value in state_dict_of(loaded, checkpoint).items()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from mmselfemd.datasets import LoadImage
+from mmselfemd.datasets.pictures import open_picture
 from mmselfemd.datasets.shrinking import shrink
 from mmselfemd.datasets.transforms.claimed_size import header_fault
 from mmselfemd.datasets.transforms.encoded_image import (
@@ -32,6 +33,25 @@ def encoded(kind, image=None, **kwargs):
 
 def changed(content, start, new):
     return content[:start] + new + content[start + len(new) :]
+
+
+def jpeg(width, height):
+    content = encoded('JPEG')
+    frame = content.index(b'\xff\xc0')
+    return changed(content, frame + 5, struct.pack('>HH', height, width))
+
+
+def jpeg_2000(**kwargs):
+    def make(width, height):
+        content = encoded('JPEG2000', **kwargs)
+        start = content.index(b'\xff\x4f\xff\x51')
+        return changed(content, start + 8, struct.pack('>II', width, height))
+
+    return make
+
+
+def gif(width, height):
+    return changed(encoded('GIF'), 6, struct.pack('<HH', width, height))
 
 
 def png(width, height):
@@ -104,6 +124,10 @@ def tiff(order, is_big, compression, bits=(8, 8, 8)):
 
 
 CLAIMS = dict(
+    jpeg=jpeg,
+    jpeg_2000=jpeg_2000(),
+    jpeg_2000_alone=jpeg_2000(no_jp2=True),
+    gif=gif,
     png=png,
     bmp=bmp,
     bmp_upside_down=lambda width, height: bmp(width, -height),
@@ -173,7 +197,7 @@ def test_a_header_that_ends_early_is_left_to_the_decoder(kind):
     content = CLAIMS[kind](16000, 15900)
     for length in range(0, min(len(content), 200)):
         header_fault(content[:length])  # raises nothing
-    assert header_fault(content[:16]) is None
+    assert header_fault(content[:9]) is None
 
 
 @pytest.mark.parametrize('place', [16, 19, 20, 23, 24, 25, 28, 29, 32])
@@ -190,6 +214,8 @@ def blank(mode, size=(6000, 4000)):
 
 
 BLANK = {
+    'jpeg': ('JPEG', blank('L'), {}),
+    'gif': ('GIF', blank('L'), {}),
     'png': ('PNG', blank('L'), {}),
     'png_of_one_bit': ('PNG', blank('1', (8000, 6000)), {}),
     'bmp': ('BMP', blank('L'), {}),
@@ -214,14 +240,46 @@ def test_the_smallest_files_that_there_can_be_are_let_through(kind):
     assert header_fault(content) is None
 
 
+def test_tiles_count_in_what_a_tiff_claims(no_decoder):
+    tifffile = pytest.importorskip('tifffile')
+    content = BytesIO()
+    tifffile.imwrite(
+        content, np.zeros((32, 48), np.uint16), tile=(16, 16), photometric=1
+    )
+    content = content.getvalue()
+    assert header_fault(content) is None
+    for tag in (322, 323):
+        place = content.index(struct.pack('<H', tag))
+        content = changed(content, place + 8, struct.pack('<H', 60000))
+    assert '60000 x 60000' in header_fault(content)
+
+
+def test_bands_count_in_what_a_tiff_claims(no_decoder):
+    content = BytesIO()
+    pixels = np.zeros((32, 48, 60), np.uint16)
+    tifffile = pytest.importorskip('tifffile')
+    tifffile.imwrite(
+        content,
+        pixels,
+        photometric='minisblack',
+        planarconfig='contig',
+        compression='zlib',
+    )
+    content = content.getvalue()
+    assert header_fault(content) is None
+    for tag in (256, 257):  # both are of one LONG, or of one SHORT
+        place = content.index(struct.pack('<H', tag))
+        content = changed(content, place + 8, struct.pack('<H', 4000))
+    with pytest.raises(BrokenImageError, match='4000 x 4000.*60 bands'):
+        open_picture(content)
+
+
 def test_other_files_are_left_alone():
     for content in (
         b'',
         b'BM',
         b'no image',
         b'RIFF1234WAVE',
-        encoded('JPEG'),
-        encoded('GIF'),
         encoded('PPM'),
     ):
         assert header_fault(content) is None

@@ -177,3 +177,10 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     ):
         (path,) = UnlabelledDataset(**settings).data_list
         assert path == str(tmp_path / 'photos' / NAMES[0])
+
+
+def test_a_utf_16_list_that_is_cut_off_names_what_it_can(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_bytes('a.png\nb.png'.encode('utf-16')[:-1])
+    first, second = lines_of(str(path))
+    assert first == 'a.png' and second.startswith('b.pn')

@@ -117,6 +117,39 @@ def test_other_numbers_of_channels_are_refused_in_words(root):
     check_input_channels(load_config(str(root / PRETRAINING)))
 
 
+@pytest.mark.parametrize(
+    'others',
+    [
+        dict(color_type='unchanged'),
+        dict(imdecode_backend='pillow'),
+        dict(file_client_args=dict(backend='disk')),
+    ],
+)
+def test_what_mmcv_reads_is_not_left_without_a_setting(image_folder, others):
+    from mmcv.transforms import LoadImageFromFile
+
+    with pytest.raises(UserValueError, match='would not be applied'):
+        LoadDetectionImage(value_range=(0, 9), **others)
+    path = str(next(image_folder.rglob('*.jpg')))
+    image = LoadDetectionImage(**others)(dict(img_path=path))['img']
+    expected = LoadImageFromFile(**others)(dict(img_path=path))['img']
+    assert np.array_equal(image, expected)
+
+
+def test_what_a_pipeline_alone_sets_holds_for_pictures_too(root):
+    options = {
+        'train_dataloader.dataset.pipeline.0.value_range': [0, 4095],
+        'train_dataloader.dataset.pipeline.0.bands': [1],
+    }
+    cfg = load_config(str(root / PRETRAINING), cfg_options=options)
+    mapping = mapping_of(cfg)
+    assert (mapping.value_range, mapping.bands) == ((0, 4095), (1,))
+    options = {'test_dataloader.dataset.pipeline.0.value_range': [0, 9]}
+    cfg = load_config(str(root / DETECTION[0]), cfg_options=options)
+    assert mapping_of(cfg, 'test').value_range == (0, 9)
+    assert mapping_of(cfg).value_range is None
+
+
 def test_pictures_and_boxes_of_a_config_are_read_by_its_settings(tmp_path):
     """Those that do not go through the config's pipelines."""
     counts = np.linspace(29000, 31000, 40 * 60).reshape(40, 60)

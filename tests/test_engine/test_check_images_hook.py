@@ -77,6 +77,14 @@ def test_enough_of_the_range_passes_and_one_dark_image_among_them(tmp_path):
     look(dataset_of(tmp_path))
 
 
+def test_one_of_more_bits_among_many_is_counted_as_one(tmp_path):
+    write(tmp_path, 0, 255, np.uint8, count=15)
+    write(tmp_path / 'deep', 0, 2040, count=1)
+    said = error_of(dataset_of(tmp_path))
+    assert '16 training images' in said and '1 of them has more than 8' in said
+    look(dataset_of(tmp_path, value_range=(0, 2040)), value_range=(0, 2040))
+
+
 def test_8_bits_pass_however_dark(tmp_path):
     write(tmp_path, 0, 9, np.uint8)
     look(dataset_of(tmp_path))
@@ -127,6 +135,13 @@ def test_none_that_can_be_read_stops_with_the_first_reason(tmp_path):
     # One that can: the run passes over the others.
     write(tmp_path, 0, 255, np.uint8, count=1)
     look(dataset_of(tmp_path))
+
+
+@pytest.mark.parametrize('content', [b'', b'no image'])
+def test_what_is_no_image_at_all_is_none_that_can_be_read(tmp_path, content):
+    for number in range(3):
+        (tmp_path / f'{number}.jpg').write_bytes(content)
+    assert 'None of the 3' in error_of(dataset_of(tmp_path))
 
 
 def test_a_setting_that_has_not_arrived_stops(tmp_path):

@@ -87,6 +87,14 @@ def test_missing_checkpoint(toy, keyword):
             launch.train(toy, cfg_options=dict(load_from='gone.pth'))
 
 
+def test_a_test_of_images_of_another_range_is_refused(toy, tmp_path):
+    path = str(tmp_path / 'a.pth')
+    torch.save(dict(meta=dict(value_range=[0, 4095]), state_dict={}), path)
+    options = dict(test_dataloader=dict(dataset=None), test_cfg={})
+    with pytest.raises(UserError, match=r'Set .* value_range=\(0, 4095\)'):
+        launch.test(toy, path, cfg_options=options)
+
+
 def test_auto_scale_lr_scales_and_asks_for_the_base(toy):
     model = launch.train(
         toy, auto_scale_lr=True, cfg_options={'train_cfg.max_epochs': 1}

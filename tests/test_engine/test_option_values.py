@@ -191,3 +191,7 @@ def test_the_folder_that_is_named_is_the_one_that_is_read(
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         assert dataset.data_list[0] == str(image_folder / name / 'right.jpg')
         assert len(dataset) == 1
+
+
+def test_a_position_alone_is_no_path():
+    assert parse_option('0', '1,2') == [1, 2]

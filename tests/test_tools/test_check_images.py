@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.pictures import ValueMapping, open_picture
 from mmselfemd.datasets.pictures.folder import check_images
+from mmselfemd.datasets.pictures.measuring import (
+    ValueSample,
+    range_setting,
+    sample_of,
+    written,
+)
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools/check_images.py'
@@ -120,6 +126,39 @@ def test_bands_are_asked_for_and_taken(run, tmp_path):
     assert status == 1
     assert eval(line.partition('=')[2]) == pytest.approx((100, 300), abs=1)
     assert not any('bands = ' in line for line in lines)
+
+
+def test_many_images_of_many_bands_take_no_more_memory(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip('tifffile')
+    bands = np.arange(60 * 80 * 50, dtype=np.uint16).reshape(60, 80, 50)
+    tifffile.imwrite(
+        tmp_path / 'a.tif',
+        bands,
+        photometric='minisblack',
+        planarconfig='contig',
+    )
+    picture = open_picture((tmp_path / 'a.tif').read_bytes())
+    assert 4096 <= sample_of(picture, picture.pixels).size <= 3 * 4096
+    kept = []
+    monkeypatch.setattr(
+        'mmselfemd.datasets.pictures.folder._named',
+        lambda problems: kept.extend(problems) or [],
+    )
+    check_images(str(tmp_path))
+    assert len(kept) == 1 and not kept[0].values.size
+
+
+@pytest.mark.parametrize(
+    'low, high',
+    [(100001.25, 100003.5), (0, 2.55e-7), (-7e5, 1e6), (1e30, 1e30), (7, 7)],
+)
+def test_the_line_has_the_digits_that_tell_its_ends_apart(low, high):
+    sample = ValueSample()
+    sample.add('float32', None, np.linspace(low, high, 1001))
+    line = written(range_setting(sample.measured()))
+    found = ValueMapping(eval(line)).value_range  # raises if it is none
+    if low < high:
+        assert np.allclose(found, (low, high), rtol=0, atol=(high - low) / 200)
 
 
 def test_workers_find_the_same(image_folder):

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision
 from mmdet.models import ResNet
+from PIL import Image
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.transforms import functional
@@ -206,6 +207,18 @@ def test_images_are_read_when_their_maps_are_asked_for(tmp_path, small):
     assert next(maps)['C5'].shape == (128, 2, 2)
 
 
+def test_files_are_read_as_in_training(tmp_path, small):
+    """A fourth band is not multiplied into the colours, as OpenCV does."""
+    path = pretraining(tmp_path / 'a.pth', small)
+    alpha = Image.fromarray(images()[0])
+    alpha.putalpha(Image.new('L', alpha.size, 7))
+    alpha.save(tmp_path / 'a.tif')
+    from_file, wanted = extract_features(
+        [tmp_path / 'a.tif', images()[0]], path
+    )
+    assert_equal(from_file, list(wanted.values()))
+
+
 def test_an_array_of_images_is_a_batch(tmp_path, small):
     path = pretraining(tmp_path / 'a.pth', small)
     batch = np.stack([images()[1], images()[1][:, ::-1]])
@@ -233,7 +246,7 @@ def test_another_network_is_named(tmp_path, small):
     ('image', 'message'),
     [
         ('absent.png', 'absent.png: there is no such image'),
-        ('damaged.png', 'damaged.png is damaged'),
+        ('damaged.png', 'damaged.png cannot be read: it does not decode'),
         (np.zeros((9, 9), np.uint8), r'images\[1\] is uint8 of shape \(9, 9'),
         (np.zeros((9, 9, 3)), r'images\[1\] is float64'),
         (torch.zeros(9, 9, 3), r'images\[1\] is Tensor'),

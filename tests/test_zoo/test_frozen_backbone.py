@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.engine.launch import build_runner, load_config
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.extract import extract_backbone
@@ -98,6 +99,17 @@ def test_checkpoints_that_do_not_fit_are_refused(config, tmp_path):
     torch.save({'neck.0.weight': torch.ones(1)}, path)
     with pytest.raises(UserValueError, match='missing in the file'):
         load_backbone(model, str(path))
+
+
+def test_images_of_another_range_are_refused(config, tmp_path):
+    model = build_untrained(config)
+    path = str(tmp_path / 'a.pth')
+    meta = dict(value_range=[29000, 31000])
+    torch.save(dict(state_dict=model.backbone.state_dict(), meta=meta), path)
+    load_backbone(model, path)
+    load_backbone(model, path, ValueMapping((29000, 31000)))
+    with pytest.raises(UserValueError, match='a.pth was trained with value_'):
+        load_backbone(model, path, ValueMapping())
 
 
 def test_a_detector_is_refused(root, config):

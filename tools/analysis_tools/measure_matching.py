@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.data_paths import check_data_paths
+from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
@@ -164,7 +165,8 @@ def main() -> None:
     model = build_untrained(cfg)
     # All are read before the first is measured: a wrong one loses no work.
     backbones = {'untrained': model.backbone} | {
-        path: load_backbone(model, path) for path in args.checkpoints
+        path: load_backbone(model, path, mapping_of(cfg, 'val'))
+        for path in args.checkpoints
     }
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         batches = Runner.build_dataloader(cfg.val_dataloader)

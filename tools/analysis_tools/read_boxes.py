@@ -170,7 +170,8 @@ def main() -> None:
     model = build_untrained(cfg)
     # All are read before the first is measured: a wrong one loses no work.
     backbones = {'untrained': model.backbone} | {
-        path: load_backbone(model, path) for path in args.checkpoints
+        path: load_backbone(model, path, mapping_of(cfg))
+        for path in args.checkpoints
     }
     train, val = cut(args, mapping_of(cfg))
     summary = summary_of(train, val, args)

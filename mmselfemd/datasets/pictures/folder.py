@@ -36,6 +36,7 @@ _NUM_SIZES = 5
 _MOST_BROKEN = 0.1  # as LoadImage(max_broken_share=...)
 _NUM_MEASURED = 2000  # images whose values are kept, of more than 8 bits
 _BATCH = 16
+_NONE = np.empty(0)
 
 
 class Look(NamedTuple):
@@ -58,7 +59,7 @@ class Look(NamedTuple):
     bands: int = 0
     dtype: str = ''
     full_range: Range | None = None
-    values: np.ndarray = np.empty(0)
+    values: np.ndarray = _NONE
     problem: str = ''
 
 
@@ -104,7 +105,7 @@ def check_images(
     step = max(1, len(paths) // _NUM_MEASURED)
     for number, look in enumerate(looks):
         if look.problem:
-            problems.append(look)
+            problems.append(look._replace(values=_NONE))
         if look.kind:
             for name, counter in counts.items():
                 counter[getattr(look, name)] += 1

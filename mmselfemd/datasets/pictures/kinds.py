@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from ..transforms.jpeg_frame import jpeg_frame
+
 #: Endings of the files that are looked for in a folder, lower case. Raw
 #: photographs (DNG, CR2, ...) are not among them: beside many of them lies
 #: the JPEG of the same scene.
@@ -154,15 +156,5 @@ def jpeg_components(content: bytes) -> int:
     Returns:
         int: 0 if its header is damaged.
     """
-    at = 2
-    while content[at : at + 1] == b'\xff':
-        marker = content[at + 1 : at + 2]
-        if marker == b'\xff':  # filling
-            at += 1
-            continue
-        if b'\xc0' <= marker <= b'\xcf' and marker not in b'\xc4\xc8\xcc':
-            return int.from_bytes(content[at + 9 : at + 10], 'big')
-        if marker == b'\xda' or not marker:
-            break
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
-    return 0
+    frame = jpeg_frame(content)
+    return frame.num_components if frame else 0

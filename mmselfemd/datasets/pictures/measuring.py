@@ -1,5 +1,6 @@
 """Which values the pictures of a data set have, to find ``value_range``."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,11 +25,13 @@ class Values(NamedTuple):
         dtype (str): The type.
         full_range (tuple[float, float], optional): See :class:`Picture`.
         used (tuple[float, float]): The values at :data:`PERCENTILES`.
+        num_pictures (int): How many pictures they are of.
     """
 
     dtype: str
     full_range: Range | None
     used: Range
+    num_pictures: int
 
     @property
     def share(self) -> float | None:
@@ -49,14 +52,12 @@ class Values(NamedTuple):
         Returns:
             str: The type, the values, and how much of the range they are.
         """
-        low, high = self.used
-        line = f'{self.dtype} of {_number(low)} to {_number(high)}'
+        line = '{} of {} to {}'.format(self.dtype, *_numbers(self.used))
         if self.full_range is None:
             return line
         return line + (
             f', {100 * self.share:.2g} % of the range of the files '
-            f'({_number(self.full_range[0])} to '
-            f'{_number(self.full_range[1])})'
+            '({} to {})'.format(*_numbers(self.full_range))
         )
 
 
@@ -87,7 +88,12 @@ class ValueSample:
             list[Values]: One for each type of number.
         """
         return [
-            Values(dtype, full_range, _used(np.concatenate(samples), dtype))
+            Values(
+                dtype,
+                full_range,
+                _used(np.concatenate(samples), dtype),
+                len(samples),
+            )
             for (dtype, full_range), samples in self._samples.items()
         ]
 
@@ -122,7 +128,9 @@ def sample_of(picture: Picture, pixels: np.ndarray) -> np.ndarray:
     if picture.is_plain or picture.pixels.dtype == np.uint8:
         return np.empty(0)
     points = pixels.reshape(-1, pixels.shape[2])
-    count = min(len(points), _VALUES_A_PICTURE)
+    # Three colours may have so many each, hundreds of bands together.
+    most = max(3 * _VALUES_A_PICTURE // pixels.shape[2], 1)
+    count = min(len(points), _VALUES_A_PICTURE, most)
     some = np.linspace(0, len(points) - 1, count).astype(int)
     values = points[some].astype(np.float64).ravel()
     return values[np.isfinite(values)]
@@ -152,7 +160,7 @@ def written(value_range: Range) -> str:
     Returns:
         str: Such as ``'(29012, 30988)'``.
     """
-    return '({}, {})'.format(*map(_number, value_range))
+    return '({}, {})'.format(*_numbers(value_range))
 
 
 def _used(values: np.ndarray, dtype: str) -> Range:
@@ -160,9 +168,13 @@ def _used(values: np.ndarray, dtype: str) -> Range:
     if np.dtype(dtype).kind in 'ui':
         low, high = np.floor(low), np.ceil(high)
     if low == high:  # of one value
-        high = low + 1
+        high = low + max(1, abs(low) / 1000)
     return float(low), float(high)
 
 
-def _number(value: float) -> str:
-    return f'{value:.0f}' if value == int(value) else f'{value:.5g}'
+def _numbers(value_range: Range) -> list[str]:
+    """Both ends, to a thousandth of what lies between them."""
+    low, high = value_range
+    decimals = 3 - math.floor(math.log10(high - low))
+    rounded = (round(value, max(decimals, 0)) for value in value_range)
+    return [f'{n:.0f}' if n == int(n) else str(float(n)) for n in rounded]

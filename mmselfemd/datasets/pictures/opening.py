@@ -80,7 +80,9 @@ def _open_jpeg(content: bytes) -> Picture:
     # OpenCV takes CMYK for inverted, as Adobe writes it, marked or not.
     if jpeg_components(content) == 4:
         return open_by_pillow(content, 'JPEG')
-    return _open_by_opencv(content, 'JPEG')
+    pixels = cv2.cvtColor(decode_image(content), cv2.COLOR_BGR2RGB)
+    is_grey = jpeg_components(content) == 1
+    return picture_of(pixels[..., :1] if is_grey else pixels, 'JPEG')
 
 
 def _is_inverted_cmyk(image: Image.Image) -> bool:

@@ -24,7 +24,10 @@ _ORIENTATION, _DNG_VERSION = 274, 50706
 # Pillow takes it for a plain TIFF.
 _BIG_ENDIAN_BIG = b'MM\0+'
 
-_WHITE_IS_0, _RGB = 0, 2
+_WHITE_IS_0, _BLACK_IS_0, _RGB, _PALETTE, _YCBCR, _LAB = 0, 1, 2, 3, 6, 8
+# Not made RGB by tifffile; YCbCr is, where the compression knows of it.
+_OTHER_COLOURS = {5: 'CMYK', _YCBCR: 'YCbCr', _LAB: 'Lab', 9: 'Lab', 10: 'Lab'}
+_WITHOUT_COLOURS = {1, 5, 8, 32773, 32946, 34925, 50000}
 # Compressions that OpenCV's libtiff has: none, fax, LZW, JPEG, deflate,
 # packbits. Of others it complains on the terminal.
 _OPENCV_HAS = {1, 2, 3, 4, 5, 7, 8, 32773, 32946}
@@ -57,6 +60,19 @@ class _Header(NamedTuple):
             and self.num_bands - self.num_extra == colours
         )
 
+    @property
+    def is_for_opencv(self) -> bool:
+        """Whether OpenCV reads a common one right.
+
+        It would multiply the colours by a band of alpha, and its Lab is
+        brighter than it should be.
+        """
+        return (
+            not self.num_extra
+            and self.compression in _OPENCV_HAS
+            and self.photometric != _LAB
+        )
+
 
 def open_tiff(
     content: bytes, open_by_pillow: Callable[[bytes, str], Picture]
@@ -85,10 +101,10 @@ def open_tiff(
             'thumbnail could be read here: develop it as a TIFF or JPEG'
         )
     if header.is_common:
-        # OpenCV would multiply the colours by a band of alpha.
-        if not header.num_extra and header.compression in _OPENCV_HAS:
+        if header.is_for_opencv:
             pixels = cv2.cvtColor(decode_image(content), cv2.COLOR_BGR2RGB)
-            return picture_of(pixels, 'TIFF')
+            is_grey = header.photometric in (_WHITE_IS_0, _BLACK_IS_0)
+            return picture_of(pixels[..., :1] if is_grey else pixels, 'TIFF')
         # A compression that Pillow lacks, or more pixels than it opens.
         with contextlib.suppress(
             BrokenImageError, OSError, ValueError, DecompressionBombError
@@ -162,6 +178,7 @@ def _open_by_tifffile(content: bytes, what: str) -> Picture:
     try:
         with tifffile.TiffFile(BytesIO(content)) as file:
             page = file.pages[0]
+            _refuse_other_colours(page, what)
             pixels = _with_bands_last(page.asarray(), page.axes, what)
             orientation = page.tags.valueof(_ORIENTATION, default=1)
     except ValueError as error:
@@ -174,6 +191,9 @@ def _open_by_tifffile(content: bytes, what: str) -> Picture:
             f'it is {what}, complex numbers: write their magnitude, or its '
             'logarithm, as float32'
         )
+    if page.photometric == _PALETTE and page.colormap is not None:
+        pixels = _coloured(pixels, page.colormap)
+        return picture_of(pixels, 'TIFF', orientation=int(orientation))
     bits = page.bitspersample if pixels.dtype.kind in 'ui' else None
     if page.photometric == _WHITE_IS_0 and pixels.dtype.kind == 'u':
         pixels = np.array(2**bits - 1, pixels.dtype) - pixels
@@ -182,6 +202,24 @@ def _open_by_tifffile(content: bytes, what: str) -> Picture:
         page.photometric, len(page.extrasamples), picture.num_bands
     )
     return picture
+
+
+def _refuse_other_colours(page: Any, what: str) -> None:
+    """Raise if three or four bands would be taken for RGB, and are not."""
+    colours = _OTHER_COLOURS.get(page.photometric)
+    is_decoded = page.compression not in _WITHOUT_COLOURS
+    if colours is None or (page.photometric == _YCBCR and is_decoded):
+        return
+    raise BrokenImageError(
+        f'it is {what}, {colours}, which is read here of 8 bits alone: '
+        'write it as RGB'
+    )
+
+
+def _coloured(numbers: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Colours, (H, W, 3), of a palette of shape (3, N), 16 bits or 8."""
+    palette = palette >> 8 if palette.max() > 255 else palette
+    return palette.astype(np.uint8).T[numbers.reshape(numbers.shape[:2])]
 
 
 def _with_bands_last(pixels: np.ndarray, axes: str, what: str) -> np.ndarray:

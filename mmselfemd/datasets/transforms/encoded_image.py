@@ -111,8 +111,8 @@ def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
         image = mmcv.imfrombytes(content, _FLAGS[reduction], backend='cv2')
     except cv2.error as error:  # e.g. too many pixels
         raise BrokenImageError(str(error).strip()) from error
-    if image is None:
-        raise BrokenImageError('it does not decode')
+    if image is None or image.dtype != np.uint8 or image.ndim != 3:
+        raise BrokenImageError('it does not decode')  # or to floats, a PFM
     return image
 
 
@@ -120,7 +120,7 @@ def check_header(content: bytes) -> None:
     """Raise if a damaged header claims more pixels than the file can hold.
 
     Args:
-        content (bytes): The file; a JPEG is left to :func:`jpeg_size`.
+        content (bytes): The file.
 
     Raises:
         BrokenImageError: With what is wrong, see :func:`header_fault`.

@@ -9,6 +9,7 @@ from mmengine.fileio import get
 
 from mmselfemd.datasets.broken_images import UnreadableImageError
 from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.errors import UserValueError
 from mmselfemd.registry import TRANSFORMS
 
 from .encoded_image import BrokenImageError
@@ -33,10 +34,12 @@ class LoadDetectionImage(LoadImageFromFile):
         bands (Sequence[int], optional): The same. Defaults to None.
         **kwargs: Other arguments of mmcv's ``LoadImageFromFile``. With a
             ``color_type`` or ``imdecode_backend`` of another value than the
-            default's, images are read by mmcv.
+            default's, or the old ``file_client_args``, images are read by
+            mmcv.
 
     Raises:
-        UserValueError: If ``value_range`` or ``bands`` is none.
+        UserValueError: If ``value_range`` or ``bands`` is none, or mmcv, which
+            knows neither, is to read the images.
     """
 
     def __init__(
@@ -47,6 +50,16 @@ class LoadDetectionImage(LoadImageFromFile):
     ) -> None:
         super().__init__(**kwargs)
         self.mapping = ValueMapping(value_range, bands, 'LoadDetectionImage')
+        self._is_mmcvs = (self.color_type, self.imdecode_backend) != (
+            'color',
+            'cv2',
+        ) or self.file_client_args is not None
+        if self._is_mmcvs and (value_range, bands) != (None, None):
+            raise UserValueError(
+                f'LoadDetectionImage: {self.mapping} would not be applied '
+                'with a color_type, imdecode_backend or file_client_args of '
+                'its own. Leave these out; bands of one number makes grey'
+            )
 
     def transform(self, results: dict) -> dict | None:
         """Read ``results['img_path']``.
@@ -62,7 +75,7 @@ class LoadDetectionImage(LoadImageFromFile):
         Raises:
             UnreadableImageError: If it cannot be read.
         """
-        if (self.color_type, self.imdecode_backend) != ('color', 'cv2'):
+        if self._is_mmcvs:
             return super().transform(results)
         path = results['img_path']
         try:

@@ -26,7 +26,9 @@ def parse_option(key: str, text: str) -> Any:
       mmengine has it;
     - ``[a,b]`` is a list and ``(a,b)`` a tuple anywhere; the space around an
       element goes, the space in it stays;
-    - what stands in quotation marks is text, commas and brackets included.
+    - what stands in quotation marks is text, commas included; a path has its
+      brackets, too, while another setting's ``"[(a,b),(c,d)]"`` is the list,
+      as mmengine's help writes it.
 
     Args:
         key (str): The setting, a dotted path.
@@ -39,7 +41,9 @@ def parse_option(key: str, text: str) -> Any:
         ValueError: If a bracket or a quotation mark has no partner.
     """
     if _is_quoted(text):
-        return text[1:-1]
+        text = text[1:-1]
+        if holds_path(key) or not _is_bracketed(text):
+            return text
     if _is_bracketed(text):
         values = [parse_option(key, item) for item in _split(text[1:-1])]
         return tuple(values) if text.startswith('(') else values

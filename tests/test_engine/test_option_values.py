@@ -101,7 +101,7 @@ def test_what_holds_no_path_is_read_as_by_mmengine():
     }.items():
         found = parse_option(key, text)
         assert found == expected and type(found) is type(expected), text
-    # As mmengine's help writes a list of lists, where the quotation marks stay.
+    # mmengine's help writes a list of lists so; the quotation marks may stay.
     scales = parse_option('train_pipeline.2.scales', '"[(320,256),(1,2)]"')
     assert scales == [(320, 256), (1, 2)]
     assert parse_option('model.backbone.drop_path', '0.1') == 0.1

@@ -29,7 +29,11 @@ model = dict(
         anchor_generator=dict(scales=[4]),
     ),  # objects of 16 to 150 pixels
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=channels),
+        # Two points a bin, where mmdet's default takes as many as there are
+        # pixels, which was a third of a step on a CPU.
+        bbox_roi_extractor=dict(
+            roi_layer=dict(sampling_ratio=2), out_channels=channels
+        ),
         bbox_head=dict(
             type='Shared2FCBBoxHead',
             in_channels=channels,
@@ -39,7 +43,7 @@ model = dict(
     ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
-        rcnn=dict(sampler=dict(num=128)),
+        rcnn=dict(sampler=dict(num=64)),
     ),
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)),
 )
@@ -81,7 +85,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
-max_iters = 240
+max_iters = 180
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=20),
@@ -90,7 +94,7 @@ param_scheduler = [
         by_epoch=False,
         begin=0,
         end=max_iters,
-        milestones=[200, 230],
+        milestones=[150, 170],
         gamma=0.1,
     ),
 ]

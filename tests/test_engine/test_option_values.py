@@ -151,7 +151,8 @@ default_scope = '~'
 def test_the_home_folder_stands_for_a_tilde_in_all_of_them(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setenv('HOME', '/home/ann')
+    home = str(tmp_path / 'home')
+    monkeypatch.setenv('HOME', home)
     (tmp_path / 'toy.py').write_text(CONFIG)
     config = str(tmp_path / 'toy.py')
     cfg = load_config(
@@ -159,15 +160,15 @@ def test_the_home_folder_stands_for_a_tilde_in_all_of_them(
         work_dir='~/my runs',
         cfg_options=parse('load_from=~/a, b.pth'),
     )
-    assert cfg.work_dir == '/home/ann/my runs'
-    assert cfg.load_from == '/home/ann/a, b.pth'
-    assert cfg.model.init_cfg.checkpoint == '/home/ann/w.pth'
-    assert cfg.default_hooks.checkpoint.out_dir == '/home/ann/out'
+    assert cfg.work_dir == f'{home}/my runs'
+    assert cfg.load_from == f'{home}/a, b.pth'
+    assert cfg.model.init_cfg.checkpoint == f'{home}/w.pth'
+    assert cfg.default_hooks.checkpoint.out_dir == f'{home}/out'
     first, second = cfg.train_dataloader.dataset.datasets
-    assert first.data_root == '/home/ann/a'
-    assert first.data_prefix == dict(img='/home/ann/i', seg='/s/')
-    assert second.data_prefix == ['/home/ann/c', 'd']
-    assert second.ann_file == '/home/ann/e.json'
+    assert first.data_root == f'{home}/a'
+    assert first.data_prefix == dict(img=f'{home}/i', seg='/s/')
+    assert second.data_prefix == [f'{home}/c', 'd']
+    assert second.ann_file == f'{home}/e.json'
     # What holds no path, or no ~ in front, stays.
     assert second.data_root == 'b/~' and cfg.default_scope == '~'
     assert cfg.model.drop_path == '~'

@@ -1,4 +1,4 @@
-"""Self-EMD from end to end in a few minutes on a CPU, on made-up scenes.
+"""Self-EMD from end to end in minutes on a CPU, on made-up scenes.
 
 Pre-trains a small backbone without labels, moves it into a detector,
 fine-tunes and evaluates that, and draws what was learnt.
@@ -249,7 +249,7 @@ def main() -> None:
     """Run the demo."""
     args = parse_args()
     logs = args.work_dir / 'logs'
-    CONSOLE.print('Self-EMD in miniature: some minutes on 2 cores.')
+    CONSOLE.print('Self-EMD in miniature: ten minutes or more on 2 cores.')
     with stage('1/6 Scenes', logs / 'scenes.log'):
         make_scenes(
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)

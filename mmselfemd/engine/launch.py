@@ -21,7 +21,7 @@ from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError
-from mmselfemd.zoo.conventions import check_image_values
+from mmselfemd.zoo.conventions import check_same_values
 
 from .cfg_options import merge_cfg_options, suggest
 from .config_cleanup import clean_config
@@ -145,7 +145,7 @@ def test(
     if show_dir is not None:
         set_show_dir(cfg, os.path.expanduser(show_dir))
     check_checkpoint(checkpoint)
-    _check_image_values(cfg, checkpoint)
+    _check_same_values(cfg, checkpoint)
     cfg.load_from = checkpoint
     cfg.resume = False
     if 'pretrained' in cfg:
@@ -167,10 +167,10 @@ def test(
     return metrics
 
 
-def _check_image_values(cfg: Config, checkpoint: str) -> None:
+def _check_same_values(cfg: Config, checkpoint: str) -> None:
     """The images of a test are read as those of the training were."""
     mapping = mapping_of(cfg, 'test')
-    check_image_values(
+    check_same_values(
         CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger='silent'),
         mapping.value_range,
         mapping.bands,

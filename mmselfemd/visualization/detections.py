@@ -18,7 +18,7 @@ from torch import nn
 from mmselfemd.datasets.image_values import for_arrays, mapping_of
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError, UserValueError
-from mmselfemd.zoo.conventions import check_image_values
+from mmselfemd.zoo.conventions import check_same_values
 from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.loading import state_dict_of
 
@@ -88,7 +88,7 @@ def _build(cfg: Config, checkpoint: str) -> tuple[nn.Module, Visualizer]:
     mapping = mapping_of(cfg, 'test')
     cfg = for_arrays(cfg)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    check_image_values(
+    check_same_values(
         loaded,
         mapping.value_range,
         mapping.bands,

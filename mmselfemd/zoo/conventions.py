@@ -98,7 +98,7 @@ def check_style(checkpoint: Any, backbone: nn.Module, source: str) -> None:
         )
 
 
-def check_image_values(
+def check_same_values(
     checkpoint: Any,
     value_range: Any,
     bands: Any,

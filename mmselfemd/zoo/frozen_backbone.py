@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.errors import UserValueError
 
-from .conventions import check_image_values
+from .conventions import check_same_values
 from .fit import check_fits
 from .loading import check_finite, state_dict_of
 
@@ -79,7 +79,7 @@ def load_backbone(
     """
     loaded = _load(checkpoint)
     if mapping is not None:
-        check_image_values(
+        check_same_values(
             loaded,
             mapping.value_range,
             mapping.bands,

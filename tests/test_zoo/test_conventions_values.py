@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmselfemd import extract_features
 from mmselfemd.engine import launch
 from mmselfemd.errors import UserValueError
-from mmselfemd.zoo.conventions import check_image_values
+from mmselfemd.zoo.conventions import check_same_values
 from mmselfemd.zoo.extract import extract_backbone
 from mmselfemd.zoo.pixels import read_convention
 
@@ -20,7 +20,7 @@ RECORD = dict(value_range=[29000, 31000], bands=[3, 0, 1])
 
 
 def check(recorded, value_range=None, bands=None):
-    check_image_values(dict(meta=recorded), value_range, bands, 'a.pth')
+    check_same_values(dict(meta=recorded), value_range, bands, 'a.pth')
 
 
 def test_the_same_passes_and_a_range_measured_again():

@@ -13,8 +13,8 @@ from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.conventions import (
-    check_image_values,
     check_pixel_convention,
+    check_same_values,
     check_style,
     warn_of_other_strides,
 )
@@ -109,7 +109,7 @@ class PretrainedBackboneHook(Hook):
         check_style(checkpoint, model.backbone, pretrained)
         for _, load in loading_of(_dataset_of(runner)):
             mapping = getattr(load, 'mapping', None)
-            check_image_values(
+            check_same_values(
                 checkpoint,
                 getattr(mapping, 'value_range', None),
                 getattr(mapping, 'bands', None),

@@ -1,6 +1,8 @@
 """Fixtures shared by the tests."""
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -32,6 +34,13 @@ def seeded():
     """The same random numbers whichever tests run."""
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def roomy_disk(monkeypatch):
+    """Copies of images are kept, however full the disk is."""
+    disk = SimpleNamespace(total=2 * 10**11, used=0, free=2 * 10**11)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: disk)
 
 
 @pytest.fixture

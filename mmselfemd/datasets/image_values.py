@@ -24,7 +24,7 @@ from .pictures.measuring import (
 )
 from .pipelines import pipelines_of, type_name
 from .transforms import LoadImage
-from .transforms.encoded_image import BrokenImageError
+from .transforms.encoded_image import BrokenImageError, UnknownBandsError
 
 #: Names of the settings in a config.
 SETTINGS = ('value_range', 'bands')
@@ -35,6 +35,7 @@ NUM_LOOKED_AT = 16
 # In mmdet's scope the last one is the second, too.
 _OUR_STEPS = ('LoadImage', 'LoadDetectionImage', 'LoadImageFromFile')
 
+_SPLITS = ('train', 'val', 'test')
 _MOST_OUTSIDE = 0.5  # of the values, beyond a value_range that is set
 _BOTH = 'in the config of pre-training and of the detector alike'
 
@@ -57,14 +58,15 @@ def set_image_values(cfg: Config) -> None:
     given = {name: value for name, value in given.items() if value is not None}
     if not given:
         return
-    for split in ('train', 'val', 'test'):
-        for pipeline in pipelines_of(cfg.get(f'{split}_dataloader') or {}):
-            for step in pipeline:
-                if type_name(step) == 'LoadImageFromFile':
-                    step['type'] = 'mmselfemd.LoadDetectionImage'
-                if type_name(step) in _OUR_STEPS[:2]:
-                    own = {n: v for n, v in step.items() if v is not None}
-                    step.update(given | own)
+    loaders = [cfg.get(f'{split}_dataloader') for split in _SPLITS]
+    loaders.append(dict(pipeline=cfg.get('tta_pipeline')))  # mmdet's --tta
+    for pipeline in pipelines_of(loaders):
+        for step in pipeline:
+            if type_name(step) == 'LoadImageFromFile':
+                step['type'] = 'mmselfemd.LoadDetectionImage'
+            if type_name(step) in _OUR_STEPS[:2]:
+                own = {n: v for n, v in step.items() if v is not None}
+                step.update(given | own)
 
 
 def mapping_of(cfg: Config, split: str = 'train') -> ValueMapping:
@@ -211,6 +213,8 @@ def check_image_values(dataset: BaseDataset, load: Any) -> None:
             pixels = mapping.picked(picture)
             values = sample_of(picture, pixels)
             sample.add(str(pixels.dtype), picture.full_range, values)
+        except UnknownBandsError as error:
+            raise UserError(f'{path}: {error}. Set it {_BOTH}') from error
         except (OSError, BrokenImageError) as error:
             faults[path] = str(error).strip()
     _raise_faults(faults, count)
@@ -218,9 +222,6 @@ def check_image_values(dataset: BaseDataset, load: Any) -> None:
 
 
 def _raise_faults(faults: dict[str, str], count: int) -> None:
-    for path, fault in faults.items():
-        if 'set bands' in fault:
-            raise UserError(f'{path}: {fault}. Set it {_BOTH}')
     if len(faults) == count:
         path, fault = next(iter(faults.items()))
         raise UserError(

@@ -116,7 +116,7 @@ def _labelled(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, type]]:
     """The data sets with boxes of a split: place, config and class."""
     from mmdet.datasets import BaseDetDataset
 
-    loader = cfg.get(f'{split}_dataloader') or {}
+    loader = _dict_in(cfg, f'{split}_dataloader')
     where = f'{split}_dataloader.dataset'
     scope = cfg.get('default_scope')
     with DATASETS.switch_scope_and_registry(scope) as registry:
@@ -156,11 +156,12 @@ def _path_in(node: Mapping, name: str, where: str) -> str:
     return os.fspath(path)
 
 
-def _dict_in(node: Mapping, name: str, where: str) -> Mapping:
+def _dict_in(node: Mapping, name: str, where: str = '') -> Mapping:
     found = node.get(name) or {}
     if not isinstance(found, Mapping):
+        setting = f'{where}.{name}'.lstrip('.')
         raise UserValueError(
-            f'{where}.{name} is {shown(found)}, and a dict is expected'
+            f'{setting} is {shown(found)}, and a dict is expected'
         )
     return found
 

@@ -97,6 +97,7 @@ def run_tool(main: Callable[[], Any]) -> None:
     Args:
         main (Callable): The tool.
     """
+    sys.argv[1:] = map(_with_home, sys.argv[1:])
     try:
         main()
     except UserError as error:
@@ -108,6 +109,17 @@ def run_tool(main: Callable[[], Any]) -> None:
     except Exception as error:
         _leave_for_launcher(f'{type(error).__name__}: {error}')
         raise
+
+
+def _with_home(argument: str) -> str:
+    """No shell expands the ``~`` of ``--out=~/runs``, as of ``--out ~/runs``.
+
+    What follows ``--cfg-options`` is left to :func:`expand_home`.
+    """
+    name, equals, value = argument.partition('=')
+    if name.startswith('--') and value.startswith('~'):
+        value = os.path.expanduser(value)
+    return f'{name}{equals}{value}'
 
 
 def _leave_for_launcher(line: str) -> None:

@@ -51,6 +51,14 @@ def test_a_setting_reaches_every_pipeline(root, name):
         assert (mapping.value_range, mapping.bands) == ((29000, 31000), (3,))
 
 
+def test_a_setting_reaches_the_pipeline_of_test_time_augmentation(root):
+    load = dict(type='LoadImageFromFile')
+    options = dict(bands=[3], tta_pipeline=[load, dict(type='TestTimeAug')])
+    cfg = load_config(str(root / DETECTION[0]), cfg_options=options)
+    assert cfg.tta_pipeline[0].type == 'mmselfemd.LoadDetectionImage'
+    assert cfg.tta_pipeline[0].bands == [3]
+
+
 @pytest.mark.parametrize('name', DETECTION)
 def test_without_one_a_detector_keeps_its_type(root, name):
     for step in loading_steps(load_config(str(root / name))):

@@ -49,6 +49,13 @@ def test_a_setting_of_another_type_is_named(settings):
         used(**settings)
 
 
+def test_a_list_of_loaders_is_refused_in_words():
+    loaders = [dict(dataset=dataset())]
+    cfg = Config(dict(default_scope='mmdet', train_dataloader=loaders))
+    with pytest.raises(UserValueError, match='^train_dataloader is .*a dict'):
+        usages_of(cfg, ['train'])
+
+
 def test_paths_may_be_path_objects():
     (usage,), _ = used(ann_file=Path('a.json'), data_root=Path('pets'))
     assert usage.ann_file == 'pets/a.json'

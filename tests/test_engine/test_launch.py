@@ -345,6 +345,15 @@ def test_run_tool(capsys, monkeypatch, tmp_path):
     )
 
 
+def test_run_tool_knows_the_home_folder(monkeypatch):
+    """No shell expands it behind an equals sign."""
+    monkeypatch.setenv('HOME', '/home/someone')
+    given = ['--out=~/a b', '--name=a~b', '--cfg-options', 'work_dir=~/c']
+    monkeypatch.setattr(sys, 'argv', ['tools/train.py', *given])
+    run_tool(lambda: None)
+    assert sys.argv[1:] == ['--out=/home/someone/a b', *given[1:]]
+
+
 def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
     """mmengine would train for no iteration and report success."""
     with pytest.raises(

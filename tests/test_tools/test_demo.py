@@ -1,5 +1,6 @@
 """`make demo`, cut short and whole."""
 
+import importlib
 import json
 import os
 import shlex
@@ -11,7 +12,14 @@ import pytest
 from forked_scripts import run_script
 from PIL import Image
 
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
+
 ROOT = Path(__file__).resolve().parents[2]
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(ROOT / 'tools' / 'analysis_tools')
+    KINDS = importlib.import_module('image_kinds').KINDS
+
 RANDOM = 'detector_from_random_weights'
 
 
@@ -109,6 +117,64 @@ def test_demo_on_photographs(tmp_path, photos):
         '2',
     )
     assert summary['pretrain']['iterations'] == 343 // 32
+
+
+def fill_with_kinds(folder: Path, kinds: list, number: int) -> list[Path]:
+    """A picture of every kind, and as many plain ones as are missing."""
+    folder.mkdir()
+    paths = []
+    for place in range(number):
+        kind = kinds[place] if place < len(kinds) else KINDS[0]
+        path = folder / f'{place:03d}.tif'  # what it is, its content says
+        path.write_bytes(kind.make())
+        paths.append(path)
+    return paths[: len(kinds)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_demo_on_a_folder_of_all_kinds_of_picture(tmp_path):
+    """What needs no setting is trained on; what cannot be read is named."""
+    kinds = [kind for kind in KINDS if not kind.settings]
+    assert len(kinds) > 30
+    paths = fill_with_kinds(tmp_path / 'kinds', kinds, 96)
+    summary = run_demo(
+        tmp_path,
+        *('--images', 'kinds', '--num-scenes', '16'),
+        *('--max-epochs', '1', '--max-iters', '2'),
+    )
+    assert summary['pretrain']['iterations'] == 96 // 32
+    (list_file,) = (tmp_path / 'work_dirs/demo/pretrain').rglob(
+        'broken_images.txt'
+    )
+    told = dict(
+        line.split('\t') for line in list_file.read_text().splitlines()
+    )
+    unreadable = {}
+    for path in paths:
+        try:
+            ValueMapping().read(path.read_bytes())
+        except BrokenImageError as error:
+            unreadable[f'kinds/{path.name}'] = ' '.join(str(error).split())
+    assert len(unreadable) >= 4
+    assert told == unreadable
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('setting', ['value_range', 'bands'])
+def test_demo_asks_for_a_setting_before_it_trains(tmp_path, setting):
+    kinds = [kind for kind in KINDS if list(kind.settings) == [setting]]
+    fill_with_kinds(tmp_path / 'kinds', kinds[:1] * 32, 32)
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *('--num-scenes', '4', '--images', 'kinds'),
+        cwd=tmp_path,
+        env=os.environ | dict(PYTHONPATH=str(ROOT)),
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 2
+    assert last.startswith('demo.py: error: ') and f'{setting}=(' in last
+    assert not list(tmp_path.rglob('*.pth'))
 
 
 def test_demo_names_a_missing_folder(tmp_path):

@@ -23,6 +23,8 @@ _FEW = 1e-4
 # COCO numbers its crowds from 900,100,000,000 on.
 _COCO_CROWDS = 900_000_000_000
 _NUM_MASKS_LOOKED_AT = 100
+_MANY_OUTSIDE = 0.02  # of boxes that are centre and size
+_ENOUGH_BOXES = 20  # to say that they are
 _MANY_CROWDS = 0.05  # of all boxes; COCO has 1.2 %
 
 
@@ -60,11 +62,14 @@ def check_boxes(table: CocoTable) -> Findings:
     whole &= ~normalised
     corners = _are_corners(table, whole & known)
     report('boxes-corners', corners)
+    centred = _are_centred(table, whole & known & ~corners)
+    report('boxes-centred', centred)
     outside, partly = outside_image(table)
-    inspected = whole & known & ~corners
+    inspected = whole & known & ~corners & ~centred
     report('box-outside', outside & inspected)
     report('box-partly-outside', partly & inspected)
     report('area-missing', area_is_missing(table) & whole)
+    report('area-senseless', _is_senseless(table) & inspected)
     report('iscrowd-missing', table.crowd < 0)
     report('annotation-id-zero', table.ids == 0)
     report('box-under-pixel', whole & ((width < 1) | (height < 1)))
@@ -172,10 +177,47 @@ def _are_corners(table: CocoTable, whole: np.ndarray) -> np.ndarray:
         return none
     if (fourth > height + _TOLERANCE).any():
         return none
-    sticks_out = (left + third - width > 0.1 * third + _TOLERANCE) | (
-        top + fourth - height > 0.1 * fourth + _TOLERANCE
+    return whole if _stick_out(table, whole).mean() >= 0.25 else none
+
+
+def _are_centred(table: CocoTable, whole: np.ndarray) -> np.ndarray:
+    """All boxes, if they make sense as centre and size alone; else none.
+
+    As centre and size every one lies within its image, and as corner and
+    size some stick out of it. Among boxes that are right, one at least is
+    nearer to the left or upper border than half its side.
+    """
+    none = np.zeros(len(whole), bool)
+    x, y, width, height = np.ascontiguousarray(table.boxes[whole].T)
+    image_width, image_height = table.sizes[table.image_index[whole]].T
+    within = (
+        (x >= width / 2 - _TOLERANCE)
+        & (y >= height / 2 - _TOLERANCE)
+        & (x + width / 2 <= image_width + _TOLERANCE)
+        & (y + height / 2 <= image_height + _TOLERANCE)
     )
-    return whole if sticks_out.mean() >= 0.25 else none
+    if not within.all():
+        return none
+    number = np.count_nonzero(_stick_out(table, whole))
+    is_many = number >= max(_MANY_OUTSIDE * len(x), 3)
+    return whole if is_many and len(x) >= _ENOUGH_BOXES else none
+
+
+def _stick_out(table: CocoTable, rows: np.ndarray) -> np.ndarray:
+    """Which boxes end beyond their image by a tenth of their side."""
+    left, top, width, height = np.ascontiguousarray(table.boxes[rows].T)
+    image_width, image_height = table.sizes[table.image_index[rows]].T
+    return (left + width - image_width > 0.1 * width + _TOLERANCE) | (
+        top + height - image_height > 0.1 * height + _TOLERANCE
+    )
+
+
+def _is_senseless(table: CocoTable) -> np.ndarray:
+    """Areas that no mask in their box can have, (M,)."""
+    boxes = table.boxes[:, 2] * table.boxes[:, 3]
+    is_larger = table.areas > 1.1 * boxes + 4  # pixels; sides are rounded
+    is_share = (table.areas > 0) & (table.areas <= 1) & (boxes > 100)
+    return (is_larger & (boxes > 1)) | is_share
 
 
 def _repeated(table: CocoTable) -> np.ndarray:

@@ -50,39 +50,14 @@ def check_classes(
     if not are_names(classes):
         findings.add('classes-string', table.file, [shown(classes)])
         return findings
-    names, classes = table.category_names, list(classes)
-    findings.add(
-        'class-twice',
-        table.file,
-        [repr(n) for n, count in Counter(classes).items() if count > 1],
-    )
-    known, wanted = set(names), {*classes, *left_out}
-    unknown = [name for name in classes if name not in known]
-    findings.add(
-        'class-unknown',
-        table.file,
-        [
-            f'{name!r}{_nearest(name, names) if k < _NUM_GUESSED else ""}'
-            for k, name in enumerate(unknown)
-        ],
-    )
-    counts = np.bincount(
-        table.category_index, minlength=len(names)
-    )  # of all boxes
-    findings.add(
-        'category-unnamed',
-        table.file,
-        [
-            f'{name!r} (id {i}, {count} boxes)'
-            for name, i, count in zip(
-                names, table.category_ids, counts, strict=True
-            )
-            # Roboflow and others put a category over all that has no box.
-            if name not in wanted and count
-        ],
-    )
+    classes = list(classes)
+    twice = [repr(n) for n, count in Counter(classes).items() if count > 1]
+    findings.add('class-twice', table.file, twice)
+    findings.add('class-unknown', table.file, _unknown(table, classes))
+    unnamed = _unnamed(table, {*classes, *left_out})
+    findings.add('category-unnamed', table.file, unnamed)
     named = set(classes)
-    in_file = [name for name in names if name in named]
+    in_file = [name for name in table.category_names if name in named]
     if not findings.stops and in_file != classes:
         findings.add(
             'class-order',
@@ -90,6 +65,27 @@ def check_classes(
             [f'classes {_short(classes)}, in the file {_short(in_file)}'],
         )
     return findings
+
+
+def _unknown(table: CocoTable, classes: Sequence[str]) -> list[str]:
+    names = table.category_names
+    known = set(names)
+    unknown = [name for name in classes if name not in known]
+    return [
+        f'{name!r}{_nearest(name, names) if k < _NUM_GUESSED else ""}'
+        for k, name in enumerate(unknown)
+    ]
+
+
+def _unnamed(table: CocoTable, wanted: set[str]) -> list[str]:
+    """Categories with boxes; Roboflow puts one without any over all."""
+    names, ids = table.category_names, table.category_ids
+    counts = np.bincount(table.category_index, minlength=len(names))
+    return [
+        f'{name!r} (id {i}, {count} boxes)'
+        for name, i, count in zip(names, ids, counts, strict=True)
+        if name not in wanted and count
+    ]
 
 
 def check_rare_classes(table: CocoTable, classes: Sequence[str]) -> Findings:

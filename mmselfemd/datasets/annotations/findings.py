@@ -1,7 +1,7 @@
 """What a check found, in words and as records."""
 
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mmselfemd.errors import UserValueError
@@ -71,6 +71,29 @@ class Findings:
         """
         if places:
             self._findings.append(Finding(KINDS[kind], file, tuple(places)))
+
+    @classmethod
+    def of(
+        cls, file: str, found: Iterable[tuple[str | None, str]]
+    ) -> 'Findings':
+        """Collect what was found one by one, a finding of each kind.
+
+        Args:
+            file (str): The annotation file.
+            found (Iterable[tuple[str | None, str]]): Kind and place of each;
+                passed over where the kind is None.
+
+        Returns:
+            Findings: Kinds in the order in which they came first.
+        """
+        places: dict[str, list[str]] = {}
+        for kind, place in found:
+            if kind:
+                places.setdefault(kind, []).append(place)
+        findings = cls()
+        for kind, each in places.items():
+            findings.add(kind, file, each)
+        return findings
 
     def extend(self, findings: 'Findings') -> None:
         """Add all that another check found.

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -29,39 +30,35 @@ def check_images(table: CocoTable, folder: str) -> tuple[Findings, Keys]:
         tuple[Findings, Keys]: What is wrong; and path and key, see
         :class:`ImageFile`, of those that could be read.
     """
-    places: dict[str, list[str]] = {}
     keys: Keys = {}
     rows: dict[str, int] = {}
     listed = _Listing(folder)
     sizes = list(map(tuple, table.sizes.tolist()))
-    for row, name in enumerate(table.file_names):
-        if not name:
-            continue
+
+    def fault(row: int, name: str) -> tuple[str, str]:
         kind, told = _look_at_name(name, listed)
-        if not kind:
-            other = rows.setdefault(_plain(name), row)
-            if other != row:
-                kind = 'file-twice'
-                told = f' and {table.image_ids[other]}'
-            else:
-                path = os.path.join(folder, name)
-                try:
-                    seen = look_at_image(path)
-                except (OSError, BrokenImageError) as error:
-                    kind, told = 'image-unreadable', f': {error}'
-                else:
-                    keys[row] = (path, seen.key)
-                    if sizes[row] != seen.size and sizes[row][0]:
-                        kind = 'size-differs'
-                        told = ', decodes as {} x {}'.format(*seen.size)
         if kind:
-            places.setdefault(kind, []).append(
-                f'image {table.image_name(row)}{told}'
-            )
-    findings = Findings()
-    for kind, found in places.items():
-        findings.add(kind, table.file, found)
-    return findings, keys
+            return kind, told
+        other = rows.setdefault(_plain(name), row)
+        if other != row:
+            return 'file-twice', f' and {table.image_ids[other]}'
+        path = os.path.join(folder, name)
+        try:
+            seen = look_at_image(path)
+        except (OSError, BrokenImageError) as error:
+            return 'image-unreadable', f': {error}'
+        keys[row] = (path, seen.key)
+        if sizes[row] != seen.size and sizes[row][0]:
+            return 'size-differs', ', decodes as {} x {}'.format(*seen.size)
+        return '', ''
+
+    def found() -> Iterator[tuple[str, str]]:
+        for row, name in enumerate(table.file_names):
+            kind, told = fault(row, name) if name else ('', '')
+            if kind:
+                yield kind, f'image {table.image_name(row)}{told}'
+
+    return Findings.of(table.file, found()), keys
 
 
 class _Listing:

@@ -139,6 +139,14 @@ _BOXES = (
         'write [x1, y1, x2 - x1, y2 - y1]',
     ),
     Kind(
+        'boxes-centred',
+        STOP,
+        'the boxes are evidently centre, width and height: with x and y as '
+        'their corner they stick out of the images, as their centre they all '
+        'lie within',
+        'write [x - width / 2, y - height / 2, width, height]',
+    ),
+    Kind(
         'box-partly-outside',
         MENDED,
         'bbox partly outside its image, by more than a pixel',
@@ -167,6 +175,13 @@ _BOXES = (
         MENDED,
         'no area, or none above 0; mmdet fails, or leaves the box out',
         'width x height of bbox',
+    ),
+    Kind(
+        'area-senseless',
+        SAID,
+        'area is larger than bbox, or a share of something: AP of small, '
+        'medium and large objects goes by it',
+        'write that of the mask, or width x height of bbox, in pixels',
     ),
     Kind(
         'box-twice',

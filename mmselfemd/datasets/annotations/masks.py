@@ -1,7 +1,7 @@
 """Whether masks can be read, and are what a pipeline takes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,27 +26,19 @@ def check_masks(
     Returns:
         Findings: ``mask-missing``, ``mask-broken`` and ``mask-rle``.
     """
-    places: dict[str, list[str]] = {}
     sizes = table.sizes[table.image_index].tolist()
-    for row, annotation in enumerate(annotations):
-        mask = annotation.get('segmentation')
-        kind = ''
-        if not mask:
-            kind = 'mask-missing'
-        elif isinstance(mask, list):
-            kind = '' if _are_polygons(mask) else 'mask-broken'
-        elif not is_rle(mask, sizes[row]):
-            kind = 'mask-broken'
-        elif only_polygons and table.crowd[row] != 1:
-            kind = 'mask-rle'
-        if kind:
-            places.setdefault(kind, []).append(
-                f'annotation {table.ids[row]}: segmentation {shown(mask)}'
-            )
-    findings = Findings()
-    for kind, found in places.items():
-        findings.add(kind, table.file, found)
-    return findings
+
+    def found() -> Iterator[tuple[str, str]]:
+        for row, annotation in enumerate(annotations):
+            mask = annotation.get('segmentation')
+            kind = _fault(mask, sizes[row])
+            if not kind and only_polygons and table.crowd[row] != 1:
+                kind = None if isinstance(mask, list) else 'mask-rle'
+            if kind:
+                told = f'annotation {table.ids[row]}'
+                yield kind, f'{told}: segmentation {shown(mask)}'
+
+    return Findings.of(table.file, found())
 
 
 def is_rle(mask: Any, size: Sequence[int]) -> bool:
@@ -73,6 +65,13 @@ def is_rle(mask: Any, size: Sequence[int]) -> bool:
     num_pixels = size[0] * size[1]
     is_whole = min(counts) >= 0 and sum(counts) == num_pixels
     return is_whole and sides == [size[1], size[0]]
+
+
+def _fault(mask: Any, size: Sequence[int]) -> str | None:
+    if not mask:
+        return 'mask-missing'
+    is_good = _are_polygons(mask) if type(mask) is list else is_rle(mask, size)
+    return None if is_good else 'mask-broken'
 
 
 def _are_polygons(parts: list) -> bool:

@@ -1,11 +1,17 @@
 """From a picture's own bands and values to 8-bit colour."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import cv2
 import numpy as np
 
-from ..transforms.encoded_image import BrokenImageError, decode_image
+from ..transforms.encoded_image import (
+    BrokenImageError,
+    UndecodedImageError,
+    UnknownBandsError,
+    decode_image,
+)
 from .kinds import is_plain
 from .opening import open_picture
 from .picture import Picture, Range, checked_bands, checked_range
@@ -64,11 +70,8 @@ class ValueMapping:
             BrokenImageError: If it does not decode, or needs settings.
         """
         if self.keeps_colours and is_plain(content):
-            try:
+            with suppress(UndecodedImageError):
                 return decode_image(content)
-            except BrokenImageError as error:
-                if 'not decode' not in str(error):
-                    raise
         return self.apply(open_picture(content))
 
     def apply(self, picture: Picture) -> np.ndarray:
@@ -104,12 +107,13 @@ class ValueMapping:
             np.ndarray: (H, W, 1 or 3).
 
         Raises:
-            BrokenImageError: As :meth:`apply`.
+            UnknownBandsError: If the file does not say which they are.
+            BrokenImageError: If ``bands`` names one that it lacks.
         """
         bands = self.bands if picture.num_bands > 1 else None
         bands = bands or picture.colours
         if bands is None:
-            raise BrokenImageError(
+            raise UnknownBandsError(
                 f'it is {picture.describe()}, and does not say which are '
                 'colours: set bands to three of them, red, green, blue, e.g. '
                 'bands=(0, 1, 2)'

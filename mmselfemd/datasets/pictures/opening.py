@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..transforms.encoded_image import (
     BrokenImageError,
+    UndecodedImageError,
     check_header,
     decode_image,
 )
@@ -60,7 +61,7 @@ def open_picture(content: bytes) -> Picture:
                 'it does not decode, and begins like no kind of picture that '
                 f'is known: {bytes(content[:8])!r}'
             ) from error
-        if str(error) == 'it does not decode':
+        if isinstance(error, UndecodedImageError):
             raise BrokenImageError(
                 f'it is {_a(kind)}, but does not decode'
             ) from error

@@ -31,6 +31,14 @@ class BrokenImageError(ValueError):
     """A file that cannot be decoded; the message says why."""
 
 
+class UndecodedImageError(BrokenImageError):
+    """A file that OpenCV does not decode; another library may."""
+
+
+class UnknownBandsError(BrokenImageError):
+    """A picture that does not say which of its bands are colours."""
+
+
 class EncodedImage:
     """A JPEG that has not been decoded.
 
@@ -102,7 +110,8 @@ def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
         np.ndarray: BGR, uint8, (H, W, 3).
 
     Raises:
-        BrokenImageError: If it does not decode, or its header is damaged.
+        UndecodedImageError: If OpenCV does not decode it.
+        BrokenImageError: If it is empty, or its header is damaged.
     """
     if not content:
         raise BrokenImageError('it is empty')
@@ -112,7 +121,7 @@ def decode_image(content: bytes, reduction: int = 1) -> np.ndarray:
     except cv2.error as error:  # e.g. too many pixels
         raise BrokenImageError(str(error).strip()) from error
     if image is None or image.dtype != np.uint8 or image.ndim != 3:
-        raise BrokenImageError('it does not decode')  # or to floats, a PFM
+        raise UndecodedImageError('it does not decode')  # or floats: a PFM
     return image
 
 

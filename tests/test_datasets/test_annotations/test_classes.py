@@ -103,7 +103,7 @@ def test_boxes_that_are_small_after_resizing(labels):
     """Boxes are 20 pixels and more, of images of 120 x 80."""
     assert not found_in(usage(labels, scale=(120, 80)))
     assert found_in(usage(labels, scale=(30, 20))).keys() == {'box-small'}
-    labels.content['annotations'][0]['bbox'] = [1, 1, 30, 5]
+    labels.content['annotations'][0].update(bbox=[1, 1, 30, 5], area=150)
     assert 'box-small' in found_in(usage(labels))
     assert not found_in(usage(labels, scale=(240, 160)))
 

@@ -53,6 +53,11 @@ def to_corners(item):
     item['bbox'] = [x, y, x + width, y + height]
 
 
+def to_centre(item):
+    x, y, width, height = item['bbox']
+    item['bbox'] = [x + width / 2, y + height / 2, width, height]
+
+
 def append(part, **values):
     def spoil(content):
         item = dict(content[part][-1])
@@ -63,7 +68,7 @@ def append(part, **values):
 
 
 def box(*numbers):
-    return set_in('annotations', 4, bbox=list(numbers))
+    return set_in('annotations', 4, bbox=list(numbers), area=400)
 
 
 def simple_crowds(content):
@@ -237,6 +242,21 @@ FAULTS = {
         set_all('annotations', to_corners),
         'boxes-corners',
         'annotation 1 ',
+    ),
+    'bboxes as centre and size': (
+        set_all('annotations', to_centre),
+        'boxes-centred',
+        'annotation 1 ',
+    ),
+    'area of a whole image': (
+        set_in('annotations', 4, area=9600),
+        'area-senseless',
+        'annotation 5 ',
+    ),
+    'area as a share': (
+        set_in('annotations', 4, area=0.25),
+        'area-senseless',
+        'annotation 5 ',
     ),
     'bbox partly outside': (
         box(-5, 10, 20, 20),
@@ -454,6 +474,14 @@ def test_boxes_that_may_be_corners_are_left_alone(labels):
         item['bbox'] = [1 + item['id'] / 8, 2, 60, 30]
         item['area'] = 1800
     assert labels.check() == {}
+
+
+def test_some_boxes_beyond_the_border_are_not_taken_for_centred(labels):
+    """What people draw there begins at the other borders, too."""
+    for item in labels.content['annotations'][:9]:
+        item['bbox'] = [100, 60, 30, 30]
+        item['area'] = 900
+    assert 'boxes-centred' not in labels.check()
 
 
 def test_a_real_crowd_is_no_fault(labels):

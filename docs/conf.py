@@ -1,0 +1,127 @@
+"""The site: the pages of this project as they are, and its reference.
+
+``make site`` builds it. The pages are read where they lie, so that their
+links lead to the same places here and in the repository.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from mmselfemd.version import __version__  # noqa: E402
+
+project = 'mmselfemd'
+author = 'the mmselfemd authors'
+release = __version__
+
+extensions = [
+    'myst_parser',
+    'sphinx.ext.apidoc',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+]
+root_doc = 'README'
+include_patterns = [
+    '*.md',
+    'docs/**',
+    'configs/**/README.md',
+    'findings/README.md',
+]
+
+#: What the side bar shows, beneath the README.
+PAGES = {
+    'Start': ['docs/start', 'docs/input', 'docs/own_boxes', 'docs/backbones'],
+    'Train': [
+        'configs/selfemd/README',
+        'docs/monitors',
+        'docs/pictures',
+        'docs/long_runs',
+        'docs/resume',
+        'docs/step',
+    ],
+    'Fine-tune': [
+        'configs/detection/README',
+        'docs/protocol',
+        'docs/weights',
+        'docs/results_table',
+    ],
+    'Does it help?': [
+        'docs/when_not',
+        'docs/small_experiments',
+        'docs/reading_boxes',
+        'docs/measured',
+        'configs/small/README',
+    ],
+    'Method': ['docs/method', 'docs/transport'],
+    'Reference': [
+        'docs/troubleshooting',
+        'docs/api/modules',
+        'docs/dependencies',
+        'CONTRIBUTING',
+        'CHANGELOG',
+    ],
+}
+
+myst_heading_anchors = 3
+apidoc_modules = [
+    dict(
+        path='../mmselfemd',
+        destination='docs/api',
+        include_private=False,
+        max_depth=2,
+        module_first=True,
+        separate_modules=False,
+        # Each class once, where it is, and not where it is imported to.
+        automodule_options={'ignore-module-all', 'members'},
+    )
+]
+autodoc_member_order = 'bysource'
+autodoc_typehints = 'signature'
+autodoc_typehints_format = 'short'
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # attributes are in the docstring of the class
+suppress_warnings = ['myst.header']  # an anchor within a table
+
+html_theme = 'furo'
+html_title = f'{project} {release}'
+html_copy_source = False
+
+
+def add_contents(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the side bar's pages below the README, which shows none itself."""
+    if name != root_doc:
+        return
+    for caption, pages in PAGES.items():
+        source[0] += '\n\n'.join(
+            [
+                '',
+                '\n'.join(
+                    [
+                        '```{toctree}',
+                        ':hidden:',
+                        f':caption: {caption}',
+                        '',
+                        *pages,
+                        '```',
+                    ]
+                ),
+                '',
+            ]
+        )
+
+
+def add_index(app: Sphinx, error: Exception | None) -> None:
+    """Let the folder itself open at the README."""
+    out = Path(app.outdir)
+    if error is None and app.builder.name == 'html':
+        shutil.copy(out / f'{root_doc}.html', out / 'index.html')
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the two."""
+    app.connect('source-read', add_contents)
+    app.connect('build-finished', add_index)

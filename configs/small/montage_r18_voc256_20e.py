@@ -1,5 +1,5 @@
-# Montage pre-training from the boxes of a few thousand small photographs, with
-# the backbone of selfemd_r18_voc256_20e.py and as many steps of as many images.
+# Montage pre-training from the boxes of a few thousand small photographs, by
+# the backbone, the batch and the steps of selfemd_r18_voc256_20e.py.
 # Montages of 112 pixels, whose map is 7 x 7 as there; the schedule is that of
 # montage_r50_coco_64k.py, shortened.
 _base_ = ['../montage/montage_r50_coco_64k.py']
@@ -13,7 +13,7 @@ model = dict(
 
 train_pipeline = [
     dict(type='StitchMontage', size=112, corner=32),
-    {{_base_.train_pipeline.1}},
+    {{_base_.pack}},
 ]
 train_dataloader = dict(
     batch_size=64,

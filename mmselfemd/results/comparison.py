@@ -187,7 +187,9 @@ def _backbone(record: dict | None, pretraining: str) -> Iterator[str]:
 
 def _pretraining(known: dict, published: Published) -> Iterator[str]:
     by_epoch = 'train_cfg.max_epochs' in published.settings
-    unit, length = ('epoch', 'max_epochs') if by_epoch else ('iter', 'max_iters')
+    unit, length = (
+        ('epoch', 'max_epochs') if by_epoch else ('iter', 'max_iters')
+    )
     whole = published.settings[f'train_cfg.{length}']
     if known.get(unit) != whole:
         last = known['settings'].get(f'train_cfg.{length}')

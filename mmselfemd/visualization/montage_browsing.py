@@ -21,7 +21,9 @@ from .saving import save_figure
 _MOST_MEASURED = 32  # montages that the receptive field is measured on
 
 
-def draw_montages(cfg: Config, out: Path, num: int, seed: int) -> list[Picture]:
+def draw_montages(
+    cfg: Config, out: Path, num: int, seed: int
+) -> list[Picture]:
     """Draw montages of the training data with the weights of their labels.
 
     The weights are those of the checkpoint that ``load_from`` of the config

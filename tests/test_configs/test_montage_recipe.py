@@ -113,10 +113,11 @@ def test_small_recipe_has_the_backbone_and_steps_of_the_others():
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('scenes') / 'set'
-    return make_scenes(folder, num_train=24, num_val=1)
+    return make_scenes(folder, num_train=12, num_val=1)
 
 
 def options(scenes, **more):
+    """A few steps of a narrow network on some scenes."""
     return {
         'train_dataloader.dataset.length': 32,
         f'{DATASET}.data_root': str(scenes),
@@ -125,37 +126,46 @@ def options(scenes, **more):
         'train_dataloader.batch_size': 16,
         'train_dataloader.num_workers': 0,
         'train_dataloader.persistent_workers': False,
+        'train_cfg.max_epochs': 3,
+        'model.backbone.stem_channels': 8,
+        'model.backbone.base_channels': 8,
+        'model.head.in_channels': 64,
         'model.head.num_classes': len(SCENE_CLASSES),
         'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': 1,
         'default_hooks.label_weights.interval': 3,
-        'default_hooks.label_weights.num_images': 2,
+        'default_hooks.label_weights.num_images': 1,
     } | more
 
 
-def steps_of(work_dir):
-    (log,) = work_dir.glob('*/vis_data/scalars.json')
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def test_training_lowers_the_loss_and_a_detector_takes_the_backbone(
-    scenes, tmp_path
-):
-    run = tmp_path / 'run'
-    more = {'train_cfg.max_epochs': 3, 'default_hooks.checkpoint.interval': 1}
+@pytest.fixture(scope='module')
+def trained(scenes, tmp_path_factory):
+    """Folder and model of six steps; the field is measured twice."""
+    folder = tmp_path_factory.mktemp('montage') / 'run'
     model = launch.train(
-        str(SMALL), work_dir=str(run), cfg_options=options(scenes, **more)
+        str(SMALL), work_dir=str(folder), cfg_options=options(scenes)
     )
-    losses = [step['loss'] for step in steps_of(run)]
+    return folder, model
+
+
+def test_training_lowers_the_loss(trained):
+    folder, model = trained
+    (log,) = folder.glob('*/vis_data/scalars.json')
+    steps = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [step['loss'] for step in steps]
     assert len(losses) == 6 and all(map(math.isfinite, losses))
-    # It begins without knowledge, and learns at least which class is common.
+    # It begins without knowledge, and learns at least what is common.
     chance = math.log(len(SCENE_CLASSES) + 1)
     assert losses[0] == pytest.approx(chance, rel=0.1)
     assert losses[-1] < losses[0] - 0.05
     weights = model.head.label_weights
     torch.testing.assert_close(weights.sum(0), torch.ones(7, 7))
 
+
+def test_a_detector_takes_the_backbone(trained, tmp_path):
+    folder, model = trained
     out = tmp_path / 'backbone.pth'
-    extract_backbone(run / 'epoch_3.pth', out)
+    extract_backbone(folder / 'epoch_3.pth', out)
     meta = CheckpointLoader.load_checkpoint(str(out), 'cpu')['meta']
     assert meta['pixel_convention']['channel_order'] == 'RGB'
     assert meta['strides'] == [1, 2, 2, 1]
@@ -165,36 +175,32 @@ def test_training_lowers_the_loss_and_a_detector_takes_the_backbone(
     assert settings['default_hooks.label_weights.interval'] == 3
     detectors = ResNet(
         depth=18,
-        stem_channels=16,
-        base_channels=16,
+        stem_channels=8,
+        base_channels=8,
         strides=(1, 2, 2, 1),
         init_cfg=dict(type='Pretrained', checkpoint=str(out)),
     )
     detectors.init_weights()
-    trained = model.backbone.state_dict()
-    assert detectors.state_dict().keys() == trained.keys()
+    wanted = model.backbone.state_dict()
+    assert detectors.state_dict().keys() == wanted.keys()
     for name, value in detectors.state_dict().items():
-        assert torch.equal(value, trained[name])
+        assert torch.equal(value, wanted[name])
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(scenes, tmp_path):
+def test_a_resumed_run_is_the_uninterrupted_one(scenes, trained, tmp_path):
     """In the middle of an interval, so that the weights are the file's."""
-    whole, half = tmp_path / 'whole', tmp_path / 'half'
-    more = {'train_cfg.max_epochs': 2, 'default_hooks.checkpoint.interval': 1}
-    expected = launch.train(
-        str(SMALL), work_dir=str(whole), cfg_options=options(scenes, **more)
-    )
-    half.mkdir()
-    (half / 'epoch_1.pth').write_bytes((whole / 'epoch_1.pth').read_bytes())
+    folder, model = trained
+    copied = tmp_path / 'epoch_2.pth'
+    copied.write_bytes((folder / 'epoch_2.pth').read_bytes())
     found = launch.train(
         str(SMALL),
-        work_dir=str(half),
-        cfg_options=options(scenes, **more),
-        resume=str(half / 'epoch_1.pth'),
+        work_dir=str(tmp_path),
+        cfg_options=options(scenes),
+        resume=str(copied),
     )
-    theirs = expected.state_dict()
+    wanted = model.state_dict()
     for name, value in found.state_dict().items():
-        assert torch.equal(value, theirs[name]), name
+        assert torch.equal(value, wanted[name]), name
 
 
 @pytest.mark.parametrize(

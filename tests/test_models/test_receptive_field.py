@@ -35,7 +35,9 @@ def test_it_is_the_mean_over_images():
     network = OneMap(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
     images = torch.randn(3, 3, 8, 8)
     found = effective_receptive_field(network, images)
-    each = [effective_receptive_field(network, image[None]) for image in images]
+    each = [
+        effective_receptive_field(network, image[None]) for image in images
+    ]
     torch.testing.assert_close(found, torch.stack(each).mean(0))
     assert not torch.allclose(each[0], each[1])
 
@@ -58,7 +60,8 @@ def test_norms_of_a_batch_are_constants():
 
 @pytest.mark.parametrize('training', [True, False])
 def test_the_network_is_left_as_it_was(training):
-    network = ResNet(18, base_channels=4, stem_channels=4).train(training)
+    network = ResNet(18, base_channels=4, stem_channels=4)
+    network.train(training)
     network.bn1.eval()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     found = effective_receptive_field(network, torch.randn(2, 3, 64, 64))

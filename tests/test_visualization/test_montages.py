@@ -7,7 +7,9 @@ from mmselfemd.visualization import draw_montage
 
 REGIONS = [(0, 0, 32, 32), (32, 0, 80, 32), (0, 32, 32, 80), (32, 32, 80, 80)]
 NAMES = ['cat', 'bus', 'man', 'background']
-WEIGHTS = np.random.default_rng(0).dirichlet([1] * 4, (7, 7)).transpose(2, 0, 1)
+WEIGHTS = (
+    np.random.default_rng(0).dirichlet([1] * 4, (7, 7)).transpose(2, 0, 1)
+)
 MONTAGE = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
 
 
@@ -22,9 +24,7 @@ def test_regions_names_and_weights_are_those_given():
     assert [text.get_text() for text in montage.texts] == NAMES
     titles = [axes.get_title() for axes in maps]
     places = ['upper left', 'upper right', 'lower left', 'lower right']
-    assert titles == [
-        f'{p}: {n}' for p, n in zip(places, NAMES, strict=True)
-    ]
+    assert titles == [f'{p}: {n}' for p, n in zip(places, NAMES, strict=True)]
     for axes, values in zip(maps, WEIGHTS, strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), values)
         assert axes.images[0].get_clim() == (0, 1)

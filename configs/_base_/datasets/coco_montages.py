@@ -14,11 +14,10 @@ sample_pipeline = [
     dict(type='RandomScale', scale_range=(0.8, 1.5)),
     dict(type='RandomFlip', prob=0.5),
 ]
+pack = dict(type='mmpretrain.PackInputs', meta_keys=('sample_idx', 'regions'))
 train_pipeline = [
     dict(type='StitchMontage', size=224, corner=64),  # ours, the corner
-    dict(
-        type='mmpretrain.PackInputs', meta_keys=('sample_idx', 'regions')
-    ),
+    pack,
 ]
 
 train_dataloader = dict(

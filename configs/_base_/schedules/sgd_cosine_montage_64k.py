@@ -15,9 +15,7 @@ param_scheduler = [
     dict(
         type='LinearLR', start_factor=0.25, by_epoch=False, begin=0, end=1250
     ),
-    dict(
-        type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=1250
-    ),
+    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=1250),
 ]
 
 train_cfg = dict(type='ReproducibleIterBasedTrainLoop', max_iters=64000)

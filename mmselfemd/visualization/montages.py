@@ -15,8 +15,9 @@ _PLACES = ('upper left', 'upper right', 'lower left', 'lower right')
 _MOST_NUMBERS = 10  # positions a side; of more, numbers could not be read
 _GUIDE = (
     'Left: the montage as the network gets it, before normalisation. Right: '
-    'for each region, what its label counts at each position of the last map; '
-    'at a position the four make 1.'
+    'what the label\n'
+    'of each region counts at each position of the last map; at a position '
+    'the four make 1.'
 )
 
 

@@ -207,7 +207,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(scenes, trained, tmp_path):
     ('change', 'message'),
     [
         ({'model.head.num_classes': 80}, r'num_classes is 80.*are \d+'),
-        ({f'{DATASET}.data_prefix.img': 'val2017/'}, 'no image file'),
+        ({f'{DATASET}.data_prefix.img': 'val2017/'}, 'there is no such image'),
         ({f'{DATASET}.ann_file': 'other.json'}, 'no such file or folder'),
         ({'train_dataloader.batch_size': 64}, '32 images|fewer|batch'),
     ],

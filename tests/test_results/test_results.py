@@ -563,6 +563,25 @@ def test_a_backbone_of_another_kind_is_marked(tmp_path, change, reason):
     assert f'   - backbone: {reason}' in render_markdown(fill_tables([run])[1])
 
 
+def test_a_backbone_of_a_run_by_iterations_is_held_against_its_length(
+    tmp_path,
+):
+    name = 'montage_r50_coco_64k'
+    whole = make_run(
+        tmp_path / 'a', pretrained=f'mmselfemd://{name}', backbone=name
+    )
+    assert differences(read_run(whole)) == []
+    stopped = make_run(
+        tmp_path / 'b',
+        pretrained=f'mmselfemd://{name}',
+        backbone=name,
+        change_record=known(iter=5000),
+    )
+    assert differences(read_run(stopped)) == [
+        'backbone: iter 5000 of 64000 (published: 64000)'
+    ]
+
+
 def test_a_backbone_of_another_method_is_marked(tmp_path):
     """What the command line says is not believed against the file."""
     folder = make_run(

@@ -14,8 +14,9 @@ def montage_regions(size: int, corner: int) -> list[Box]:
     """Regions of a montage, "Cheaper Pre-training Lunch", Sec. 3.2 and Fig. 4.
 
     The smaller square sample lies at the upper left and the larger one at the
-    lower right; between them there is room for a wide one at the upper right
-    and a tall one at the lower left.
+    lower right. What is left is wide at the upper right and tall at the lower
+    left, so that these samples go there; the descriptions do not say it
+    clearly.
 
     Args:
         size (int): Side of the montage, pixels.

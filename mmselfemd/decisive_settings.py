@@ -9,7 +9,7 @@ from typing import Any
 _DECISIVE = re.compile(
     r'(model|data_preprocessor|optim_wrapper|param_scheduler)\..*'
     r'|(train_cfg|custom_hooks)\..*'
-    r'|default_hooks\.(precise_bn|momentum_update)\..*'
+    r'|default_hooks\.(precise_bn|momentum_update|label_weights)\..*'
     r'|auto_scale_lr\.enable'
     r'|train_dataloader\.(batch_size|drop_last|sampler\..*)'
     r'|(train|val|test)_dataloader\.dataset\..*'

@@ -9,8 +9,6 @@ from mmengine.dist import all_gather_object, get_world_size
 
 from mmselfemd.errors import UserValueError
 
-from .path_list import PathList
-
 
 def check_same_files(dataset: Any, setting: str) -> None:
     """Raise, in all processes, if their data sets list other images.
@@ -57,7 +55,7 @@ def _lists(dataset: Any) -> Iterator[np.ndarray]:
         if each is not None:
             yield from _lists(each)
     paths = getattr(dataset, 'data_list', None)
-    if isinstance(paths, PathList):
+    if hasattr(paths, 'buffers'):  # of ours
         yield from paths.buffers
     elif isinstance(getattr(dataset, 'data_bytes', None), np.ndarray):
         yield dataset.data_bytes

@@ -9,6 +9,7 @@ from mmengine.fileio import list_from_file
 from mmengine.registry import DATASETS
 from torch import nn
 
+from mmselfemd.datasets import ObjectDataset
 from mmselfemd.datasets.annotations import (
     Findings,
     Usage,
@@ -125,7 +126,9 @@ def _labelled(cfg: Config, split: str) -> Iterator[tuple[str, Mapping, type]]:
             if not node.get('ann_file') or name is None:
                 continue
             found = registry.get(name) if isinstance(name, str) else name
-            if isinstance(found, type) and issubclass(found, BaseDetDataset):
+            if isinstance(found, type) and issubclass(
+                found, BaseDetDataset | ObjectDataset
+            ):
                 yield place, node, found
 
 
@@ -133,7 +136,7 @@ def _reads_coco(dataset_type: type) -> bool:
     """Whether it reads as ``CocoDataset``; LVIS, derived from it, does not."""
     from mmdet.datasets import CocoDataset
 
-    return (
+    return issubclass(dataset_type, ObjectDataset) or (
         issubclass(dataset_type, CocoDataset)
         and dataset_type.COCOAPI is CocoDataset.COCOAPI
         and dataset_type.load_data_list is CocoDataset.load_data_list

@@ -1,7 +1,8 @@
-"""Networks of Self-EMD: the algorithm, its necks and its heads."""
+"""Networks of Self-EMD and its rivals: algorithms, necks and heads."""
 
+from .classifiers import Montage
 from .data_preprocessors import PhotometricPreprocessor
-from .heads import BYOLHead, EMDHead
+from .heads import BYOLHead, EMDHead, ERFAdaptiveHead
 from .necks import DenseProjectionNeck, SPCNeck, VectorProjectionNeck
 from .selfsup import SelfEMD
 
@@ -9,6 +10,8 @@ __all__ = [
     'BYOLHead',
     'DenseProjectionNeck',
     'EMDHead',
+    'ERFAdaptiveHead',
+    'Montage',
     'PhotometricPreprocessor',
     'SPCNeck',
     'SelfEMD',

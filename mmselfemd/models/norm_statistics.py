@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
@@ -46,6 +46,32 @@ def batch_statistics(module: nn.Module) -> Iterator[None]:
         finally:
             for buffer, before in buffers:
                 buffer.copy_(before)
+
+
+@contextmanager
+def constant_statistics(module: nn.Module, images: Tensor) -> Iterator[None]:
+    """Use a module with the statistics of a batch, as constants.
+
+    As :func:`batch_statistics`, but a gradient does not go through the
+    statistics, so that no image of the batch acts on another one.
+
+    Args:
+        module (nn.Module): The module to be used. Modes and buffers are as
+            before when the context ends.
+        images (Tensor): The batch, (B, C, H, W).
+    """
+    with batch_statistics(module):
+        norms = [n for n in module.modules() if isinstance(n, _NormBase)]
+        momenta = [norm.momentum for norm in norms]
+        try:
+            for norm in norms:
+                norm.momentum = 1.0  # the running statistics are the batch's
+            module(images)
+            module.eval()
+            yield
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
 
 @contextmanager

@@ -186,10 +186,14 @@ def _backbone(record: dict | None, pretraining: str) -> Iterator[str]:
 
 
 def _pretraining(known: dict, published: Published) -> Iterator[str]:
-    epochs = published.settings['train_cfg.max_epochs']
-    if known.get('epoch') != epochs:
-        last = known['settings'].get('train_cfg.max_epochs')
-        yield f'epoch {known.get("epoch")} of {last} (published: {epochs})'
+    by_epoch = 'train_cfg.max_epochs' in published.settings
+    unit, length = (
+        ('epoch', 'max_epochs') if by_epoch else ('iter', 'max_iters')
+    )
+    whole = published.settings[f'train_cfg.{length}']
+    if known.get(unit) != whole:
+        last = known['settings'].get(f'train_cfg.{length}')
+        yield f'{unit} {known.get(unit)} of {last} (published: {whole})'
     yield from _settings(
         known['settings'],
         {

@@ -16,9 +16,8 @@ class PaperRow(NamedTuple):
     Attributes:
         labels (tuple[str, ...]): What the row is, column by column.
         detector (str): Name of the detector's config.
-        pretraining (str): Name of the config of pre-training; or ``random``,
-            ``supervised``, or ``none``: a method that this project does not
-            have.
+        pretraining (str): Name of the config of pre-training, or ``random``
+            or ``supervised``.
         figures (tuple[float, ...]): What the paper reports, in percent, for
             each metric of the table.
     """

@@ -92,8 +92,6 @@ def _cells(
             )
         ]
         count = str(len(runs)) if runs else _NOT_RUN
-        if row.pretraining == 'none':
-            count = 'not in this project'
         rows.append([*row.labels, *figures, ' '.join([count, *marks])])
     return header, rows, notes
 

@@ -7,6 +7,7 @@ from .flow_lines import draw_flow_lines
 from .heat import heat_map
 from .matched_crops import MatchingPair
 from .matching import draw_matching, draw_matching_figure
+from .montages import draw_montage
 from .page import Picture, write_page
 from .pairs import (
     matching_pair,
@@ -26,6 +27,7 @@ __all__ = [
     'draw_flow_lines',
     'draw_matching',
     'draw_matching_figure',
+    'draw_montage',
     'draw_pyramid_crops',
     'draw_views',
     'heat_map',

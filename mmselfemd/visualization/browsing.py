@@ -15,10 +15,15 @@ from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.errors import UserValueError
 from mmselfemd.random_state import kept_random_state
 
+from .montage_browsing import draw_montages
 from .page import Picture, files_of
 from .pairs import read_rgb
 from .saving import save_figure
-from .view_pipeline import backend_args_of, view_pipeline
+from .view_pipeline import (
+    backend_args_of,
+    stitches_montages,
+    view_pipeline,
+)
 from .views import draw_views
 
 
@@ -26,6 +31,8 @@ def browse_views(
     cfg: Config, out: str, num: int = 8, seed: int = 0, html: bool = False
 ) -> list[Path]:
     """Draw images of the training data and the views cut from them.
+
+    Of a config of Montage, its montages with the weights of their labels.
 
     Args:
         cfg (Config): Config of a pre-training run.
@@ -44,6 +51,10 @@ def browse_views(
     """
     if num < 1:
         raise UserValueError(f'--num: expected at least 1, got {num}')
+    if stitches_montages(cfg):
+        check_data_paths(cfg, ['train'])
+        pictures = draw_montages(cfg, Path(out), num, seed)
+        return files_of(pictures, out, 'Montages of the training data', html)
     backend_args = backend_args_of(view_pipeline(cfg))
     check_data_paths(cfg, ['train'])
     pictures, start = [], time.time()

@@ -32,6 +32,22 @@ def view_pipeline(cfg: Config) -> list[dict]:
     )
 
 
+def stitches_montages(cfg: Config) -> bool:
+    """Whether a config is one of Montage pre-training.
+
+    Args:
+        cfg (Config): Any config.
+
+    Returns:
+        bool: Whether its training data are montages.
+    """
+    return any(
+        type_name(step) == 'StitchMontage'
+        for pipeline in pipelines_of(cfg.get('train_dataloader') or {})
+        for step in pipeline
+    )
+
+
 def without_colour_changes(pipeline: list[dict]) -> list[dict]:
     """Keep of a pipeline what places the first two views.
 

@@ -23,6 +23,7 @@ PRETRAINING = {
     'demo/selfemd_r18_scenes': (6, 1),
     'small/selfemd_r18_voc256_20e': (20, 1),
     'small/byol_r18_voc256_20e': (20, 1),
+    'small/montage_r18_voc256_20e': (20, 1),
 }
 
 

@@ -210,3 +210,19 @@ def test_several_data_sets_beside_one_file_of_the_evaluator(tmp_path):
     path.write_text(json.dumps(joint))
     assert told_of([one, three], str(path)) == []
     assert told_of([one, two], one, type='MultiDatasetsEvaluator') == []
+
+
+def test_objects_for_montages_are_checked_as_boxes_are():
+    inner = dataset(type='ObjectDataset', metainfo=None, filter_cfg=None)
+    outer = dict(type='MontageDataset', dataset=inner, pipeline=[])
+    cfg = Config(
+        dict(default_scope='mmselfemd', train_dataloader=dict(dataset=outer))
+    )
+    (usage,), findings = usages_of(cfg, ['train'])
+    assert not list(findings)
+    assert (usage.ann_file, usage.folder) == (
+        'pets/train.json',
+        'pets/photos/',
+    )
+    assert usage.classes is None and usage.needs_boxes
+    assert usage.setting == f'{LOADER}.dataset'

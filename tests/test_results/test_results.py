@@ -43,8 +43,8 @@ def pretraining(name):
         dict(
             cfg=cfg.pretty_text,
             experiment_name=f'{name}_20260101_000000',
-            epoch=cfg.train_cfg.max_epochs,
-            iter=10**6,
+            epoch=cfg.train_cfg.get('max_epochs', 100),
+            iter=cfg.train_cfg.get('max_iters', 10**6),
             seed=1,
             run=dict(
                 processes=16 if 'simclr' in name else 8,
@@ -153,7 +153,7 @@ def test_every_row_has_configs():
             assert row.detector in index
             assert len(row.labels) == len(table.columns)
             assert len(row.figures) == len(table.metrics)
-            known = index.keys() | {'random', 'supervised', 'none'}
+            known = index.keys() | {'random', 'supervised'}
             assert row.pretraining in known
 
 
@@ -561,6 +561,25 @@ def test_a_backbone_of_another_kind_is_marked(tmp_path, change, reason):
     run = read_run(folder)
     assert differences(run) == [f'backbone: {reason}']
     assert f'   - backbone: {reason}' in render_markdown(fill_tables([run])[1])
+
+
+def test_a_backbone_of_a_run_by_iterations_is_held_against_its_length(
+    tmp_path,
+):
+    name = 'montage_r50_coco_64k'
+    whole = make_run(
+        tmp_path / 'a', pretrained=f'mmselfemd://{name}', backbone=name
+    )
+    assert differences(read_run(whole)) == []
+    stopped = make_run(
+        tmp_path / 'b',
+        pretrained=f'mmselfemd://{name}',
+        backbone=name,
+        change_record=known(iter=5000),
+    )
+    assert differences(read_run(stopped)) == [
+        'backbone: iter 5000 of 64000 (published: 64000)'
+    ]
 
 
 def test_a_backbone_of_another_method_is_marked(tmp_path):

@@ -8,6 +8,7 @@ from forked_scripts import run_script
 from PIL import Image
 
 from mmselfemd.datasets.image_database import images_to_lmdb
+from mmselfemd.datasets.scenes import SCENE_CLASSES, make_scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,3 +69,26 @@ def test_a_detectors_config_is_refused_in_one_line(tmp_path):
     assert 'browse_dataset.py' in done.stderr
     assert 'Traceback' not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_montages_are_drawn_with_the_weights_of_their_labels(tmp_path):
+    make_scenes(tmp_path / 'scenes', num_train=4, num_val=1)
+    config = ROOT / 'configs' / 'small' / 'montage_r18_voc256_20e.py'
+    dataset = 'train_dataloader.dataset.dataset'
+    done = run(
+        tmp_path,
+        *(config, '--num', 2, '--html', '--out', tmp_path / 'out'),
+        '--cfg-options',
+        f'{dataset}.data_root={tmp_path / "scenes"}',
+        f'{dataset}.ann_file=annotations/instances_train2017.json',
+        f'{dataset}.data_prefix.img=train2017/',
+        f'model.head.num_classes={len(SCENE_CLASSES)}',
+    )
+    assert done.returncode == 0, done.stderr
+    pictures = sorted((tmp_path / 'out').glob('*.png'))
+    assert [path.name for path in pictures] == [
+        '001_montage.png',
+        '002_montage.png',
+    ]
+    page = (tmp_path / 'out' / 'index.html').read_text()
+    assert 'an untrained network' in page

@@ -1,4 +1,4 @@
-"""Draw what a pre-training config feeds the network: images and views."""
+"""Draw what a pre-training config feeds the network: views, or montages."""
 
 import argparse
 from pathlib import Path

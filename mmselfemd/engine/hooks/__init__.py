@@ -4,6 +4,7 @@ from .bounded_history_hook import BoundedHistoryHook
 from .channels_last_hook import ChannelsLastHook
 from .check_annotations_hook import CheckAnnotationsHook
 from .check_images_hook import CheckImagesHook
+from .label_weights_hook import LabelWeightsHook
 from .momentum_update_hook import MomentumUpdateHook
 from .precise_bn_hook import PreciseBNHook
 from .preemption_hook import PreemptionHook
@@ -16,6 +17,7 @@ __all__ = [
     'ChannelsLastHook',
     'CheckAnnotationsHook',
     'CheckImagesHook',
+    'LabelWeightsHook',
     'MomentumUpdateHook',
     'PreciseBNHook',
     'PreemptionHook',

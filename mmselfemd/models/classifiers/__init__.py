@@ -1,0 +1,5 @@
+"""Algorithms that learn from labels."""
+
+from .montage import Montage
+
+__all__ = ['Montage']

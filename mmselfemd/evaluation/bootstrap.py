@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: Makes named figures of sums over images: (..., *shape) to (...) each.
+#: Makes named figures of sums over images, ``(..., *shape)``: ``(...)`` each.
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
@@ -45,11 +45,11 @@ def bootstrap(
     """Figures of a network with their standard errors.
 
     Args:
-        sums (np.ndarray): What was counted in each image, (I, *shape). Or
+        sums (np.ndarray): What was counted in each image, ``(I, *shape)``. Or
             in S networks on the same images, such as the seeds of a recipe,
-            (I, S, *shape): the mean of their figures is estimated. The error
-            is that of the choice of images; the spread over seeds is not in
-            it.
+            ``(I, S, *shape)``: the mean of their figures is estimated. The
+            error is that of the choice of images; the spread over seeds is
+            not in it.
         statistic (Callable): Makes figures of sums over images. Its input
             may have leading axes, which its figures keep.
         num_resamples (int): How often images are drawn. Defaults to 1000.

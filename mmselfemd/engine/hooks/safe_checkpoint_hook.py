@@ -54,8 +54,9 @@ class SafeCheckpointHook(CheckpointHook):
     sets ``custom_hooks`` would drop it there.
 
     Args:
-        *args, **kwargs: As those of :class:`mmengine.hooks.CheckpointHook`,
-            but files go to the local disk only, where a rename is atomic.
+        *args: As those of :class:`mmengine.hooks.CheckpointHook`.
+        **kwargs: Likewise, but files go to the local disk only, where a
+            rename is atomic.
         check_finite (bool): Whether to look for NaN and infinity; a model
             may have a buffer that holds infinity on purpose. Defaults to
             True.

@@ -196,7 +196,8 @@ class FiniteOptimWrapper(_SkipNonFinite, OptimWrapper):
     What happens then, and what it costs, is said at the top of the module.
 
     Args:
-        *args, **kwargs: As for :class:`mmengine.optim.OptimWrapper`.
+        *args: As for :class:`mmengine.optim.OptimWrapper`.
+        **kwargs: Likewise.
         max_skipped (int): After so many steps in a row that are left out the
             run stops. Defaults to 10.
 
@@ -215,7 +216,8 @@ class FiniteAmpOptimWrapper(_SkipNonFinite, AmpOptimWrapper):
     of 1, or at a scale that was set by hand, is.
 
     Args:
-        *args, **kwargs: As for :class:`mmengine.optim.AmpOptimWrapper`.
+        *args: As for :class:`mmengine.optim.AmpOptimWrapper`.
+        **kwargs: Likewise.
         max_skipped (int): As for :class:`FiniteOptimWrapper`.
             Defaults to 10.
     """

@@ -69,21 +69,29 @@ class Reader:
     Args:
         cfg (Config): Config of a candidate; all have the same backbone, and
             the same held-out views.
-        data (Path): The folder ``voc07_256``, for the boxes.
+        boxes (Sequence[tuple[Path, Path]]): Annotations, and the folder of
+            their images: those whose labels are shown, and those whose labels
+            are read.
+        max_boxes (int, optional): Draw so many of each. Defaults to None:
+            all.
         progress (Callable): Goes around lists while they are worked off.
             Defaults to ``iter``: nothing is shown.
     """
 
     def __init__(
-        self, cfg: Config, data: Path, progress: Progress = iter
+        self,
+        cfg: Config,
+        boxes: Sequence[tuple[Path, Path]],
+        max_boxes: int | None = None,
+        progress: Progress = iter,
     ) -> None:
         self.cfg = cfg
         self.progress = progress
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             self.batches = Runner.build_dataloader(cfg.val_dataloader)
         self.boxes = [
-            cut_boxes(path, data / 'images', progress=progress)
-            for path in annotation_files(data).values()
+            cut_boxes(file, images, max_boxes=max_boxes, progress=progress)
+            for file, images in boxes
         ]
 
     def read(self, checkpoint: Path | None, seed: int = 0) -> Sums:

@@ -49,9 +49,7 @@ def write_photographs(
                     iscrowd=0,
                 )
             )
-        images.append(
-            dict(id=number, file_name=file, height=64, width=80)
-        )
+        images.append(dict(id=number, file_name=file, height=64, width=80))
         cv2.imwrite(str(folder / name / file), pixels)
     content = dict(
         images=images,

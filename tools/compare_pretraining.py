@@ -131,9 +131,7 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
 def add_running(parser: argparse.ArgumentParser) -> None:
     """Options of how long and where it runs."""
     group = parser.add_argument_group('how long, and where')
-    group.add_argument(
-        '--work-dir', type=Path, required=True, metavar='DIR'
-    )
+    group.add_argument('--work-dir', type=Path, required=True, metavar='DIR')
     group.add_argument(
         '--hours', type=float, metavar='H', help='budget, by the clock'
     )

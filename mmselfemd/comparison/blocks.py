@@ -121,8 +121,10 @@ def _html(block: Block) -> str:
         return f'<h{block.level}>{escape(block.text)}</h{block.level}>'
     if isinstance(block, Paragraph):
         text = escape(block.text)
-        return f'<p><strong>{text}</strong></p>' if block.is_strong else (
-            f'<p>{text}</p>'
+        return (
+            f'<p><strong>{text}</strong></p>'
+            if block.is_strong
+            else (f'<p>{text}</p>')
         )
     if isinstance(block, Image):
         data = base64.b64encode(block.path.read_bytes()).decode()

@@ -168,7 +168,9 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     return cfg
 
 
-def _set_intervals(cfg: Config, num_evaluations: int = NUM_EVALUATIONS) -> None:
+def _set_intervals(
+    cfg: Config, num_evaluations: int = NUM_EVALUATIONS
+) -> None:
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
     cfg.train_cfg.val_interval = -(-length // num_evaluations)
     cfg.default_hooks.checkpoint.update(

@@ -124,9 +124,7 @@ class _Progress:
 
 
 def _seconds_left(plan: Plan, runs: Sequence[Run]) -> float:
-    return sum(
-        plan.seconds_of(run) * (1 - share_done(run)) for run in runs
-    )
+    return sum(plan.seconds_of(run) * (1 - share_done(run)) for run in runs)
 
 
 def chain_of(plan: Plan, number: int) -> list[Run]:

@@ -60,7 +60,10 @@ def save_pictures(
         name = image['file_name']
         parts = [
             results.annotations.imgToAnns[ids[row]],
-            *([b for b in boxes if b['image_id'] == ids[row]] for boxes in found),
+            *(
+                [b for b in boxes if b['image_id'] == ids[row]]
+                for boxes in found
+            ),
         ]
         pixels = read_rgb(results.plan.data.val.folder / name)
         caption = (

@@ -11,7 +11,7 @@ from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.run_length import iterations_of
 from mmselfemd.errors import UserError, UserFileExistsError
 
-from .candidates import Candidate, parse_candidates
+from .candidates import parse_candidates
 from .configs import detector_config, last_checkpoint, pretraining_config
 from .data import nested_subsets, read_data
 from .plan import Plan, data_file, has_begun
@@ -88,9 +88,7 @@ class Planner:
         configs = self._configs(_ANY_LENGTH, _ANY_LENGTH)
         weights, num_bytes = self._check_weights(configs)
         self._check_disk(num_bytes)
-        record = dict(
-            settings=settings.as_json(), files=self._digests(files)
-        )
+        record = dict(settings=settings.as_json(), files=self._digests(files))
         former = self._former(record)
         for path, content in files.items():
             with atomic_write(path) as file:

@@ -172,7 +172,10 @@ def _tables(results: Results) -> list[Block]:
                     candidate.label,
                     f'{100 * fraction:g} %',
                     str(len(seeds)),
-                    *(_spread([s[metric] for s in seeds]) for metric in METRICS),
+                    *(
+                        _spread([s[metric] for s in seeds])
+                        for metric in METRICS
+                    ),
                 ]
             )
     blocks += [
@@ -223,14 +226,16 @@ def _spread(values: Sequence[float]) -> str:
     if min(values) < 0:
         return '-'
     low, mean, high = (
-        f'{100 * each:.1f}' for each in (min(values), np.mean(values), max(values))
+        f'{100 * each:.1f}'
+        for each in (min(values), np.mean(values), max(values))
     )
     return mean if len(values) == 1 else f'{mean} ({low} to {high})'
 
 
 def _interval(difference) -> str:
     low, mean, high = (
-        100 * each for each in (difference.low, difference.mean, difference.high)
+        100 * each
+        for each in (difference.low, difference.mean, difference.high)
     )
     if not np.isfinite(low):
         return f'{mean:+.1f}'
@@ -246,9 +251,7 @@ def _curves(results: Results, folder: Path) -> list[Block]:
 def _images(results: Results, folder: Path) -> list[Block]:
     """Of the last candidate beside the first, on all labels."""
     second, *_, first = results.plan.candidates
-    found = save_pictures(
-        results, first, second, results.fractions[0], folder
-    )
+    found = save_pictures(results, first, second, results.fractions[0], folder)
     if not found:
         return []
     return [

@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 
 from .candidates import Candidate
 from .coco_files import read_annotations, read_results
-from .detection_matches import METRICS, DetectionMatches
+from .detection_matches import DetectionMatches
 from .difference import Difference
 from .intervals import compare_metrics
 from .plan import Plan
@@ -100,9 +100,7 @@ class Results:
             self.of(first, fraction), self.of(second, fraction)
         )
 
-    def figures(
-        self, candidate: Candidate, fraction: float
-    ) -> list[Mapping]:
+    def figures(self, candidate: Candidate, fraction: float) -> list[Mapping]:
         """All figures of a candidate on a share of the labels.
 
         Args:
@@ -164,10 +162,5 @@ def _complete(
     for run in done:
         names.setdefault((run.fraction, run.seed), set()).add(run.candidate)
     return [
-        run
-        for run in done
-        if names[run.fraction, run.seed] == set(candidates)
+        run for run in done if names[run.fraction, run.seed] == set(candidates)
     ]
-
-
-__all__ = ['METRIC', 'METRICS', 'Results']

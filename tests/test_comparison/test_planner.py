@@ -30,7 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def resolved(run):
     """The config of a run as its process resolves it."""
     options = dict(word.split('=', 1) for word in run.options())
-    options = {name: parse_option(name, text) for name, text in options.items()}
+    options = {
+        name: parse_option(name, text) for name, text in options.items()
+    }
     return load_config(
         str(run.config), str(run.work_dir), cfg_options=options
     ).to_dict()
@@ -165,9 +167,7 @@ def test_a_config_that_changed_in_between(settings, finish, tmp_path):
         Planner(given, tmp_path / 'work').plan()
 
 
-def test_weights_that_do_not_fit_are_named_before_anything(
-    settings, tmp_path
-):
+def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):
     from torchvision.models import resnet18
 
     weights = tmp_path / 'imagenet.pth'
@@ -204,7 +204,9 @@ def test_weights_that_fit(settings, tmp_path):
 
 def test_a_pre_training_that_does_not_fit_the_detector(settings, tmp_path):
     demo = ROOT / 'configs/demo/selfemd_r18_scenes.py'
-    detector = Config.fromfile(ROOT / 'configs/small/faster-rcnn_r18_fpn_256.py')
+    detector = Config.fromfile(
+        ROOT / 'configs/small/faster-rcnn_r18_fpn_256.py'
+    )
     detector.model.backbone.base_channels = 8
     detector.model.neck.in_channels = [8, 16, 32, 64]
     with pytest.raises(UserError, match='mine pre-trains'):

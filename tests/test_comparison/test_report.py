@@ -6,8 +6,8 @@ import subprocess
 
 import numpy as np
 import pytest
-
 from mmselfemd.comparison.detection_matches import METRICS
+
 from mmselfemd.comparison.report import write_report
 from mmselfemd.comparison.results import Results
 from mmselfemd.comparison.runs import DetectorRun, share_done

@@ -143,7 +143,5 @@ def test_the_plan_by_a_few_measured_iterations(scenes, tmp_path):
     said = run_script(TOOL, *scenes, *options, '--work-dir', tmp_path)
     assert said.returncode == 2, said.stderr
     assert 'Seconds of an iteration, measured' in said.stdout
-    found = re.search(
-        r'About ([\d.]+) hours for what is left', said.stdout
-    )
+    found = re.search(r'About ([\d.]+) hours for what is left', said.stdout)
     assert 0.8 < float(found[1]) <= 1.0

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+
+from mmselfemd.comparison import half_width
 
 
 class Difference(NamedTuple):
@@ -33,20 +34,12 @@ def paired_difference(
     image_error: float,
     confidence: float = 0.95,
 ) -> Difference:
-    r"""Interval of a mean difference over runs and images.
+    """Interval of a mean difference over runs and images.
 
     Both kinds of noise count: other seeds would train other networks, and
-    other images would read them otherwise. Half the interval is
-
-    .. math::
-        \sqrt{(t_{S-1}\, s / \sqrt{S})^2 + z^2 v}
-
-    with s the standard deviation of the S seeds' differences, taken by
-    Student's t, since few seeds know their own spread badly, and v the
-    variance of their mean by a bootstrap over images. (A bootstrap over
-    three seeds is far too narrow, and so is Satterthwaite's interval for two,
-    by simulation.) What a seed and the images do together is in both parts,
-    which errs on the wide side.
+    other images would read them otherwise, see
+    :func:`mmselfemd.comparison.half_width`. What a seed and the images do
+    together is in both parts, which errs on the wide side.
 
     Args:
         differences (Sequence[float]): Candidate less baseline, for each seed
@@ -63,10 +56,7 @@ def paired_difference(
     mean = float(differences.mean())
     if count < 2:
         return Difference(mean, float('nan'), float('nan'), count)
-    quantile = (1 + confidence) / 2
-    by_seed = (
-        stats.t.ppf(quantile, count - 1) ** 2 * differences.var(ddof=1) / count
+    half = half_width(
+        differences.var(ddof=1), count, image_error**2, confidence=confidence
     )
-    by_image = stats.norm.ppf(quantile) ** 2 * image_error**2
-    half = float((by_seed + by_image) ** 0.5)
     return Difference(mean, mean - half, mean + half, count)

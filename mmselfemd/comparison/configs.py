@@ -4,15 +4,12 @@ All detectors of a fraction are trained by one file; what they begin with, the
 seed and the place of their results are options of the command.
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 from mmselfemd.datasets.data_paths import walk
-from mmselfemd.engine.launch import load_config
 from mmselfemd.engine.run_length import counts_epochs, set_iterations
 from mmselfemd.errors import UserValueError
 
@@ -25,23 +22,20 @@ NUM_TRIED_IMAGES = 32
 
 
 def pretraining_config(
-    base: str | Path,
+    base: Config,
     images: Path,
     names: Path,
     num_images: int,
     iterations: int,
-    options: Mapping[str, Any] | None = None,
 ) -> Config:
     """A pre-training on the unlabelled photographs.
 
     Args:
-        base (str | Path): The config that it follows.
+        base (Config): The config that it follows; left as it is.
         images (Path): Folder of the photographs.
         names (Path): List of their paths below it.
         num_images (int): How many these are.
         iterations (int): How long it is to be.
-        options (Mapping, optional): Settings by dotted path. Defaults to
-            None.
 
     Returns:
         Config: The config, of the nearest number of whole epochs.
@@ -49,12 +43,13 @@ def pretraining_config(
     Raises:
         UserError: If the base is no config of pre-training.
     """
-    cfg = load_config(str(base), cfg_options=dict(options or {}))
+    cfg = deepcopy(base)
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     if not str(dataset.get('type')).endswith('UnlabelledDataset'):
         raise UserValueError(
-            f'{base} is not the config of a pre-training on images without '
-            'labels: its train_dataloader.dataset is no UnlabelledDataset'
+            f'{cfg.filename} is not the config of a pre-training on images '
+            'without labels: its train_dataloader.dataset is no '
+            'UnlabelledDataset'
         )
     dataset.update(
         data_root='',
@@ -72,26 +67,23 @@ def pretraining_config(
 
 
 def detector_config(
-    base: str | Path,
+    base: Config,
     train: tuple[Path, Path],
     val: tuple[Path, Path],
     classes: tuple[str, ...],
     num_images: int,
     iterations: int,
-    options: Mapping[str, Any] | None = None,
 ) -> Config:
     """A detector of the labelled photographs, from random weights.
 
     Args:
-        base (str | Path): The config that it follows.
+        base (Config): The config that it follows; left as it is.
         train (tuple[Path, Path]): Annotations for training, and the folder of
             their images.
         val (tuple[Path, Path]): The same for evaluation.
         classes (tuple[str, ...]): Names of the classes.
         num_images (int): Images of ``train``.
         iterations (int): How long it is to be.
-        options (Mapping, optional): Settings by dotted path. Defaults to
-            None.
 
     Returns:
         Config: The config.
@@ -100,11 +92,12 @@ def detector_config(
         UserError: If the base is no config of a detector, or trains on
             several data sets.
     """
-    cfg = load_config(str(base), cfg_options=dict(options or {}))
+    cfg = deepcopy(base)
     if cfg.get('default_scope') != 'mmdet' or 'pretrained' not in cfg:
         raise UserValueError(
-            f'{base} is not the config of a detector of this project: it has '
-            "no variable 'pretrained' (configs/detection/README.md)"
+            f'{cfg.filename} is not the config of a detector of this '
+            "project: it has no variable 'pretrained' "
+            '(configs/detection/README.md)'
         )
     cfg.pretrained = None
     for split, (file, folder) in dict(train=train, val=val).items():

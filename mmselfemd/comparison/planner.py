@@ -8,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.launch import load_config
 from mmselfemd.engine.run_length import iterations_of
 from mmselfemd.errors import UserError, UserFileExistsError
 
@@ -62,6 +63,7 @@ class Planner:
             settings.candidates,
             {name: str(path) for name, path in settings.pretraining.items()},
         )
+        self._loaded: dict[str | Path, Config] = {}
         self.pretrained = [c for c in self.candidates if c.config is not None]
 
     def plan(self) -> Plan:
@@ -99,10 +101,11 @@ class Planner:
         else:
             seconds = self._seconds(configs)
             lengths = self._lengths(seconds)
-        runs = self._runs(self._configs(*lengths), weights)
-        write_record(
-            self.work_dir, record | dict(seconds=seconds, lengths=lengths)
-        )
+        configs = self._configs(*lengths)
+        runs = self._runs(configs, weights)
+        record |= dict(seconds=seconds, lengths=lengths)
+        record['configs'] = self._write_configs(configs, former)
+        write_record(self.work_dir, record)
         return Plan(
             settings,
             self.work_dir,
@@ -162,28 +165,33 @@ class Planner:
         configs: _Configs = {}
         for candidate in self.pretrained:
             cfg = pretraining_config(
-                candidate.config,
+                self._load(candidate.config, 'pretrain'),
                 data.images,
                 data_file(self.work_dir, 'unlabelled.txt'),
                 num_images,
                 pretraining,
-                settings.pretrain_options,
             )
             configs[candidate.name] = cfg, num_images
         val = data_file(self.work_dir, 'val.json'), data.val.folder
         for fraction, subset in self.subsets.items():
             file = data_file(self.work_dir, f'train_{fraction:g}.json')
             cfg = detector_config(
-                settings.detector,
+                self._load(settings.detector, 'detector'),
                 (file, subset.folder),
                 val,
                 data.classes,
                 subset.num_images,
                 detector,
-                settings.detector_options,
             )
             configs[fraction] = cfg, subset.num_images
         return configs
+
+    def _load(self, path: str | Path, kind: str) -> Config:
+        """A config with the options of its kind, read once."""
+        if path not in self._loaded:
+            options = getattr(self.settings, f'{kind}_options')
+            self._loaded[path] = load_config(str(path), cfg_options=options)
+        return self._loaded[path]
 
     def _check_weights(self, configs: _Configs) -> tuple[dict[str, str], int]:
         """Where the named weights are, and what all takes on the disk."""
@@ -251,10 +259,7 @@ class Planner:
 
         What is finished early is then a whole comparison with fewer seeds.
         """
-        files = {
-            name: self._write_config(name, cfg)
-            for name, (cfg, _) in configs.items()
-        }
+        files = {name: self._config_file(name) for name in configs}
         runs: list[Run] = []
         for seed in range(self.settings.seeds):
             for candidate in self.candidates:
@@ -293,19 +298,31 @@ class Planner:
                     )
         return runs
 
-    def _write_config(self, name: str | float, cfg: Config) -> Path:
-        """Write a config, or see that it is the one that runs have."""
+    def _config_file(self, name: str | float) -> Path:
         stem = f'detector_labels{name:g}' if type(name) is float else name
-        path = self.work_dir / 'configs' / f'{stem}.py'
-        text = cfg.pretty_text
-        if has_begun(self.work_dir) and path.is_file():
-            if path.read_text() != text:
+        return self.work_dir / 'configs' / f'{stem}.py'
+
+    def _write_configs(
+        self, configs: _Configs, former: Mapping | None
+    ) -> dict[str, str]:
+        """Write the configs, or see that they are those that runs have.
+
+        Returns:
+            dict[str, str]: Their digests.
+        """
+        digests = {}
+        for name, (cfg, _) in configs.items():
+            path = self._config_file(name)
+            content = digest(json.dumps(cfg.to_dict(), default=repr))
+            digests[path.name] = content
+            if former and former['configs'][path.name] == content:
+                continue  # the text takes a second to format
+            if has_begun(self.work_dir):
                 raise UserFileExistsError(
                     f'{path}: the comparison has begun with this config, and '
                     f'what it follows ({cfg.filename}) has been changed. '
                     'Change it back, or begin another one: --work-dir DIR'
                 )
-            return path
-        with atomic_write(path) as file:
-            file.write(text.encode())
-        return path
+            with atomic_write(path) as file:
+                file.write(cfg.pretty_text.encode())
+        return digests

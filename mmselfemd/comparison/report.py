@@ -19,6 +19,7 @@ from .blocks import (
     render_markdown,
 )
 from .detection_matches import METRICS
+from .difference import Difference
 from .figures import save_figures
 from .first_look import look_blocks, read_look
 from .pictures import save_pictures
@@ -36,11 +37,13 @@ _HOW_TO_READ = (
 )
 
 
-def write_report(plan: Plan) -> list[str]:
+def write_report(plan: Plan, resamples: int = 1000) -> list[str]:
     """Write ``report.json``, ``report.md`` and ``report.html``.
 
     Args:
         plan (Plan): A plan, of whose runs enough are done.
+        resamples (int): How often images are drawn for an interval. Defaults
+            to 1000.
 
     Returns:
         list[str]: The sentences, of the largest share of the labels first.
@@ -48,7 +51,7 @@ def write_report(plan: Plan) -> list[str]:
     Raises:
         UserError: If no seed is done for all candidates.
     """
-    results = Results(plan)
+    results = Results(plan, resamples)
     if not results.matches:
         raise UserError(
             f'{plan.work_dir}: no seed is done for all candidates yet, so '
@@ -232,7 +235,7 @@ def _spread(values: Sequence[float]) -> str:
     return mean if len(values) == 1 else f'{mean} ({low} to {high})'
 
 
-def _interval(difference) -> str:
+def _interval(difference: Difference) -> str:
     low, mean, high = (
         100 * each
         for each in (difference.low, difference.mean, difference.high)

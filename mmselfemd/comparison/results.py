@@ -26,6 +26,8 @@ class Results:
 
     Args:
         plan (Plan): The plan.
+        resamples (int): How often images are drawn for an interval. Defaults
+            to 1000.
 
     Attributes:
         plan (Plan): The plan.
@@ -34,8 +36,10 @@ class Results:
             counts.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, resamples: int = 1000) -> None:
         self.plan = plan
+        self.resamples = resamples
+        self._differences: dict[tuple, dict[str, Difference]] = {}
         self.annotations: COCO = read_annotations(plan.val_file)
         self.matches = {
             run: self._read(run)
@@ -96,9 +100,14 @@ class Results:
         Returns:
             dict[str, Difference]: By metric, of those that there are.
         """
-        return compare_metrics(
-            self.of(first, fraction), self.of(second, fraction)
-        )
+        pair = first, second, fraction
+        if pair not in self._differences:
+            self._differences[pair] = compare_metrics(
+                self.of(first, fraction),
+                self.of(second, fraction),
+                resamples=self.resamples,
+            )
+        return self._differences[pair]
 
     def figures(self, candidate: Candidate, fraction: float) -> list[Mapping]:
         """All figures of a candidate on a share of the labels.

@@ -178,18 +178,30 @@ def share_done(run: Run) -> float:
     """
     if run.is_done:
         return 1.0
-    files = sorted(run.work_dir.glob('*/vis_data/scalars.json'))
-    if not files:
-        return 0.0
-    # The last line may still be written; an evaluation's has no loss.
-    for line in reversed(files[-1].read_text().splitlines()):
-        try:
-            logged = json.loads(line)
-        except ValueError:
-            continue
-        if 'loss' in logged:
-            return min(1.0, logged['step'] / run.iterations)
-    return 0.0
+    logged = training_log(run)
+    return min(1.0, logged[-1]['step'] / run.iterations) if logged else 0.0
+
+
+def training_log(run: Run) -> list[dict]:
+    """What a run has logged of its iterations.
+
+    Args:
+        run (Run): The run.
+
+    Returns:
+        list[dict]: ``step``, ``loss``, ``time`` and so on, of each start of
+        the run behind the one before.
+    """
+    found = []
+    for file in sorted(run.work_dir.glob('*/vis_data/scalars.json')):
+        for line in file.read_text().splitlines():
+            try:
+                logged = json.loads(line)
+            except ValueError:
+                continue  # it is still being written, or never will be
+            if 'loss' in logged:  # else it is an evaluation
+                found.append(logged)
+    return found
 
 
 def curves_of(run: Run) -> dict:

@@ -1,9 +1,7 @@
 """Time and memory of the runs of a comparison, by their logs."""
 
-from collections.abc import Mapping
-
 from .plan import Plan
-from .runs import Run, curves_of
+from .runs import Run, training_log
 
 
 def usage_rows(plan: Plan) -> list[dict[str, str]]:
@@ -22,17 +20,9 @@ def usage_rows(plan: Plan) -> list[dict[str, str]]:
 
 
 def _row(run: Run) -> dict[str, str]:
-    has_log = any(run.work_dir.glob('*/vis_data/scalars.json'))
-    curves: Mapping = curves_of(run) if has_log else {}
-    # Evaluations log a time, too, at steps of the same numbers; the losses
-    # are those of training alone.
-    steps = set(curves.get('loss', ([], []))[0])
-    times = [
-        value
-        for step, value in zip(*curves.get('time', ([], [])), strict=True)
-        if step in steps
-    ]
-    memory = max(curves.get('memory', ([], [0]))[1])
+    logged = training_log(run)
+    times = [each['time'] for each in logged]
+    memory = max((each.get('memory', 0) for each in logged), default=0)
     seconds = run.iterations * sum(times) / len(times) if times else None
     return dict(
         run=run.name,

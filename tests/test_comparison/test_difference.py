@@ -35,9 +35,7 @@ def simulate(rng, num_seeds, noise, effect=0.0):
         + image * root * rng.normal(size=(NUM_IMAGES, 1))
         + both * root * rng.normal(size=(NUM_IMAGES, num_seeds))
     )
-    return estimate_difference(
-        scores.mean(0), _shares @ scores, NUM_IMAGES
-    )
+    return estimate_difference(scores.mean(0), _shares @ scores, NUM_IMAGES)
 
 
 @pytest.mark.parametrize('num_seeds', [3, 5])
@@ -144,9 +142,7 @@ def test_one_seed_is_too_few_however_clear_the_images():
 
 def test_one_seed_has_the_interval_of_the_images():
     scores = np.random.default_rng(5).normal(size=(NUM_IMAGES, 1))
-    found = estimate_difference(
-        scores.mean(0), _shares @ scores, NUM_IMAGES
-    )
+    found = estimate_difference(scores.mean(0), _shares @ scores, NUM_IMAGES)
     half = 1.984 * scores.std(ddof=1) / NUM_IMAGES**0.5
     assert found.high - found.mean == pytest.approx(half, rel=0.1)
 

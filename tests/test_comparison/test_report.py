@@ -6,8 +6,8 @@ import subprocess
 
 import numpy as np
 import pytest
-from mmselfemd.comparison.detection_matches import METRICS
 
+from mmselfemd.comparison.detection_matches import METRICS
 from mmselfemd.comparison.report import write_report
 from mmselfemd.comparison.results import Results
 from mmselfemd.comparison.runs import DetectorRun, share_done
@@ -24,7 +24,7 @@ def finished(plan, finish):
 
 
 def test_a_sentence_for_each_share_and_all_figures(finished):
-    said = write_report(finished)
+    said = write_report(finished, 50)
     assert len(said) == 2
     for sentence in said:
         assert 'Self-EMD' in sentence and 'random weights' in sentence
@@ -55,7 +55,7 @@ def test_a_sentence_for_each_share_and_all_figures(finished):
 
 
 def test_the_page_stands_alone(finished):
-    sentence = write_report(finished)[0]
+    sentence = write_report(finished, 50)[0]
     page = (finished.work_dir / 'report.html').read_text()
     assert sentence in page
     sources = re.findall(r'(?:src|href)="([^"]{5})', page)
@@ -82,18 +82,18 @@ def test_the_best_image_is_one_that_random_weights_miss(finished):
 
 def test_only_seeds_that_are_whole_count(plan, finish):
     with pytest.raises(UserError, match='nothing to report'):
-        write_report(plan)
+        write_report(plan, 50)
     for run in plan.runs:
         if run.seed == 0 or run.candidate.name == 'random':
             finish(plan, run)
-    (sentence, *_) = write_report(plan)
+    (sentence, *_) = write_report(plan, 50)
     assert 'one seed is too few' in sentence
     page = (plan.work_dir / 'report.md').read_text()
     assert '3 of 10 runs are not done' in page
 
 
 def test_time_is_that_of_training(finished):
-    write_report(finished)
+    write_report(finished, 50)
     report = json.loads((finished.work_dir / 'report.json').read_text())
     # 4 iterations of half a second; evaluations are not among them.
     assert {row['time'] for row in report['usage']} == {'0:00:02'}

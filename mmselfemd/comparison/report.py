@@ -164,6 +164,7 @@ def _answer(
 
 
 def _tables(results: Results) -> list[Block]:
+    share = f'{100 * results.fractions[0]:g} %'
     blocks: list[Block] = [Heading('Average precision')]
     candidates = results.plan.candidates
     rows = []
@@ -186,7 +187,7 @@ def _tables(results: Results) -> list[Block]:
         Paragraph('Mean over the seeds; in brackets the lowest and highest.'),
         Heading('Differences'),
         _differences(results),
-        Heading(f'{METRIC} of each class, all the labels that were used'),
+        Heading(f'{METRIC} of each class, {share} of the labels'),
         _classes(results),
     ]
     return blocks

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from made_up_photographs import (
     write_all,
 )
 
+from mmselfemd.comparison import planner
 from mmselfemd.comparison.candidates import RECIPES
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.runs import DetectorRun
@@ -27,7 +30,25 @@ def made_up(tmp_path_factory):
     return write_all(tmp_path_factory.mktemp('photographs'))
 
 
-@pytest.fixture
+@pytest.fixture(scope='session', autouse=True)
+def shipped_configs_are_read_once():
+    """mmdet's inheritance takes a second each time."""
+    load, kept = planner.load_config, {}
+
+    def load_once(path, cfg_options):
+        if CONFIGS not in Path(path).parents:
+            return load(path, cfg_options=cfg_options)
+        key = path, repr(cfg_options)
+        if key not in kept:
+            kept[key] = load(path, cfg_options=cfg_options)
+        return deepcopy(kept[key])
+
+    planner.load_config = load_once
+    yield
+    planner.load_config = load
+
+
+@pytest.fixture(scope='session')
 def settings(made_up):
     """What is asked for; ``settings(seeds=1)`` changes it."""
 
@@ -52,10 +73,19 @@ def settings(made_up):
     return build
 
 
+@pytest.fixture(scope='session')
+def planned(settings, tmp_path_factory):
+    """The runs that answer it, for all tests."""
+    return Planner(settings(), tmp_path_factory.mktemp('work')).plan()
+
+
 @pytest.fixture
-def plan(settings, tmp_path):
-    """The runs that answer it."""
-    return Planner(settings(), tmp_path / 'work').plan()
+def plan(planned):
+    """The runs that answer it; what is left of them goes in the end."""
+    before = set(planned.work_dir.iterdir())
+    yield planned
+    for path in set(planned.work_dir.iterdir()) - before:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture

@@ -69,6 +69,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='the metric of each class, too',
     )
+    parser.add_argument(
+        '--resamples',
+        type=int,
+        default=1000,
+        help='how often images are drawn (default: %(default)s)',
+    )
     parser.add_argument('--json', type=Path, metavar='OUT', help='all of it')
     return parser.parse_args()
 
@@ -140,7 +146,7 @@ def main() -> None:
     files = files_of(args)
     names = args.names or [Path(part[0]).stem for part in files]
     matches = read_matches(files, args.ann)
-    found = compare_metrics(*matches)
+    found = compare_metrics(*matches, resamples=args.resamples)
     if args.metric not in found:
         raise UserValueError(
             f'--metric {args.metric}: {args.ann} has no such object'
@@ -151,7 +157,7 @@ def main() -> None:
     console.print(make_table('', names, runs, found))
     classes = {}
     if args.classwise:
-        classes = compare_classes(*matches, args.metric)
+        classes = compare_classes(*matches, args.metric, args.resamples)
         of_class = [
             [
                 {

@@ -21,6 +21,7 @@ covariance of two seeds' differences over the draws.
 """
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,12 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 POWER = 0.8  # of what could be shown
+
+
+@cache
+def _quantile(probability: float, freedom: float) -> float:
+    """Of Student's t; scipy takes long for one number."""
+    return float(stats.t.ppf(probability, freedom))
 
 
 def half_width(
@@ -62,10 +69,10 @@ def half_width(
         float: Half the width.
     """
     quantile = (1 + confidence) / 2
-    by_image = stats.t.ppf(quantile, num_images - 1) ** 2 * image_variance
+    by_image = _quantile(quantile, num_images - 1) ** 2 * image_variance
     if num_seeds < 2:
         return float(by_image**0.5)
-    by_seed = stats.t.ppf(quantile, num_seeds - 1) ** 2 * seed_variance
+    by_seed = _quantile(quantile, num_seeds - 1) ** 2 * seed_variance
     return float((by_seed / num_seeds + by_image) ** 0.5)
 
 

@@ -44,7 +44,7 @@ def assert_equal(found, evaluation):
 
 
 @pytest.mark.parametrize('digits', [None, 2, 1, 0])
-@pytest.mark.parametrize('seed', [0, 1, 2])
+@pytest.mark.parametrize('seed', [0, 1])
 def test_it_is_cocoeval_of_the_copies(seed, digits):
     rng = np.random.default_rng(seed)
     content = make_annotations(rng)

@@ -39,23 +39,24 @@ def simulate(rng, num_seeds, noise, effect=0.0):
 
 
 @pytest.mark.parametrize('num_seeds', [3, 5])
-@pytest.mark.parametrize('noise', NOISES)
-def test_an_interval_covers_a_known_difference(noise, num_seeds):
-    rng = np.random.default_rng(0)
-    found = [
-        simulate(rng, num_seeds, NOISES[noise], effect=2) for _ in range(1000)
-    ]
-    assert np.mean([each.low <= 2 <= each.high for each in found]) >= 0.93
+def test_an_interval_covers_a_known_difference(num_seeds):
+    for seed, noise in enumerate(NOISES.values()):
+        rng = np.random.default_rng(seed)
+        found = [simulate(rng, num_seeds, noise, 2.0) for _ in range(1000)]
+        covered = [each.low <= 2 <= each.high for each in found]
+        assert np.mean(covered) >= 0.93
 
 
 @pytest.mark.parametrize('num_seeds', [3, 5])
-@pytest.mark.parametrize('noise', NOISES)
-def test_no_difference_is_seldom_taken_for_one(noise, num_seeds):
-    rng = np.random.default_rng(1)
-    found = [
-        simulate(rng, num_seeds, NOISES[noise]).is_clear for _ in range(1000)
-    ]
-    assert np.mean(found) <= 0.05
+def test_no_difference_is_seldom_taken_for_one(num_seeds):
+    claims = []
+    for seed, noise in enumerate(NOISES.values()):
+        rng = np.random.default_rng(seed + 10)
+        claims += [
+            simulate(rng, num_seeds, noise).is_clear for _ in range(1000)
+        ]
+    # Some 4 % of many more tries, so that 4,000 have an error of 0.3 %.
+    assert np.mean(claims) <= 0.05
 
 
 def test_a_bootstrap_over_seeds_would_not_do():

@@ -35,7 +35,8 @@ def folder(tmp_path_factory):
 
 
 def run(folder, *options):
-    return run_script(TOOL, *options, '--ann', 'val.json', cwd=folder)
+    options += ('--ann', 'val.json', '--resamples', 50)
+    return run_script(TOOL, *options, cwd=folder)
 
 
 def seeds(name):

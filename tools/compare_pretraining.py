@@ -150,6 +150,14 @@ def add_running(parser: argparse.ArgumentParser) -> None:
         help='of an iteration of each; by default a few are measured',
     )
     group.add_argument(
+        '--evaluations',
+        type=int,
+        default=4,
+        metavar='N',
+        help='evaluations of a detector, for its curve; the last is at its '
+        'end (default: 4)',
+    )
+    group.add_argument(
         '--jobs',
         type=int,
         metavar='N',
@@ -200,6 +208,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         seconds=args.seconds and tuple(args.seconds),
         fractions=tuple(args.fractions),
         seeds=args.seeds,
+        evaluations=args.evaluations,
         leave_out_val=args.leave_out_val,
         pretrain_options=args.pretrain_options or {},
         detector_options=args.detector_options or {},

@@ -13,9 +13,8 @@ from mmselfemd.datasets.data_paths import walk
 from mmselfemd.engine.run_length import counts_epochs, set_iterations
 from mmselfemd.errors import UserValueError
 
-#: So many checkpoints, and evaluations, a run has from its start to its end.
+#: So many checkpoints a run has from its start to its end.
 NUM_CHECKPOINTS = 10
-NUM_EVALUATIONS = 4
 
 #: Images by which a trial measures the time of an evaluation.
 NUM_TRIED_IMAGES = 32
@@ -73,6 +72,7 @@ def detector_config(
     classes: tuple[str, ...],
     num_images: int,
     iterations: int,
+    evaluations: int = 4,
 ) -> Config:
     """A detector of the labelled photographs, from random weights.
 
@@ -84,6 +84,8 @@ def detector_config(
         classes (tuple[str, ...]): Names of the classes.
         num_images (int): Images of ``train``.
         iterations (int): How long it is to be.
+        evaluations (int): How many there are on the way, with that at the
+            end. Defaults to 4.
 
     Returns:
         Config: The config.
@@ -114,7 +116,7 @@ def detector_config(
         if 'num_classes' in node and 'rpn' not in where:
             node['num_classes'] = len(classes)
     set_iterations(cfg, iterations, num_images)
-    _set_intervals(cfg)
+    _set_intervals(cfg, evaluations)
     cfg.pop('work_dir')
     return cfg
 
@@ -152,7 +154,7 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
         num_images = min(num_images, cfg.train_dataloader.batch_size * steps)
         _labels_node(cfg, 'train_dataloader')['indices'] = num_images
     set_iterations(cfg, steps, num_images)
-    _set_intervals(cfg, 1)
+    _set_intervals(cfg)
     if cfg.get('val_dataloader'):
         node = _labels_node(cfg, 'val_dataloader')
         node['indices'] = NUM_TRIED_IMAGES
@@ -161,9 +163,7 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     return cfg
 
 
-def _set_intervals(
-    cfg: Config, num_evaluations: int = NUM_EVALUATIONS
-) -> None:
+def _set_intervals(cfg: Config, num_evaluations: int = 1) -> None:
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
     cfg.train_cfg.val_interval = -(-length // num_evaluations)
     cfg.default_hooks.checkpoint.update(

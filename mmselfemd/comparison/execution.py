@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from mmselfemd.engine.process_pool import run_tasks
+from mmselfemd.errors import UserError
 
 from .plan import Plan
 from .runs import Run, share_done
@@ -82,16 +83,21 @@ def execute(
         devices (Sequence[str]): GPUs, one for each; or none.
 
     Raises:
-        UserError: If one fails.
+        UserError: If one fails, or Ctrl-C has ended them.
     """
     progress = _Progress(plan, runs, jobs)
-    run_tasks(
-        [run.task for run in runs],
-        jobs,
-        devices,
-        report=progress.say,
-        watch=progress.watch,
-    )
+    try:
+        run_tasks(
+            [run.task for run in runs],
+            jobs,
+            devices,
+            report=progress.say,
+            watch=progress.watch,
+        )
+    except KeyboardInterrupt:
+        raise UserError(
+            'stopped; the runs have saved, and the same command goes on'
+        ) from None
 
 
 class _Progress:

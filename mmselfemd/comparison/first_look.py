@@ -18,7 +18,7 @@ from .blocks import Block, Heading, Paragraph, Table
 from .candidates import RANDOM, Candidate
 from .plan import Plan, data_file
 from .runs import pretraining_runs
-from .weights import split_weights
+from .weights import quietly, split_weights
 
 #: What is read, and how it is called: docs/small_experiments.md.
 _FIGURES = dict(gain='gain', ridge='ridge', knn_balanced='kNN, balanced')
@@ -40,7 +40,8 @@ def take_look(plan: Plan) -> str:
     Raises:
         UserError: If there are fewer than two candidates to read.
     """
-    sums = {each.name: _read(plan, each) for each in plan.candidates}
+    with quietly():
+        sums = {each.name: _read(plan, each) for each in plan.candidates}
     baseline = plan.candidates[0].name
     found = dict(
         baseline=baseline,

@@ -9,14 +9,13 @@ from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
-from mmselfemd.engine.run_length import iterations_of
 from mmselfemd.errors import UserError, UserFileExistsError
 
 from .candidates import parse_candidates
-from .configs import detector_config, last_checkpoint, pretraining_config
+from .configs import detector_config, pretraining_config
 from .data import nested_subsets, read_data
+from .layout import Configs, config_file, lay_out
 from .plan import Plan, data_file, has_begun
-from .runs import DetectorRun, PretrainingRun, Run
 from .settings import (
     Settings,
     check_same,
@@ -31,10 +30,6 @@ GIGABYTE = 1e9
 
 #: Before the lengths are known, configs are built with these.
 _ANY_LENGTH = 1000
-
-#: What a config and its images of training are called by: the name of a way
-#: of pre-training, or the fraction of a detector.
-_Configs = dict[str | float, tuple[Config, int]]
 
 
 class Planner:
@@ -102,7 +97,14 @@ class Planner:
             seconds = self._seconds(configs)
             lengths = self._lengths(seconds)
         configs = self._configs(*lengths)
-        runs = self._runs(configs, weights)
+        runs = lay_out(
+            self.work_dir,
+            self.candidates,
+            list(self.subsets),
+            settings.seeds,
+            configs,
+            weights,
+        )
         record |= dict(seconds=seconds, lengths=lengths)
         record['configs'] = self._write_configs(configs, former)
         write_record(self.work_dir, record)
@@ -158,11 +160,11 @@ class Planner:
                     found[file] = digest(Path(file))
         return found
 
-    def _configs(self, pretraining: int, detector: int) -> _Configs:
+    def _configs(self, pretraining: int, detector: int) -> Configs:
         """All configs, for runs of so many iterations."""
         settings, data = self.settings, self.data
         num_images = len(data.unlabelled)
-        configs: _Configs = {}
+        configs: Configs = {}
         for candidate in self.pretrained:
             cfg = pretraining_config(
                 self._load(candidate.config, 'pretrain'),
@@ -182,6 +184,7 @@ class Planner:
                 data.classes,
                 subset.num_images,
                 detector,
+                settings.evaluations,
             )
             configs[fraction] = cfg, subset.num_images
         return configs
@@ -193,7 +196,7 @@ class Planner:
             self._loaded[path] = load_config(str(path), cfg_options=options)
         return self._loaded[path]
 
-    def _check_weights(self, configs: _Configs) -> tuple[dict[str, str], int]:
+    def _check_weights(self, configs: Configs) -> tuple[dict[str, str], int]:
         """Where the named weights are, and what all takes on the disk."""
         cfg, _ = configs[self.settings.fractions[0]]
         detector = Detector(cfg)
@@ -224,7 +227,7 @@ class Planner:
                 '--candidates'
             )
 
-    def _seconds(self, configs: _Configs) -> dict[str, Seconds]:
+    def _seconds(self, configs: Configs) -> dict[str, Seconds]:
         """What an iteration takes of each way of pre-training and detector."""
         if self.settings.seconds is not None:
             pretraining, detector = self.settings.seconds
@@ -237,7 +240,12 @@ class Planner:
         folder = self.work_dir / 'trial'
         shutil.rmtree(folder, ignore_errors=True)
         return measure(
-            tried, self.data.val.num_images, folder, self.jobs, self.devices
+            tried,
+            self.data.val.num_images,
+            self.settings.evaluations,
+            folder,
+            self.jobs,
+            self.devices,
         )
 
     def _lengths(self, seconds: Mapping[str, Seconds]) -> tuple[int, int]:
@@ -252,58 +260,8 @@ class Planner:
             [seconds['detector']] * num_detectors,
         )
 
-    def _runs(
-        self, configs: _Configs, weights: Mapping[str, str]
-    ) -> list[Run]:
-        """All of a seed, then the next: each candidate's one behind another.
-
-        What is finished early is then a whole comparison with fewer seeds.
-        """
-        files = {name: self._config_file(name) for name in configs}
-        runs: list[Run] = []
-        for seed in range(self.settings.seeds):
-            for candidate in self.candidates:
-                pretrained = weights.get(candidate.name)
-                stem = f'{candidate.name}_seed{seed}'
-                if candidate.config is not None:
-                    backbone = self.work_dir / 'backbones' / f'{stem}.pth'
-                    pretrained = str(backbone)
-                    cfg, num_images = configs[candidate.name]
-                    runs.append(
-                        PretrainingRun(
-                            candidate,
-                            seed,
-                            files[candidate.name],
-                            self.work_dir / 'pretraining' / stem,
-                            last_checkpoint(cfg),
-                            iterations_of(cfg, num_images),
-                            backbone,
-                        )
-                    )
-                for fraction in self.subsets:
-                    cfg, num_images = configs[fraction]
-                    runs.append(
-                        DetectorRun(
-                            candidate,
-                            fraction,
-                            seed,
-                            files[fraction],
-                            self.work_dir
-                            / 'detectors'
-                            / f'{stem}_labels{fraction:g}',
-                            last_checkpoint(cfg),
-                            iterations_of(cfg, num_images),
-                            pretrained,
-                        )
-                    )
-        return runs
-
-    def _config_file(self, name: str | float) -> Path:
-        stem = f'detector_labels{name:g}' if type(name) is float else name
-        return self.work_dir / 'configs' / f'{stem}.py'
-
     def _write_configs(
-        self, configs: _Configs, former: Mapping | None
+        self, configs: Configs, former: Mapping | None
     ) -> dict[str, str]:
         """Write the configs, or see that they are those that runs have.
 
@@ -312,7 +270,7 @@ class Planner:
         """
         digests = {}
         for name, (cfg, _) in configs.items():
-            path = self._config_file(name)
+            path = config_file(self.work_dir, name)
             content = digest(json.dumps(cfg.to_dict(), default=repr))
             digests[path.name] = content
             if former and former['configs'][path.name] == content:

@@ -34,6 +34,7 @@ class Settings:
             they are measured.
         fractions (tuple[float, ...]): Shares of the labelled images.
         seeds (int): How many runs of each.
+        evaluations (int): How many a detector has, on the way and at the end.
         leave_out_val (bool): Whether photographs of ``val`` are left out of
             pre-training.
         pretrain_options (dict): Settings of the configs of pre-training.
@@ -53,6 +54,7 @@ class Settings:
     seconds: tuple[float, float] | None = None
     fractions: tuple[float, ...] = (1.0,)
     seeds: int = 3
+    evaluations: int = 4
     leave_out_val: bool = False
     pretrain_options: dict[str, Any] = field(default_factory=dict)
     detector_options: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +70,8 @@ class Settings:
                 'say how long it may take: --hours H, or --iterations P F, '
                 'those of a pre-training and of a detector'
             )
-        positive = dict(hours=self.hours, seeds=self.seeds)
+        names = ('hours', 'seeds', 'evaluations')
+        positive = {name: getattr(self, name) for name in names}
         for name, value in positive.items():
             if value is not None and not value > 0:
                 raise UserValueError(

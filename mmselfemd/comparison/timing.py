@@ -14,7 +14,6 @@ from mmselfemd.engine.process_pool import Task, run_tasks
 from mmselfemd.errors import UserValueError
 
 from .configs import (
-    NUM_EVALUATIONS,
     NUM_TRIED_IMAGES,
     last_checkpoint,
     make_trial,
@@ -41,12 +40,12 @@ class Seconds(NamedTuple):
     Attributes:
         iteration (float): Of training.
         start (float): Once, from the start of the process to its end.
-        evaluation (float): Each evaluation.
+        evaluations (float): All evaluations on the way, and at the end.
     """
 
     iteration: float
     start: float = 0.0
-    evaluation: float = 0.0
+    evaluations: float = 0.0
 
     def of(self, iterations: int) -> float:
         """Those of a whole run.
@@ -57,13 +56,13 @@ class Seconds(NamedTuple):
         Returns:
             float: Seconds.
         """
-        evaluations = NUM_EVALUATIONS * self.evaluation
-        return self.start + iterations * self.iteration + evaluations
+        return self.start + iterations * self.iteration + self.evaluations
 
 
 def measure(
     configs: Mapping[str, tuple[Config, int]],
     num_val: int,
+    evaluations: int,
     folder: Path,
     jobs: int,
     devices: Sequence[str],
@@ -74,6 +73,7 @@ def measure(
         configs (Mapping[str, tuple[Config, int]]): By name a config and its
             images of training.
         num_val (int): Images of an evaluation.
+        evaluations (int): How many a detector has.
         folder (Path): Where the trials go; nothing of them is used later.
         jobs (int): How many run at a time.
         devices (Sequence[str]): GPUs.
@@ -98,8 +98,8 @@ def measure(
         tried = min(NUM_TRIED_IMAGES, num_val) * image
         start = max(0.0, walls[task.name] - sum(steps) - tried)
         step = mean(steps[-_NUM_COUNTED:])
-        evaluation = num_val * image + _precise(cfg, num_images) * step
-        found[name] = Seconds(step, start, evaluation if image else 0.0)
+        each = num_val * image + _precise(cfg, num_images) * step
+        found[name] = Seconds(step, start, evaluations * each if image else 0)
     return found
 
 

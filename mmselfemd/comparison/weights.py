@@ -36,7 +36,7 @@ class Detector:
 
     def __init__(self, cfg: Config) -> None:
         self.mapping = mapping_of(cfg)
-        with _quietly(), DefaultScope.overwrite_default_scope('mmdet'):
+        with quietly(), DefaultScope.overwrite_default_scope('mmdet'):
             self.model = revert_sync_batchnorm(MODELS.build(cfg.model))
         self.num_bytes = checkpoint_bytes(self.model)
 
@@ -53,7 +53,7 @@ class Detector:
         Raises:
             UserValueError: With what does not fit.
         """
-        with _quietly():
+        with quietly():
             model = build_untrained(cfg)
         weights = {
             f'backbone.{key}': value
@@ -175,8 +175,8 @@ def _load(file: str) -> dict:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """How each weight is initialised would fill the screen."""
+def quietly() -> Iterator[None]:
+    """Keep to oneself how each weight is initialised."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmselfemd.evaluation import (
+    Boxes,
     cut_boxes,
     matching_figures,
     matching_sums,
@@ -90,7 +91,12 @@ class Reader:
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             self.batches = Runner.build_dataloader(cfg.val_dataloader)
         self.boxes = [
-            cut_boxes(file, images, max_boxes=max_boxes, progress=progress)
+            _with_folder(
+                cut_boxes(
+                    file, images, max_boxes=max_boxes, progress=progress
+                ),
+                images,
+            )
             for file, images in boxes
         ]
 
@@ -116,6 +122,11 @@ class Reader:
         matching = measure_matching(*network, self.progress(self.batches))
         boxes = read_boxes(*network, *self.boxes, progress=self.progress)
         return dict(matching=matching_sums(matching), boxes=boxes.sums)
+
+
+def _with_folder(boxes: Boxes, folder: Path) -> Boxes:
+    """Images of one name in two folders are two images."""
+    return boxes._replace(images=np.char.add(f'{folder}/', boxes.images))
 
 
 def figures_of(sums: Sums) -> dict[str, float]:

@@ -229,6 +229,7 @@ def test_too_little_disk_is_said(settings, tmp_path, monkeypatch):
         (dict(hours=1.0), '--hours H'),
         (dict(iterations=(4, 0)), '--iterations'),
         (dict(seeds=0), '--seeds'),
+        (dict(evaluations=0), '--evaluations'),
     ],
 )
 def test_what_cannot_be_meant(settings, tmp_path, changed, said):
@@ -238,7 +239,7 @@ def test_what_cannot_be_meant(settings, tmp_path, changed, said):
 
 def test_hours_become_iterations():
     pretraining = [Seconds(0.5, start=10)] * 3
-    detectors = [Seconds(0.25, start=10, evaluation=5)] * 6
+    detectors = [Seconds(0.25, start=10, evaluations=20)] * 6
     lengths = lengths_within(1.0, 2, pretraining, detectors)
     taken = [
         sum(run.of(length) for run in runs)

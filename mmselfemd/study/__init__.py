@@ -3,9 +3,10 @@
 from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
 from .differences import Difference, paired_difference
 from .pretraining import Run, plan_runs, pretrain
-from .readings import Reader, figures_of, write_lists
+from .readings import Reader, annotation_files, figures_of, write_lists
 from .records import (
     Record,
+    differences_of,
     differences_to_baseline,
     load_sums,
     save_sums,
@@ -20,6 +21,8 @@ __all__ = [
     'Reader',
     'Record',
     'Run',
+    'annotation_files',
+    'differences_of',
     'differences_to_baseline',
     'draw_study',
     'figures_of',

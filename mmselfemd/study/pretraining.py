@@ -1,22 +1,14 @@
 """Runs of the candidates, side by side, each of which can be resumed."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmselfemd.engine.process_pool import Task, run_tasks
 from mmselfemd.errors import UserError
 
 from .candidates import Candidate
-
-#: How often running processes are looked after, in seconds.
-_POLL = 2.0
-#: How many seconds a run may take to save after it was asked to end.
-_GRACE = 120
 
 
 class Run(NamedTuple):
@@ -121,9 +113,9 @@ def pretrain(
 ) -> None:
     """Train what is not trained yet.
 
-    Each run is a process of ``tools/train.py --resume`` with its share of
-    the cores. Asked to end, by the deadline or by Ctrl-C, the processes save
-    (``PreemptionHook``), and the next call goes on from there.
+    Each run is a process of ``tools/train.py --resume``, see
+    :func:`~mmselfemd.engine.process_pool.run_tasks`; the next call goes on
+    from what it saved.
 
     Args:
         runs (Sequence[Run]): The runs.
@@ -139,76 +131,20 @@ def pretrain(
         UserError: If a run fails, with the place of its log; the others are
             asked to end first.
     """
-    waiting = [run for run in runs if not run.is_done]
-    environment = dict(os.environ)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    environment.setdefault('OMP_NUM_THREADS', str(threads))
-    running: dict[str, tuple[Run, subprocess.Popen]] = {}
-    is_over = False
-    try:
-        while running or (waiting and not is_over):
-            while waiting and len(running) < jobs and not is_over:
-                run = waiting.pop(0)
-                report(f'training {run.name}')
-                running[run.name] = (
-                    run,
-                    _start(run, train_tool, options, environment),
-                )
-            time.sleep(_POLL)
-            if deadline is not None and time.time() > deadline:
-                is_over = True
-                _end(running)
-            for name, (run, process) in list(running.items()):
-                if process.poll() is not None:
-                    del running[name]
-                    _check(run, process.returncode, is_over)
-                    report(f'{name}: epochs {sorted(run.checkpoints)}')
-    finally:
-        _end(running)
+    run_tasks(
+        [_task(run, train_tool, options) for run in runs],
+        jobs,
+        deadline=deadline,
+        report=report,
+    )
 
 
-def _start(
-    run: Run,
-    train_tool: Path,
-    options: Sequence[str],
-    environment: dict[str, str],
-) -> subprocess.Popen:
-    run.work_dir.mkdir(parents=True, exist_ok=True)
+def _task(run: Run, train_tool: Path, options: Sequence[str]) -> Task:
     command = [sys.executable, str(train_tool), str(run.config)]
     command += ['--work-dir', str(run.work_dir), '--resume']
     command += ['--cfg-options', *run.options(), *options]
-    with _log_of(run).open('a') as log:
-        # Its own group: a Ctrl-C reaches this process alone, which then asks
-        # the runs to save and end.
-        return subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-
-
-def _end(running: dict[str, tuple[Run, subprocess.Popen]]) -> None:
-    for _, process in running.values():
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    until = time.time() + _GRACE
-    for _, process in running.values():
-        try:
-            process.wait(max(0.0, until - time.time()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _check(run: Run, status: int, is_over: bool) -> None:
-    asked_to_end = is_over and status in (128 + signal.SIGTERM, -15)
-    if not run.is_done and not asked_to_end:
-        raise UserError(
-            f'the run {run.name} ended with status {status}; its log is '
-            f'{_log_of(run)}. The same command goes on from what there is'
-        )
-
-
-def _log_of(run: Run) -> Path:
-    return run.work_dir / 'train.log'
+    return Task(
+        run.name,
+        run.work_dir / 'train.log',
+        lambda: None if run.is_done else command,
+    )

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from mmselfemd.evaluation import (
+    Boxes,
     cut_boxes,
     matching_figures,
     matching_sums,
@@ -69,21 +70,34 @@ class Reader:
     Args:
         cfg (Config): Config of a candidate; all have the same backbone, and
             the same held-out views.
-        data (Path): The folder ``voc07_256``, for the boxes.
+        boxes (Sequence[tuple[Path, Path]]): Annotations, and the folder of
+            their images: those whose labels are shown, and those whose labels
+            are read.
+        max_boxes (int, optional): Draw so many of each. Defaults to None:
+            all.
         progress (Callable): Goes around lists while they are worked off.
             Defaults to ``iter``: nothing is shown.
     """
 
     def __init__(
-        self, cfg: Config, data: Path, progress: Progress = iter
+        self,
+        cfg: Config,
+        boxes: Sequence[tuple[Path, Path]],
+        max_boxes: int | None = None,
+        progress: Progress = iter,
     ) -> None:
         self.cfg = cfg
         self.progress = progress
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             self.batches = Runner.build_dataloader(cfg.val_dataloader)
         self.boxes = [
-            cut_boxes(path, data / 'images', progress=progress)
-            for path in annotation_files(data).values()
+            _with_folder(
+                cut_boxes(
+                    file, images, max_boxes=max_boxes, progress=progress
+                ),
+                images,
+            )
+            for file, images in boxes
         ]
 
     def read(self, checkpoint: Path | None, seed: int = 0) -> Sums:
@@ -108,6 +122,11 @@ class Reader:
         matching = measure_matching(*network, self.progress(self.batches))
         boxes = read_boxes(*network, *self.boxes, progress=self.progress)
         return dict(matching=matching_sums(matching), boxes=boxes.sums)
+
+
+def _with_folder(boxes: Boxes, folder: Path) -> Boxes:
+    """Images of one name in two folders are two images."""
+    return boxes._replace(images=np.char.add(f'{folder}/', boxes.images))
 
 
 def figures_of(sums: Sums) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The readings of a study on disk, and what they say together."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,16 +88,25 @@ def differences_to_baseline(
     for candidate, runs in by_seed.items():
         seeds = sorted(runs.keys() & baseline.keys())
         if candidate != BASELINE and seeds:
-            found[candidate] = _differences(
+            found[candidate] = differences_of(
                 [runs[seed] for seed in seeds],
                 [baseline[seed] for seed in seeds],
             )
     return found
 
 
-def _differences(
-    runs: list[Sums], baseline: list[Sums]
+def differences_of(
+    runs: Sequence[Sums], baseline: Sequence[Sums]
 ) -> dict[str, Difference]:
+    """What networks read above others, paired by seed and by image.
+
+    Args:
+        runs (Sequence[dict[str, np.ndarray]]): Readings, one for each seed.
+        baseline (Sequence[dict[str, np.ndarray]]): Those of the same seeds.
+
+    Returns:
+        dict[str, Difference]: For each figure.
+    """
     figures = [
         {name: value - figures_of(other)[name] for name, value in own.items()}
         for own, other in zip(map(figures_of, runs), baseline, strict=True)

@@ -57,3 +57,13 @@ def test_anchors_and_regions_lie_on_maps_of_the_pretrainings_strides():
         for anchors in generator.base_anchors
     ]
     assert sides == [16, 32, 64, 128, 256]
+
+
+def test_photographs_of_any_size_are_trained_on_as_they_are_tested():
+    cfg = Config.fromfile(CONFIGS / 'small/faster-rcnn_r18_fpn_256.py')
+    train, test = (
+        [step for step in loader.dataset.pipeline if step.type == 'Resize']
+        for loader in (cfg.train_dataloader, cfg.test_dataloader)
+    )
+    assert len(train) == 1
+    assert train == test

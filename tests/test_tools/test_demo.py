@@ -38,6 +38,10 @@ def run_demo(folder: Path, *args: str) -> dict:
         (folder / 'work_dirs' / 'demo' / 'summary.json').read_text()
     )
     check_summary(summary, folder)
+    # The last that is said: one seed is too few.
+    last = ' '.join(result.stdout.rsplit('summary.json', 1)[1].split())
+    assert last == summary['did_it_help']
+    assert 'Self-EMD' in last and 'one seed is too few' in last
     return summary
 
 

@@ -23,6 +23,7 @@ from mmselfemd.study import (
     Reader,
     Record,
     Run,
+    annotation_files,
     draw_study,
     find_candidates,
     load_sums,
@@ -131,7 +132,9 @@ def build_reader(args: argparse.Namespace) -> Reader:
     cfg = load_config(
         str(CONFIGS / 'selfemd_r18_voc256_20e.py'), cfg_options=options
     )
-    return Reader(cfg, args.data)
+    images = args.data / 'images'
+    files = annotation_files(args.data).values()
+    return Reader(cfg, [(file, images) for file in files])
 
 
 def write(records: list[Record], args: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ def check_splits(
     findings = Findings()
     # Bitmaps of one size with dark borders all begin alike: each file is
     # read once, and not compared with each.
-    digest = lru_cache(maxsize=None)(_digest)
+    digest = lru_cache(maxsize=None)(digest_of)
     by_key: dict[tuple, list[str]] = {}
     for keys in train:
         for path, key in keys.values():
@@ -71,7 +71,15 @@ def check_names(
     return findings
 
 
-def _digest(path: str) -> bytes:
+def digest_of(path: str) -> bytes:
+    """What files of the same content, and no others, have in common.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        bytes: Its SHA-256.
+    """
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         while part := file.read(1 << 20):

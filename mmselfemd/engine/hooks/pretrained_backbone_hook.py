@@ -1,6 +1,7 @@
 """A detector's backbone from the config's one variable, ``pretrained``."""
 
 import re
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
@@ -8,6 +9,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmselfemd.datasets.image_values import loading_of
+from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
@@ -91,34 +93,65 @@ class PretrainedBackboneHook(Hook):
         ):
             return
         model = unwrap_model(runner.model)
-        parts = _backbone_parts(model)
+        _backbone_parts(model)  # before anything is loaded
         try:
             checkpoint = CheckpointLoader.load_checkpoint(pretrained, 'cpu')
         except FileNotFoundError as error:
             raise UserFileNotFoundError(
                 f'pretrained={pretrained!r}: {error}'
             ) from error
-        weights = state_dict_of(checkpoint, pretrained)
-
-        prefixed = any(name.startswith(_PREFIX) for name in weights)
+        mappings = [
+            getattr(load, 'mapping', None)
+            for _, load in loading_of(_dataset_of(runner))
+        ]
+        prefix = self.compare(model, checkpoint, pretrained, mappings)
         init_cfg = dict(type='Pretrained', checkpoint=pretrained)
-        if prefixed:
-            init_cfg.update(prefix=_PREFIX)
-        self._compare(parts, weights, _PREFIX if prefixed else '', pretrained)
-        check_pixel_convention(checkpoint, model.data_preprocessor, pretrained)
-        check_style(checkpoint, model.backbone, pretrained)
-        for _, load in loading_of(_dataset_of(runner)):
-            mapping = getattr(load, 'mapping', None)
+        if prefix:
+            init_cfg.update(prefix=prefix)
+        for part in _backbone_parts(model).values():
+            part.init_cfg = dict(init_cfg)
+        self._report(runner, pretrained, checkpoint.get('meta'))
+
+    def compare(
+        self,
+        model: nn.Module,
+        checkpoint: dict,
+        source: str,
+        mappings: Sequence[ValueMapping | None] = (),
+    ) -> str:
+        """Check that a backbone is whole, and used as it was trained.
+
+        Args:
+            model (nn.Module): The detector.
+            checkpoint (dict): What was loaded.
+            source (str): Where it came from, for errors.
+            mappings (Sequence[ValueMapping | None]): How 8-bit colour is made
+                of the detector's images, for each of its data sets. Defaults
+                to (): not compared.
+
+        Returns:
+            str: What the backbone's names in the file begin with: nothing, or
+            ``backbone.``.
+
+        Raises:
+            ValueError: See :meth:`before_run`.
+        """
+        parts = _backbone_parts(model)
+        weights = state_dict_of(checkpoint, source)
+        prefixed = any(name.startswith(_PREFIX) for name in weights)
+        prefix = _PREFIX if prefixed else ''
+        self._compare(parts, weights, prefix, source)
+        check_pixel_convention(checkpoint, model.data_preprocessor, source)
+        check_style(checkpoint, model.backbone, source)
+        for mapping in mappings:
             check_same_values(
                 checkpoint,
                 getattr(mapping, 'value_range', None),
                 getattr(mapping, 'bands', None),
-                pretrained,
+                source,
             )
-        warn_of_other_strides(checkpoint, parts.values(), pretrained)
-        for part in parts.values():
-            part.init_cfg = dict(init_cfg)
-        self._report(runner, pretrained, checkpoint.get('meta'))
+        warn_of_other_strides(checkpoint, parts.values(), source)
+        return prefix
 
     def _compare(
         self,

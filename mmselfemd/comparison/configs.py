@@ -1,0 +1,206 @@
+"""The configs of a comparison's runs, written out whole.
+
+All detectors of a fraction are trained by one file; what they begin with, the
+seed and the place of their results are options of the command.
+"""
+
+from copy import deepcopy
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmselfemd.datasets.data_paths import walk
+from mmselfemd.engine.run_length import counts_epochs, set_iterations
+from mmselfemd.errors import UserValueError
+
+#: So many checkpoints a run has from its start to its end.
+NUM_CHECKPOINTS = 10
+
+#: Images by which a trial measures the time of an evaluation.
+NUM_TRIED_IMAGES = 32
+
+
+def pretraining_config(
+    base: Config,
+    images: Path,
+    names: Path,
+    num_images: int,
+    iterations: int,
+) -> Config:
+    """A pre-training on the unlabelled photographs.
+
+    Args:
+        base (Config): The config that it follows; left as it is.
+        images (Path): Folder of the photographs.
+        names (Path): List of their paths below it.
+        num_images (int): How many these are.
+        iterations (int): How long it is to be.
+
+    Returns:
+        Config: The config, of the nearest number of whole epochs.
+
+    Raises:
+        UserError: If the base is no config of pre-training.
+    """
+    cfg = deepcopy(base)
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    if not str(dataset.get('type')).endswith('UnlabelledDataset'):
+        raise UserValueError(
+            f'{cfg.filename} is not the config of a pre-training on images '
+            'without labels: its train_dataloader.dataset is no '
+            'UnlabelledDataset'
+        )
+    dataset.update(
+        data_root='',
+        data_prefix=f'{images.resolve()}/',
+        ann_file=str(names.resolve()),
+        img_suffix='',
+    )
+    for split in ('val', 'test'):  # of the matching; the detectors decide
+        for part in ('dataloader', 'cfg', 'evaluator'):
+            cfg[f'{split}_{part}'] = None
+    set_iterations(cfg, iterations, num_images)
+    _set_intervals(cfg)
+    cfg.pop('work_dir')
+    return cfg
+
+
+def detector_config(
+    base: Config,
+    train: tuple[Path, Path],
+    val: tuple[Path, Path],
+    classes: tuple[str, ...],
+    num_images: int,
+    iterations: int,
+    evaluations: int = 4,
+) -> Config:
+    """A detector of the labelled photographs, from random weights.
+
+    Args:
+        base (Config): The config that it follows; left as it is.
+        train (tuple[Path, Path]): Annotations for training, and the folder of
+            their images.
+        val (tuple[Path, Path]): The same for evaluation.
+        classes (tuple[str, ...]): Names of the classes.
+        num_images (int): Images of ``train``.
+        iterations (int): How long it is to be.
+        evaluations (int): How many there are on the way, with that at the
+            end. Defaults to 4.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        UserError: If the base is no config of a detector, or trains on
+            several data sets.
+    """
+    cfg = deepcopy(base)
+    if cfg.get('default_scope') != 'mmdet' or 'pretrained' not in cfg:
+        raise UserValueError(
+            f'{cfg.filename} is not the config of a detector of this '
+            "project: it has no variable 'pretrained' "
+            '(configs/detection/README.md)'
+        )
+    cfg.pretrained = None
+    for split, (file, folder) in dict(train=train, val=val).items():
+        _set_data(cfg, f'{split}_dataloader', file, folder, classes)
+    cfg.test_dataloader = deepcopy(cfg.val_dataloader)
+    cfg.val_evaluator = dict(
+        type='CocoMetric',
+        ann_file=str(val[0].resolve()),
+        metric='bbox',
+        outfile_prefix=None,
+    )
+    cfg.test_evaluator = deepcopy(cfg.val_evaluator)
+    for where, node in walk(cfg.model, 'model'):
+        if 'num_classes' in node and 'rpn' not in where:
+            node['num_classes'] = len(classes)
+    set_iterations(cfg, iterations, num_images)
+    _set_intervals(cfg, evaluations)
+    cfg.pop('work_dir')
+    return cfg
+
+
+def last_checkpoint(cfg: Config) -> str:
+    """Name of the file that a run leaves at its end.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        str: Such as ``epoch_20.pth``.
+    """
+    if counts_epochs(cfg):
+        return f'epoch_{cfg.train_cfg.max_epochs}.pth'
+    return f'iter_{cfg.train_cfg.max_iters}.pth'
+
+
+def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
+    """A copy that takes a few iterations, to measure the time of one.
+
+    Args:
+        cfg (Config): A config of this module.
+        steps (int): Of how many.
+        num_images (int): Images of training.
+
+    Returns:
+        Config: The copy. It logs each iteration by itself, and evaluates
+        :data:`NUM_TRIED_IMAGES` images at its end.
+    """
+    cfg = deepcopy(cfg)
+    if counts_epochs(cfg):  # of few images: none is cut off
+        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+        steps = -(-steps // counts) * counts
+        num_images = min(num_images, cfg.train_dataloader.batch_size * steps)
+        _labels_node(cfg, 'train_dataloader')['indices'] = num_images
+    set_iterations(cfg, steps, num_images)
+    _set_intervals(cfg)
+    if cfg.get('val_dataloader'):
+        node = _labels_node(cfg, 'val_dataloader')
+        node['indices'] = NUM_TRIED_IMAGES
+    cfg.default_hooks.logger.interval = 1
+    cfg.setdefault('log_processor', {})['window_size'] = 1
+    return cfg
+
+
+def _set_intervals(cfg: Config, num_evaluations: int = 1) -> None:
+    length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
+    cfg.train_cfg.val_interval = -(-length // num_evaluations)
+    cfg.default_hooks.checkpoint.update(
+        interval=-(-length // NUM_CHECKPOINTS), max_keep_ckpts=1
+    )
+
+
+def _set_data(
+    cfg: Config,
+    name: str,
+    file: Path,
+    folder: Path,
+    classes: tuple[str, ...],
+) -> None:
+    node = _labels_node(cfg, name)
+    metainfo = dict(node.get('metainfo') or {})
+    metainfo.pop('palette', None)
+    node.update(
+        type='CocoDataset',
+        data_root='',
+        ann_file=str(file.resolve()),
+        data_prefix=dict(img=f'{folder.resolve()}/'),
+        metainfo=metainfo | dict(classes=classes),
+    )
+    node.pop('ann_subdir', None)  # VOC's
+
+
+def _labels_node(cfg: Config, name: str) -> dict:
+    """The one data set of a loader that reads files."""
+    nodes = [
+        node
+        for _, node in walk(cfg[name].dataset, '')
+        if node.get('ann_file') is not None
+    ]
+    if len(nodes) != 1:
+        raise UserValueError(
+            f'{cfg.filename}: {name} reads {len(nodes)} lists of images; take '
+            'a config that reads one'
+        )
+    return nodes[0]

@@ -1,0 +1,164 @@
+"""A plan in words, and worked off."""
+
+import time
+from collections.abc import Sequence
+
+from mmselfemd.engine.process_pool import run_tasks
+from mmselfemd.errors import UserError
+
+from .plan import Plan
+from .runs import Run, share_done
+
+_GIGABYTE = 1e9
+#: Seconds from one line about the progress to the next.
+_INTERVAL = 60.0
+
+
+def describe_plan(plan: Plan, jobs: int) -> str:
+    """A plan in words: what runs, in which order, how long, how large.
+
+    Args:
+        plan (Plan): The plan.
+        jobs (int): How many runs there are at a time.
+
+    Returns:
+        str: Lines.
+    """
+    data, settings = plan.data, plan.settings
+    labels = {f: subset.num_images for f, subset in plan.subsets.items()}
+    lines = [
+        f'{len(data.unlabelled)} unlabelled photographs, '
+        f'{data.train.num_images} labelled ones for training, '
+        f'{data.val.num_images} for evaluation, {len(data.classes)} classes.',
+        'Labelled images of each fraction: '
+        + ', '.join(f'{f:g}: {number}' for f, number in labels.items()),
+        '',
+        f'{len(plan.runs)} runs, in this order; {settings.seeds} seeds each:',
+    ]
+    for run in plan.runs:
+        done = ' (done)' if run.is_done else ''
+        hours = plan.seconds_of(run) / 3600
+        lines.append(
+            f'  {run.name}: {run.iterations} iterations, about '
+            f'{hours:.2f} h{done}'
+        )
+    rates = ', '.join(
+        f'{name} {seconds.iteration:.3f}'
+        for name, seconds in plan.seconds.items()
+    )
+    how = 'stated' if settings.seconds else 'measured'
+    lines += [
+        '',
+        f'Seconds of an iteration, {how}: {rates}.',
+        f'About {hours_left(plan, jobs):.1f} hours for what is left, '
+        f'{jobs} at a time; up to {plan.num_bytes / _GIGABYTE:.2f} GB on the '
+        f'disk, in {plan.work_dir}.',
+    ]
+    return '\n'.join(lines)
+
+
+def hours_left(plan: Plan, jobs: int, runs: Sequence[Run] = ()) -> float:
+    """What is left, by the estimate.
+
+    Args:
+        plan (Plan): The plan.
+        jobs (int): How many runs there are at a time.
+        runs (Sequence[Run]): Which runs. Defaults to (): all of the plan.
+
+    Returns:
+        float: Hours by the clock.
+    """
+    return _seconds_left(plan, runs or plan.runs) / 3600 / jobs
+
+
+def execute(
+    plan: Plan, runs: Sequence[Run], jobs: int, devices: Sequence[str]
+) -> None:
+    """Work runs off, from where they are.
+
+    Args:
+        plan (Plan): What they are of.
+        runs (Sequence[Run]): Those to do.
+        jobs (int): How many at a time.
+        devices (Sequence[str]): GPUs, one for each; or none.
+
+    Raises:
+        UserError: If one fails, or Ctrl-C has ended them.
+    """
+    progress = _Progress(plan, runs, jobs)
+    try:
+        run_tasks(
+            [run.task for run in runs],
+            jobs,
+            devices,
+            report=progress.say,
+            watch=progress.watch,
+        )
+    except KeyboardInterrupt:
+        raise UserError(
+            'stopped; the runs have saved, and the same command goes on'
+        ) from None
+
+
+class _Progress:
+    """Says from time to time how far the whole is."""
+
+    def __init__(self, plan: Plan, runs: Sequence[Run], jobs: int) -> None:
+        self.plan, self.runs, self.jobs = plan, runs, jobs
+        self.start = self.last = time.time()
+        self.at_start = _seconds_left(plan, runs)
+
+    def say(self, line: str) -> None:
+        print(f'{time.strftime("%H:%M:%S")} {line}', flush=True)
+
+    def watch(self) -> None:
+        if time.time() - self.last < _INTERVAL:
+            return
+        self.last = time.time()
+        left = _seconds_left(self.plan, self.runs)
+        done = self.at_start - left
+        # The estimate is off by a factor, which the past tells.
+        factor = 1.0 / self.jobs
+        if done > 0.05 * self.at_start:
+            factor = (self.last - self.start) / done
+        share = 100 * done / self.at_start
+        finished = sum(run.is_done for run in self.runs)
+        self.say(
+            f'{finished} of {len(self.runs)} runs are done, {share:.0f} % of '
+            f'the time; about {left * factor / 3600:.1f} hours left'
+        )
+
+
+def _seconds_left(plan: Plan, runs: Sequence[Run]) -> float:
+    return sum(plan.seconds_of(run) * (1 - share_done(run)) for run in runs)
+
+
+def chain_of(plan: Plan, number: int) -> list[Run]:
+    """The runs of a candidate with a seed: no others wait for them.
+
+    Args:
+        plan (Plan): The plan.
+        number (int): Which of :func:`num_chains`, from 0.
+
+    Returns:
+        list[Run]: In their order.
+    """
+    candidates = plan.candidates
+    seed, place = divmod(number, len(candidates))
+    return [
+        run
+        for run in plan.runs
+        if (run.seed, run.candidate) == (seed, candidates[place])
+    ]
+
+
+def num_chains(plan: Plan) -> int:
+    """How many parts of a plan need nothing of each other.
+
+    Args:
+        plan (Plan): The plan.
+
+    Returns:
+        int: The number of candidates times that of seeds.
+    """
+    return len(plan.candidates) * plan.settings.seeds

@@ -1,0 +1,190 @@
+"""A cheap first look: what the frozen backbones read, minutes after training.
+
+What a reading shows of a fine-tuned detector is little: it says whether a
+backbone has learnt something, before days are spent on the detectors.
+"""
+
+import json
+from pathlib import Path
+
+from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError
+from mmselfemd.study.differences import Difference
+from mmselfemd.study.readings import Reader, Sums, figures_of
+from mmselfemd.study.records import differences_of, load_sums, save_sums
+
+from .blocks import Block, Heading, Paragraph, Table
+from .candidates import RANDOM, Candidate
+from .plan import Plan, data_file
+from .runs import pretraining_runs
+from .weights import quietly, split_weights
+
+#: What is read, and how it is called: docs/small_experiments.md.
+_FIGURES = dict(gain='gain', ridge='ridge', knn_balanced='kNN, balanced')
+
+#: Boxes of each file at most, and images whose crops are matched.
+_MAX_BOXES, _MAX_IMAGES = 20_000, 512
+_LOOK = 'first_look.json'
+
+
+def take_look(plan: Plan) -> str:
+    """Read the backbones of all candidates and seeds that are there.
+
+    Args:
+        plan (Plan): A plan whose pre-trainings are done.
+
+    Returns:
+        str: A table in Markdown, which is in the report, too.
+
+    Raises:
+        UserError: If there are fewer than two candidates to read.
+    """
+    with quietly():
+        sums = {each.name: _read(plan, each) for each in plan.candidates}
+    baseline = plan.candidates[0].name
+    found = dict(
+        baseline=baseline,
+        readings={
+            name: [figures_of(each) for each in seeds]
+            for name, seeds in sums.items()
+        },
+        differences={
+            name: {
+                figure: difference._asdict()
+                for figure, difference in differences_of(
+                    seeds, sums[baseline]
+                ).items()
+            }
+            for name, seeds in sums.items()
+            if name != baseline
+        },
+    )
+    with atomic_write(plan.work_dir / _LOOK) as file:
+        file.write(json.dumps(found, indent=2).encode())
+    table = _table(plan, found)
+    lines = [table.header, ['---'] * len(table.header), *table.rows]
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)
+
+
+def read_look(plan: Plan) -> dict | None:
+    """What an earlier look has found.
+
+    Args:
+        plan (Plan): The plan.
+
+    Returns:
+        dict | None: ``baseline``, ``readings`` and ``differences``; None if
+        there was no look.
+    """
+    path = plan.work_dir / _LOOK
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def look_blocks(plan: Plan) -> list[Block]:
+    """The first look as a part of the report.
+
+    Args:
+        plan (Plan): The plan.
+
+    Returns:
+        list[Block]: Empty if there was none.
+    """
+    found = read_look(plan)
+    if found is None:
+        return []
+    return [
+        Heading('The frozen backbones'),
+        Paragraph(
+            'Gain: matching accuracy less that with another image; ridge and '
+            'kNN: classes of boxes of val, read off those of train. In '
+            'brackets the 95 % interval of the difference from '
+            f'{_label(plan, found["baseline"])}, over seeds and images. They '
+            'are no measure of a detector.'
+        ),
+        _table(plan, found),
+    ]
+
+
+def _table(plan: Plan, found: dict) -> Table:
+    rows = []
+    for candidate in plan.candidates:
+        seeds = found['readings'][candidate.name]
+        differences = found['differences'].get(candidate.name, {})
+        cells = [candidate.label, str(len(seeds))]
+        for figure in _FIGURES:
+            mean = sum(seed[figure] for seed in seeds) / len(seeds)
+            text = f'{mean:.3f}'
+            if figure in differences:
+                text += _interval(Difference(**differences[figure]))
+            cells.append(text)
+        rows.append(cells)
+    return Table(['', 'seeds', *_FIGURES.values()], rows)
+
+
+def _interval(difference: Difference) -> str:
+    if difference.num_seeds < 2:
+        return f' ({difference.mean:+.3f}, one seed)'
+    return (
+        f' ({difference.mean:+.3f} '
+        f'[{difference.low:+.3f}, {difference.high:+.3f}])'
+    )
+
+
+def _label(plan: Plan, name: str) -> str:
+    return next(c.label for c in plan.candidates if c.name == name)
+
+
+def _read(plan: Plan, candidate: Candidate) -> list[Sums]:
+    """Of each seed; what was read is kept."""
+    found = []
+    reader = None
+    for seed in range(plan.settings.seeds):
+        stem = f'{candidate.name}_seed{seed}'
+        path = plan.work_dir / 'readings' / f'{stem}.npz'
+        if not path.is_file():
+            print(f'reading {stem}', flush=True)
+            reader = reader or _reader(plan, candidate)
+            weights = _weights(plan, candidate, seed)
+            save_sums(path, reader.read(weights, seed))
+        found.append(load_sums(path))
+    return found
+
+
+def _weights(plan: Plan, candidate: Candidate, seed: int) -> Path | str | None:
+    if candidate.name == RANDOM:
+        return None
+    if candidate.weights is not None:
+        imported = plan.work_dir / 'backbones' / f'{candidate.name}.pth'
+        if imported.is_file():
+            return imported
+        return split_weights(candidate.weights)[1]
+    run = next(
+        run
+        for run in pretraining_runs(plan.runs)
+        if (run.candidate, run.seed) == (candidate, seed)
+    )
+    if not run.is_done:
+        raise UserError(f'{run.name} is not done: there is nothing to read')
+    return run.backbone
+
+
+def _reader(plan: Plan, candidate: Candidate) -> Reader:
+    """All backbones are of one architecture, that of the detector."""
+    settings, val = plan.settings, plan.data.val
+    config = candidate.config or next(iter(settings.pretraining.values()))
+    names = data_file(plan.work_dir, 'val.txt')
+    names.write_text(
+        ''.join(f'{image["file_name"]}\n' for image in val.content['images'])
+    )
+    cfg = load_config(str(config), cfg_options=settings.pretrain_options)
+    cfg.val_dataloader.dataset.update(
+        data_root='',
+        data_prefix=f'{val.folder}/',
+        ann_file=str(names),
+        indices=_MAX_IMAGES,
+        seed=0,
+    )
+    train = data_file(plan.work_dir, f'train_{max(plan.subsets):g}.json')
+    boxes = (train, plan.data.train.folder), (plan.val_file, val.folder)
+    return Reader(cfg, boxes, _MAX_BOXES)

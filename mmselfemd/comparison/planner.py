@@ -1,0 +1,286 @@
+"""From what is asked for to the runs that answer it."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError, UserFileExistsError
+
+from .candidates import parse_candidates
+from .configs import detector_config, pretraining_config
+from .data import nested_subsets, read_data
+from .layout import Configs, config_file, lay_out
+from .plan import Plan, data_file, has_begun
+from .settings import (
+    Settings,
+    check_same,
+    digest,
+    read_record,
+    write_record,
+)
+from .timing import Seconds, lengths_within, measure
+from .weights import Detector, split_weights
+
+GIGABYTE = 1e9
+
+#: Before the lengths are known, configs are built with these.
+_ANY_LENGTH = 1000
+
+
+class Planner:
+    """Checks what was asked for, and lays the runs out.
+
+    Args:
+        settings (Settings): What was asked for.
+        work_dir (Path): Where everything goes.
+        jobs (int): How many runs there are at a time.
+        devices (Sequence[str]): GPUs, one for each; or none.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        work_dir: Path,
+        jobs: int = 1,
+        devices: Sequence[str] = (),
+    ) -> None:
+        settings.check()
+        self.settings = settings
+        self.work_dir = work_dir.resolve()
+        self.jobs = jobs
+        self.devices = devices
+        self.candidates = parse_candidates(
+            settings.candidates,
+            {name: str(path) for name, path in settings.pretraining.items()},
+        )
+        self._loaded: dict[str | Path, Config] = {}
+        self.pretrained = [c for c in self.candidates if c.config is not None]
+
+    def plan(self) -> Plan:
+        """Lay the runs out; none of them is started.
+
+        Returns:
+            Plan: The plan. The files that its runs read are written.
+
+        Raises:
+            UserError: If something is wrong with what was asked for, or a
+                comparison of something else has begun in the folder.
+        """
+        settings = self.settings
+        self.data = read_data(
+            settings.images,
+            settings.train,
+            settings.val,
+            settings.train_images,
+            settings.val_images,
+            settings.leave_out_val,
+        )
+        self.subsets = nested_subsets(self.data.train, settings.fractions)
+        files = self._data_files()
+        configs = self._configs(_ANY_LENGTH, _ANY_LENGTH)
+        weights, num_bytes = self._check_weights(configs)
+        self._check_disk(num_bytes)
+        record = dict(settings=settings.as_json(), files=self._digests(files))
+        former = self._former(record)
+        for path, content in files.items():
+            with atomic_write(path) as file:
+                file.write(content)
+        if former:
+            seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
+            lengths = former['lengths']
+        else:
+            seconds = self._seconds(configs)
+            lengths = self._lengths(seconds)
+        configs = self._configs(*lengths)
+        runs = lay_out(
+            self.work_dir,
+            self.candidates,
+            list(self.subsets),
+            settings.seeds,
+            configs,
+            weights,
+        )
+        record |= dict(seconds=seconds, lengths=lengths)
+        record['configs'] = self._write_configs(configs, former)
+        write_record(self.work_dir, record)
+        return Plan(
+            settings,
+            self.work_dir,
+            self.candidates,
+            self.data,
+            self.subsets,
+            runs,
+            seconds,
+            num_bytes,
+        )
+
+    def _former(self, record: Mapping) -> dict | None:
+        """What the same comparison has found before, if it has.
+
+        Raises:
+            UserFileExistsError: If another one has begun.
+        """
+        former = read_record(self.work_dir)
+        if former is None:
+            return None
+        if has_begun(self.work_dir):
+            check_same(self.work_dir, record, former)
+        is_same = all(former[name] == record[name] for name in record)
+        return former if is_same else None
+
+    def _data_files(self) -> dict[Path, bytes]:
+        """What the runs read, by where it goes."""
+        names = ''.join(f'{name}\n' for name in self.data.unlabelled)
+        labels = {'val.json': self.data.val} | {
+            f'train_{fraction:g}.json': subset
+            for fraction, subset in self.subsets.items()
+        }
+        contents = {
+            'unlabelled.txt': names.encode(errors='surrogateescape')
+        } | {
+            name: json.dumps(each.content).encode()
+            for name, each in labels.items()
+        }
+        return {
+            data_file(self.work_dir, name): content
+            for name, content in contents.items()
+        }
+
+    def _digests(self, files: Mapping[Path, bytes]) -> dict[str, str]:
+        found = {path.name: digest(content) for path, content in files.items()}
+        for candidate in self.candidates:
+            if candidate.weights is not None:
+                _, file = split_weights(candidate.weights)
+                if '://' not in file:
+                    found[file] = digest(Path(file))
+        return found
+
+    def _configs(self, pretraining: int, detector: int) -> Configs:
+        """All configs, for runs of so many iterations."""
+        settings, data = self.settings, self.data
+        num_images = len(data.unlabelled)
+        configs: Configs = {}
+        for candidate in self.pretrained:
+            cfg = pretraining_config(
+                self._load(candidate.config, 'pretrain'),
+                data.images,
+                data_file(self.work_dir, 'unlabelled.txt'),
+                num_images,
+                pretraining,
+            )
+            configs[candidate.name] = cfg, num_images
+        val = data_file(self.work_dir, 'val.json'), data.val.folder
+        for fraction, subset in self.subsets.items():
+            file = data_file(self.work_dir, f'train_{fraction:g}.json')
+            cfg = detector_config(
+                self._load(settings.detector, 'detector'),
+                (file, subset.folder),
+                val,
+                data.classes,
+                subset.num_images,
+                detector,
+                settings.evaluations,
+            )
+            configs[fraction] = cfg, subset.num_images
+        return configs
+
+    def _load(self, path: str | Path, kind: str) -> Config:
+        """A config with the options of its kind, read once."""
+        if path not in self._loaded:
+            options = getattr(self.settings, f'{kind}_options')
+            self._loaded[path] = load_config(str(path), cfg_options=options)
+        return self._loaded[path]
+
+    def _check_weights(self, configs: Configs) -> tuple[dict[str, str], int]:
+        """Where the named weights are, and what all takes on the disk."""
+        cfg, _ = configs[self.settings.fractions[0]]
+        detector = Detector(cfg)
+        runs = len(self.candidates) * len(self.subsets) * self.settings.seeds
+        num_bytes = (runs + self.jobs) * detector.num_bytes
+        weights = {}
+        for candidate in self.candidates:
+            if candidate.config is not None:
+                cfg, _ = configs[candidate.name]
+                each = detector.check_pretraining(cfg, candidate.name)
+                # The backbone beside it; an old one goes after the new one.
+                num_bytes += (2 * self.settings.seeds + self.jobs) * each
+            elif candidate.weights is not None:
+                weights[candidate.name] = detector.find_weights(
+                    candidate, self.work_dir / 'backbones'
+                )
+        return weights, num_bytes
+
+    def _check_disk(self, num_bytes: int) -> None:
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.work_dir).free
+        if num_bytes > free and not has_begun(self.work_dir):
+            raise UserError(
+                f'{self.work_dir}: the runs take '
+                f'{num_bytes / GIGABYTE:.2f} GB on the disk, and '
+                f'{free / GIGABYTE:.2f} GB are free. Free some, choose '
+                'another --work-dir, or fewer --fractions, --seeds or '
+                '--candidates'
+            )
+
+    def _seconds(self, configs: Configs) -> dict[str, Seconds]:
+        """What an iteration takes of each way of pre-training and detector."""
+        if self.settings.seconds is not None:
+            pretraining, detector = self.settings.seconds
+            found = {c.name: Seconds(pretraining) for c in self.pretrained}
+            return found | dict(detector=Seconds(detector))
+        tried = {c.name: configs[c.name] for c in self.pretrained}
+        largest = max(self.subsets)
+        tried['detector'] = configs[largest]
+        print('Measuring what an iteration takes ...', flush=True)
+        folder = self.work_dir / 'trial'
+        shutil.rmtree(folder, ignore_errors=True)
+        return measure(
+            tried,
+            self.data.val.num_images,
+            self.settings.evaluations,
+            folder,
+            self.jobs,
+            self.devices,
+        )
+
+    def _lengths(self, seconds: Mapping[str, Seconds]) -> tuple[int, int]:
+        if self.settings.iterations is not None:
+            return self.settings.iterations
+        seeds = self.settings.seeds
+        num_detectors = len(self.candidates) * len(self.subsets) * seeds
+        return lengths_within(
+            self.settings.hours,
+            self.jobs,
+            [seconds[c.name] for c in self.pretrained] * seeds,
+            [seconds['detector']] * num_detectors,
+        )
+
+    def _write_configs(
+        self, configs: Configs, former: Mapping | None
+    ) -> dict[str, str]:
+        """Write the configs, or see that they are those that runs have.
+
+        Returns:
+            dict[str, str]: Their digests.
+        """
+        digests = {}
+        for name, (cfg, _) in configs.items():
+            path = config_file(self.work_dir, name)
+            content = digest(json.dumps(cfg.to_dict(), default=repr))
+            digests[path.name] = content
+            if former and former['configs'][path.name] == content:
+                continue  # the text takes a second to format
+            if has_begun(self.work_dir):
+                raise UserFileExistsError(
+                    f'{path}: the comparison has begun with this config, and '
+                    f'what it follows ({cfg.filename}) has been changed. '
+                    'Change it back, or begin another one: --work-dir DIR'
+                )
+            with atomic_write(path) as file:
+                file.write(cfg.pretty_text.encode())
+        return digests

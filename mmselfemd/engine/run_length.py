@@ -1,0 +1,114 @@
+"""A config's schedule over another length."""
+
+from math import ceil
+
+from mmengine.config import Config
+
+from mmselfemd.errors import UserValueError
+
+#: Of a schedule of the learning rate: what counts epochs or iterations.
+_PLACES = ('begin', 'end', 'T_max')
+
+
+def set_iterations(cfg: Config, iterations: int, num_images: int) -> int:
+    """Let a run take so many iterations, its learning rate in proportion.
+
+    Warm-up, steps and ends of the schedules come where they were as shares of
+    the run. A run that counts epochs gets the nearest number of whole ones.
+
+    Args:
+        cfg (Config): The config; changed.
+        iterations (int): At least 1.
+        num_images (int): Images of training.
+
+    Returns:
+        int: The iterations that the run will take.
+
+    Raises:
+        UserValueError: If there are fewer images than one batch takes, where
+            incomplete batches are dropped.
+    """
+    if counts_epochs(cfg):
+        in_epoch = iterations_in_epoch(cfg, num_images)
+        epochs = max(1, round(iterations / in_epoch))
+        _set_length(cfg, 'max_epochs', epochs)
+    else:
+        _set_length(cfg, 'max_iters', iterations)
+    return iterations_of(cfg, num_images)
+
+
+def iterations_of(cfg: Config, num_images: int) -> int:
+    """How many iterations a run on one device takes.
+
+    Args:
+        cfg (Config): Its config.
+        num_images (int): Images of training.
+
+    Returns:
+        int: At least 1.
+
+    Raises:
+        UserValueError: See :func:`set_iterations`.
+    """
+    if counts_epochs(cfg):
+        in_epoch = iterations_in_epoch(cfg, num_images)
+        return cfg.train_cfg.max_epochs * in_epoch
+    return cfg.train_cfg.max_iters
+
+
+def counts_epochs(cfg: Config) -> bool:
+    """Whether the length of a run is in epochs.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        bool: Else it is in iterations.
+    """
+    return 'max_epochs' in cfg.train_cfg
+
+
+def iterations_in_epoch(cfg: Config, num_images: int) -> int:
+    """Iterations of an epoch of a run on one device.
+
+    Args:
+        cfg (Config): Its config.
+        num_images (int): Images of training.
+
+    Returns:
+        int: At least 1.
+
+    Raises:
+        UserValueError: See :func:`set_iterations`.
+    """
+    loader = cfg.train_dataloader
+    batches = num_images / loader.batch_size
+    whole = int(batches) if loader.get('drop_last') else ceil(batches)
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    found = whole // counts * counts
+    if not found:
+        raise UserValueError(
+            f'{num_images} images do not fill a step of {loader.batch_size} '
+            f'x {counts} images: set a smaller train_dataloader.batch_size '
+            'or optim_wrapper.accumulative_counts'
+        )
+    return found
+
+
+def _set_length(cfg: Config, name: str, length: int) -> None:
+    former = cfg.train_cfg[name]
+    cfg.train_cfg[name] = length
+
+    def scaled(place: int) -> int:
+        return place and max(1, round(place * length / former))
+
+    schedules = cfg.get('param_scheduler') or []
+    for each in schedules if isinstance(schedules, list) else [schedules]:
+        if each.get('by_epoch', True) != (name == 'max_epochs'):
+            continue  # a warm-up by iterations in a run by epochs
+        for place in _PLACES:
+            if each.get(place) is not None:
+                each[place] = scaled(each[place])
+        if 'milestones' in each:
+            steps = {scaled(step) for step in each.milestones}
+            each.milestones = sorted(step for step in steps if step < length)

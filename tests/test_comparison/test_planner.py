@@ -1,0 +1,277 @@
+"""The plan of a comparison: equal runs, and what stops before they begin."""
+
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmselfemd.comparison.execution import (
+    chain_of,
+    describe_plan,
+    hours_left,
+    num_chains,
+)
+from mmselfemd.comparison.planner import Planner
+from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
+from mmselfemd.comparison.timing import Seconds, lengths_within
+from mmselfemd.comparison.weights import Detector
+from mmselfemd.engine.launch import load_config
+from mmselfemd.engine.option_values import parse_option
+from mmselfemd.errors import UserError
+from mmselfemd.zoo.frozen_backbone import build_untrained
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def resolved(run):
+    """The config of a run as its process resolves it."""
+    options = dict(word.split('=', 1) for word in run.options())
+    options = {
+        name: parse_option(name, text) for name, text in options.items()
+    }
+    return load_config(
+        str(run.config), str(run.work_dir), cfg_options=options
+    ).to_dict()
+
+
+def flat(node, path=''):
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from flat(child, f'{path}.{name}' if path else name)
+    elif isinstance(node, list | tuple):
+        for place, child in enumerate(node):
+            yield from flat(child, f'{path}.{place}')
+    else:
+        yield path, node
+
+
+def test_detectors_differ_in_their_initial_backbone_alone(plan):
+    detectors = [run for run in plan.runs if isinstance(run, DetectorRun)]
+    for fraction in plan.subsets:
+        for seed in range(2):
+            random, selfemd = (
+                dict(flat(resolved(run)))
+                for run in detectors
+                if (run.fraction, run.seed) == (fraction, seed)
+            )
+            assert random.keys() == selfemd.keys()
+            differing = {k for k in random if random[k] != selfemd[k]}
+            # Where results go, beside what the backbone begins with.
+            assert differing == {
+                'pretrained',
+                'work_dir',
+                'val_evaluator.outfile_prefix',
+                'test_evaluator.outfile_prefix',
+            }
+            assert random['pretrained'] is None
+            assert selfemd['pretrained'].endswith(f'selfemd_seed{seed}.pth')
+            assert random['randomness.seed'] == seed
+
+
+def test_ways_of_pre_training_see_the_same_for_as_long(settings, tmp_path):
+    settings = settings(candidates=('selfemd', 'byol'))
+    Planner(settings, tmp_path).plan()
+    one, other = (
+        Config.fromfile(tmp_path / 'configs' / f'{name}.py').to_dict()
+        for name in ('selfemd', 'byol')
+    )
+    assert one.pop('model') != other.pop('model')
+    assert one == other
+    assert one['train_cfg']['max_epochs'] == 2  # 4 iterations, 2 an epoch
+    listed = Path(one['train_dataloader']['dataset']['ann_file'])
+    assert len(listed.read_text().splitlines()) == 8
+    assert one['val_dataloader'] is None
+
+
+def test_runs_are_laid_out_seed_by_seed(plan):
+    kinds = [
+        (
+            run.candidate.name,
+            run.seed,
+            getattr(run, 'fraction', 'pre-training'),
+        )
+        for run in plan.runs
+    ]
+    one_seed = [
+        ('random', 0, 0.5),
+        ('random', 0, 1.0),
+        ('selfemd', 0, 'pre-training'),
+        ('selfemd', 0, 0.5),
+        ('selfemd', 0, 1.0),
+    ]
+    assert kinds[:5] == one_seed
+    assert kinds[5:] == [(name, 1, part) for name, _, part in one_seed]
+    chains = [chain_of(plan, n) for n in range(num_chains(plan))]
+    assert sorted(run.name for chain in chains for run in chain) == sorted(
+        run.name for run in plan.runs
+    )
+
+
+def test_the_plan_tells_time_disk_and_order(plan):
+    text = describe_plan(plan, jobs=2)
+    assert '10 runs' in text and '2 seeds' in text
+    assert text.index('random, seed 0') < text.index('selfemd, seed 0')
+    assert 'stated: selfemd 0.500, detector 0.250' in text
+    # 2 pre-trainings of 4 iterations, 8 detectors of 4, two at a time.
+    hours = (2 * 4 * 0.5 + 8 * 4 * 0.25) / 3600 / 2
+    assert hours_left(plan, 2) == pytest.approx(hours)
+    assert 'GB on the disk' in text
+    assert not (plan.work_dir / 'pretraining').exists()
+    assert not (plan.work_dir / 'detectors').exists()
+
+
+def test_another_plan_in_the_same_folder(settings, finish, tmp_path):
+    work_dir = tmp_path / 'work'
+    Planner(settings(), work_dir).plan()
+    # As long as nothing has begun, the plan may change.
+    plan = Planner(settings(seeds=1), work_dir).plan()
+    finish(plan, plan.runs[0])
+    again = Planner(settings(seeds=1), work_dir).plan()
+    assert [run.is_done for run in again.runs][:2] == [True, False]
+    with pytest.raises(UserError, match='seeds was 1 and is 2') as error:
+        Planner(settings(), work_dir).plan()
+    assert '--work-dir' in str(error.value)
+
+
+def test_other_boxes_in_the_same_folder(settings, finish, tmp_path, made_up):
+    train = tmp_path / 'train.json'
+    shutil.copy(made_up['train'], train)
+    given = settings(train=train, seeds=1)
+    plan = Planner(given, tmp_path / 'work').plan()
+    finish(plan, plan.runs[0])
+    written = (plan.work_dir / 'data' / 'train_1.json').read_bytes()
+    content = json.loads(train.read_text())
+    content['annotations'][0]['bbox'][0] += 1
+    train.write_text(json.dumps(content))
+    with pytest.raises(UserError, match='train_1.json has another content'):
+        Planner(given, tmp_path / 'work').plan()
+    kept = (plan.work_dir / 'data' / 'train_1.json').read_bytes()
+    assert kept == written
+
+
+def test_a_config_that_changed_in_between(settings, finish, tmp_path):
+    config = tmp_path / 'mine.py'
+    base = ROOT / 'configs/small/faster-rcnn_r18_fpn_256.py'
+    config.write_text(f"_base_ = ['{base}']\n")
+    given = settings(detector=config, seeds=1)
+    plan = Planner(given, tmp_path / 'work').plan()
+    finish(plan, plan.runs[0])
+    config.write_text(
+        f"_base_ = ['{base}']\noptim_wrapper = dict(optimizer=dict(lr=9))\n"
+    )
+    with pytest.raises(UserError, match='mine.py. has been changed'):
+        Planner(given, tmp_path / 'work').plan()
+
+
+def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):
+    from torchvision.models import resnet18
+
+    weights = tmp_path / 'imagenet.pth'
+    torch.save(resnet18().state_dict(), weights)
+    given = settings(candidates=('random', f'imagenet={weights}'))
+    with pytest.raises(UserError, match='imagenet') as error:
+        Planner(given, tmp_path / 'work').plan()
+    assert 'does not fit the detector' in str(error.value)
+    given = settings(candidates=('random', 'mine=nowhere.pth'))
+    with pytest.raises(UserError, match='mine: there is no file.*nowhere'):
+        Planner(given, tmp_path / 'work').plan()
+
+
+def test_weights_that_fit(settings, tmp_path):
+    cfg = Config.fromfile(ROOT / 'configs/small/selfemd_r18_voc256_20e.py')
+    model = build_untrained(cfg)
+    plain = tmp_path / 'run.pth'
+    torch.save(dict(state_dict=model.state_dict()), plain)
+    moco = tmp_path / 'moco.pth'
+    state = model.backbone.state_dict()
+    torch.save({f'module.encoder_q.{k}': v for k, v in state.items()}, moco)
+    words = 'random', f'run={plain}', f'found={moco}', f'told=moco:{moco}'
+    plan = Planner(
+        settings(candidates=words, seeds=1), tmp_path / 'work'
+    ).plan()
+    pretrained = {run.candidate.name: run.pretrained for run in plan.runs}
+    assert pretrained['run'] == str(plain)
+    for name in ('found', 'told'):
+        path = plan.work_dir / 'backbones' / f'{name}.pth'
+        assert pretrained[name] == str(path)
+        imported = torch.load(path)['state_dict']
+        assert torch.equal(imported['conv1.weight'], state['conv1.weight'])
+
+
+def test_a_pre_training_that_does_not_fit_the_detector(settings, tmp_path):
+    demo = ROOT / 'configs/demo/selfemd_r18_scenes.py'
+    detector = Config.fromfile(
+        ROOT / 'configs/small/faster-rcnn_r18_fpn_256.py'
+    )
+    detector.model.backbone.base_channels = 8
+    detector.model.neck.in_channels = [8, 16, 32, 64]
+    with pytest.raises(UserError, match='mine pre-trains'):
+        Detector(detector).check_pretraining(Config.fromfile(demo), 'mine')
+
+
+def test_too_little_disk_is_said(settings, tmp_path, monkeypatch):
+    usage = namedtuple('usage', 'total used free')
+    monkeypatch.setattr(
+        shutil, 'disk_usage', lambda path: usage(2, 1, 1_000_000)
+    )
+    with pytest.raises(UserError, match='0.00 GB are free'):
+        Planner(settings(), tmp_path).plan()
+
+
+@pytest.mark.parametrize(
+    ('changed', 'said'),
+    [
+        (dict(iterations=None), '--hours H'),
+        (dict(hours=1.0), '--hours H'),
+        (dict(iterations=(4, 0)), '--iterations'),
+        (dict(seeds=0), '--seeds'),
+        (dict(evaluations=0), '--evaluations'),
+    ],
+)
+def test_what_cannot_be_meant(settings, tmp_path, changed, said):
+    with pytest.raises(UserError, match=said):
+        Planner(settings(**changed), tmp_path)
+
+
+def test_hours_become_iterations():
+    pretraining = [Seconds(0.5, start=10)] * 3
+    detectors = [Seconds(0.25, start=10, evaluations=20)] * 6
+    lengths = lengths_within(1.0, 2, pretraining, detectors)
+    taken = [
+        sum(run.of(length) for run in runs)
+        for runs, length in zip((pretraining, detectors), lengths, strict=True)
+    ]
+    assert 0.93 * 7200 < sum(taken) <= 0.95 * 7200
+    # After the starts and evaluations, each kind has half.
+    net = [3 * 0.5 * lengths[0], 6 * 0.25 * lengths[1]]
+    assert net[0] == pytest.approx(net[1], rel=0.01)
+    assert lengths_within(1.0, 2, [], detectors)[0] == 0
+    with pytest.raises(UserError, match='At least 0.1 hours'):
+        lengths_within(0.05, 1, pretraining, detectors)
+
+
+def test_what_a_run_does_next(plan, finish):
+    detector, pretraining = plan.runs[0], plan.runs[2]
+    assert isinstance(pretraining, PretrainingRun)
+    assert 'train.py' in pretraining.next_command()[1]
+    pretraining.work_dir.mkdir(parents=True)
+    (pretraining.work_dir / pretraining.last).touch()
+    assert 'extract_backbone.py' in pretraining.next_command()[1]
+    waiting = plan.runs[3].task
+    assert not waiting.is_ready()
+    pretraining.backbone.parent.mkdir()
+    pretraining.backbone.touch()
+    assert pretraining.next_command() is None
+    assert waiting.is_ready()
+
+    assert 'train.py' in detector.next_command()[1]
+    finish(plan, detector)
+    assert detector.next_command() is None
+    # Cut short while it was written.
+    whole = detector.predictions.read_text()
+    detector.predictions.write_text(whole[:-5])
+    assert 'test.py' in detector.next_command()[1]

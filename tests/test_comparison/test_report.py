@@ -1,0 +1,83 @@
+"""What a comparison says in the end."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from mmselfemd.comparison.detection_matches import METRICS
+from mmselfemd.comparison.report import write_report
+from mmselfemd.comparison.results import Results
+
+
+@pytest.fixture(scope='module')
+def said(finished):
+    """The sentences of the report."""
+    return write_report(finished, 50)
+
+
+@pytest.fixture(scope='module')
+def report(finished, said):
+    """The report itself."""
+    return json.loads((finished.work_dir / 'report.json').read_text())
+
+
+def test_a_sentence_for_each_share_and_all_figures(said, report):
+    assert len(said) == 2
+    for sentence in said:
+        assert 'Self-EMD' in sentence and 'random weights' in sentence
+        assert '2 seeds' in sentence
+    assert [each['labels'] for each in report['sentences']] == [1.0, 0.5]
+    assert len(report['detectors']) == 8
+    for detector in report['detectors']:
+        assert detector['figures'].keys() == {*METRICS, 'per_class'}
+        assert detector['figures']['per_class'].keys() == {'dark', 'light'}
+    (difference,) = (
+        each
+        for each in report['differences']
+        if (each['labels'], each['metric']) == (1.0, 'AP50')
+    )
+    of = {
+        name: np.mean(
+            [
+                each['figures']['AP50']
+                for each in report['detectors']
+                if (each['candidate'], each['labels']) == (name, 1.0)
+            ]
+        )
+        for name in ('random', 'selfemd')
+    }
+    assert difference['mean'] == pytest.approx(of['selfemd'] - of['random'])
+    assert difference['first'] == 'selfemd'
+
+
+def test_the_page_stands_alone(finished, said):
+    sentence = said[0]
+    page = (finished.work_dir / 'report.html').read_text()
+    assert sentence in page
+    sources = re.findall(r'(?:src|href)="([^"]{5})', page)
+    assert set(sources) == {'data:'}
+    # Curves of loss, of AP over labels and twice over time; the best and the
+    # worst images.
+    assert len(sources) >= 6
+    for name in ('AP_small', 'dark', 'light', 'time of training'):
+        assert name in page
+    text = (finished.work_dir / 'report.md').read_text()
+    assert sentence in text
+    for place in re.findall(r'\]\((\S+)\)', text):
+        assert (finished.work_dir / place).is_file()
+
+
+def test_the_best_image_is_one_that_random_weights_miss(finished):
+    results = Results(finished)
+    random, selfemd = finished.candidates
+    gains = results.gains_by_image(selfemd, random, 1.0)
+    assert gains.shape == (6,)
+    assert np.nanmax(gains) > 0.4
+    assert (results.gains_by_image(random, selfemd, 1.0) == -gains).all()
+
+
+def test_time_is_that_of_training(report):
+    # 4 iterations of half a second; evaluations are not among them.
+    assert {row['time'] for row in report['usage']} == {'0:00:02'}

@@ -1,0 +1,50 @@
+"""A schedule over another length keeps its shape."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import mmselfemd  # noqa: F401
+from mmselfemd.engine.run_length import set_iterations
+from mmselfemd.errors import UserError
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+
+
+def test_steps_and_warm_up_of_a_detector_stay_where_they_were():
+    cfg = Config.fromfile(CONFIGS / 'small/faster-rcnn_r18_fpn_voc256.py')
+    assert set_iterations(cfg, 300, 100) == 300
+    assert cfg.train_cfg.max_iters == 300
+    warm_up, steps = cfg.param_scheduler
+    assert warm_up.end == 10  # 100 of 3000
+    assert steps.end == 300
+    assert steps.milestones == [200, 270]
+
+
+@pytest.mark.parametrize('iterations', [1, 2, 3])
+def test_a_few_iterations_are_a_schedule_too(iterations):
+    cfg = Config.fromfile(CONFIGS / 'small/faster-rcnn_r18_fpn_voc256.py')
+    set_iterations(cfg, iterations, 100)
+    warm_up, steps = cfg.param_scheduler
+    assert warm_up.begin < warm_up.end <= iterations
+    assert steps.begin < steps.end == iterations
+    assert all(0 < step < iterations for step in steps.milestones)
+
+
+def test_pre_training_takes_whole_epochs():
+    cfg = Config.fromfile(CONFIGS / 'selfemd/selfemd_r50_coco_800e.py')
+    # 343 images are 10 batches of 32.
+    assert set_iterations(cfg, 2004, 343) == 2000
+    assert cfg.train_cfg.max_epochs == 200
+    warm_up, cosine = cfg.param_scheduler
+    assert (warm_up.begin, warm_up.end) == (0, 1)  # 4 of 800
+    assert cosine.begin == 1
+    assert 'end' not in cosine  # it ends with the run
+
+
+def test_accumulated_batches_make_steps():
+    cfg = Config.fromfile(CONFIGS / 'selfemd/selfemd_r50_coco_800e_1gpu.py')
+    assert set_iterations(cfg, 16, 32 * 17) == 16
+    with pytest.raises(UserError, match='100 images do not fill'):
+        set_iterations(cfg, 16, 100)

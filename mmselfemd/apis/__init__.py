@@ -3,7 +3,7 @@
 ``tools/pretrain.py`` and ``tools/finetune.py`` are thin over it.
 """
 
-from .finetune import FinetunedDetector, finetune
-from .pretrain import pretrain
+from .finetuning import FinetunedDetector, finetune
+from .pretraining import pretrain
 
 __all__ = ['FinetunedDetector', 'finetune', 'pretrain']

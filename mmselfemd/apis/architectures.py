@@ -43,9 +43,7 @@ ARCHITECTURES = {
     'resnet18': Architecture(_R50, dict(depth=18), 512, 0.05, 2.0, (1, 2)),
     'resnet34': Architecture(_R50, dict(depth=34), 512, 0.07, 2.5, (1, 2)),
     'resnet50': Architecture(_R50, {}, 2048, 0.19, 3.6, (3, 6)),
-    'resnet101': Architecture(
-        _R50, dict(depth=101), 2048, 0.28, 5.0, (5, 10)
-    ),
+    'resnet101': Architecture(_R50, dict(depth=101), 2048, 0.28, 5.0, (5, 10)),
     'resnext50': Architecture(
         _R50,
         dict(type='mmpretrain.ResNeXt', groups=32, width_per_group=4),
@@ -90,7 +88,7 @@ def find_architecture(name: str) -> Architecture:
     """
     if name not in ARCHITECTURES:
         raise UserError(
-            f"--arch {name}: known are {', '.join(ARCHITECTURES)}. Others "
+            f'--arch {name}: known are {", ".join(ARCHITECTURES)}. Others '
             'need a config of your own, which docs/backbones.md shows'
         )
     return ARCHITECTURES[name]

@@ -190,7 +190,8 @@ def tool_command(tool: str, *arguments: Any, **options: Any) -> str:
     path = tools_folder() / tool
     if path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    return command_line(f'python {shlex.quote(str(path))}', *arguments, **options)
+    program = f'python {shlex.quote(str(path))}'
+    return command_line(program, *arguments, **options)
 
 
 def command_line(program: str, *arguments: Any, **options: Any) -> str:

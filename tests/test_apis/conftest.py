@@ -16,6 +16,12 @@ def own_visualizer() -> None:
     DetLocalVisualizer._instance_dict.clear()
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few small images are read sooner than processes are started."""
+    monkeypatch.setattr('os.sched_getaffinity', lambda pid: {0})
+
+
 @pytest.fixture(scope='session')
 def scenes(tmp_path_factory) -> Path:
     """Made-up photographs of 64 pixels, with boxes and masks."""

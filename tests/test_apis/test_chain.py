@@ -106,7 +106,7 @@ def test_the_documented_commands(folder, narrow, small, capsys):
         for line in block.replace('\\\n', ' ').splitlines()
     ]
     first, second, third = commands
-    assert first[1:2] + second[1:2] == ['tools/pretrain.py', 'tools/finetune.py']
+    assert [first[1], second[1]] == ['tools/pretrain.py', 'tools/finetune.py']
     readme = (ROOT / 'README.md').read_text().replace('\\\n', ' ')
     for words in (first, second):
         assert shlex.join(words) in re.sub(' +', ' ', readme)

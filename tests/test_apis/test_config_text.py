@@ -10,7 +10,7 @@ VALUES = dict(
     one=('cat',),
     empty=dict(a=[], b=(), c={}),
     numbers=[0.1, 1e-6, -3, True, None],
-    deep=dict(inner=dict(values=[dict(name='x' * 60), dict(name='y' * 60)])),
+    deep=dict(inner=dict(values=[dict(name='x' * 50), dict(name='y' * 50)])),
     many=tuple(f'class {number}' for number in range(40)),
 )
 
@@ -36,7 +36,7 @@ def test_mmengine_reads_it(text, tmp_path):
     path.write_text(text, encoding='utf-8')
     cfg = Config.fromfile(path)
     assert tuple(cfg.many) == VALUES['many']
-    assert cfg.again.inner['values'][1].name == 'y' * 60
+    assert cfg.again.inner['values'][1].name == 'y' * 50
 
 
 def test_lines_fit_a_screen(text):

@@ -48,7 +48,7 @@ def named_boxes(cfg, split):
     names = dataset.metainfo['classes']
     return sorted(
         (Path(image['img_path']).name, names[each['bbox_label']])
-        for image in dataset.data_list
+        for image in map(dataset.get_data_info, range(len(dataset)))
         for each in image['instances']
     )
 
@@ -87,13 +87,17 @@ def test_a_category_without_boxes_is_no_class(folder):
     )
 
 
-@pytest.mark.parametrize('detector', DETECTORS)
-@pytest.mark.parametrize('arch', ['resnet18', 'resnext50', 'mobilenet-v2'])
+@pytest.mark.parametrize(
+    'detector, arch',
+    zip(DETECTORS, ['resnet18', 'resnext50', 'mobilenet-v2'], strict=True),
+)
 def test_every_detector_is_built_with_its_classes(folder, detector, arch):
     cfg, _ = plan(detector=detector, arch=arch)
     with DefaultScope.overwrite_default_scope('mmdet'):
         with torch.device('meta'):
             model = MODELS.build(cfg.model)
+            model.backbone.eval()
+            model.neck.eval()
             levels = model.neck(model.backbone(torch.empty(1, 3, 64, 64)))
     assert len(levels) == 5
     numbers = num_classes_of(model)
@@ -112,21 +116,25 @@ def test_the_network_without_a_file_is_that_of_one(arch):
         assert build_backbone(network).state_dict()
 
 
-def test_masks_that_are_no_polygons_are_learnt(folder):
+@pytest.mark.parametrize('are_polygons', [True, False])
+def test_masks_of_either_kind_are_learnt(folder, are_polygons):
+    polygon = [[1, 1, 30, 1, 30, 30]]
+    mask = polygon if are_polygons else dict(size=[64, 64], counts=[100, 3996])
+    annotations = boxes_of('train.json', SCENE_CLASSES)
+    change(
+        'train.json',
+        annotations=[a | dict(segmentation=mask) for a in annotations],
+    )
     cfg, _ = plan(detector='mask-rcnn')
-    assert not cfg.train_dataloader.dataset.pipeline[1].poly2mask
-    content = json.loads(Path('train.json').read_text())
-    for each in content['annotations']:
-        each['segmentation'] = dict(size=[64, 64], counts=[100, 200, 3796])
-    change('train.json', annotations=content['annotations'])
-    cfg, _ = plan(detector='mask-rcnn', work_dir='rle')
-    assert cfg.train_dataloader.dataset.pipeline[1].poly2mask
+    load = cfg.train_dataloader.dataset.pipeline[1]
+    assert load.with_mask and load.poly2mask == (not are_polygons)
+
+
+def test_masks_that_are_missing_are_said(folder):
+    annotations = boxes_of('val.json', SCENE_CLASSES)
     change(
         'val.json',
-        annotations=[
-            {n: v for n, v in each.items() if n != 'segmentation'}
-            for each in json.loads(Path('val.json').read_text())['annotations']
-        ],
+        annotations=[a | dict(segmentation=None) for a in annotations],
     )
     with pytest.raises(UserError, match='mask-missing'):
         plan(detector='mask-rcnn', work_dir='none')

@@ -40,20 +40,22 @@ _R50 = _PRETRAINING.format('r50')
 
 #: By the names of the command line.
 ARCHITECTURES = {
-    'resnet18': Architecture(_R50, dict(depth=18), 512, 0.05, 2.0, (1, 2)),
-    'resnet34': Architecture(_R50, dict(depth=34), 512, 0.07, 2.5, (1, 2)),
-    'resnet50': Architecture(_R50, {}, 2048, 0.19, 3.6, (3, 6)),
-    'resnet101': Architecture(_R50, dict(depth=101), 2048, 0.28, 5.0, (5, 10)),
+    'resnet18': Architecture(_R50, dict(depth=18), 512, 0.06, 1.5, (1.3, 36)),
+    'resnet34': Architecture(_R50, dict(depth=34), 512, 0.08, 1.8, (2.0, 42)),
+    'resnet50': Architecture(_R50, {}, 2048, 0.19, 3.5, (3.1, 49)),
+    'resnet101': Architecture(
+        _R50, dict(depth=101), 2048, 0.28, 4.7, (5.2, 63)
+    ),
     'resnext50': Architecture(
         _R50,
         dict(type='mmpretrain.ResNeXt', groups=32, width_per_group=4),
         2048,
         0.24,
-        4.5,
-        (4, 8),
+        4.2,
+        (3.6, 53),
     ),
     'mobilenet-v2': Architecture(
-        _PRETRAINING.format('mobilenet-v2'), {}, 1280, 0.15, 3.0, (1, 3)
+        _PRETRAINING.format('mobilenet-v2'), {}, 1280, 0.17, 3.2, (1.1, 33)
     ),
 }
 

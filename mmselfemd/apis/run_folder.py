@@ -60,7 +60,7 @@ class RunFolder:
         former = next(
             (
                 line.removeprefix(_MARK)
-                for line in self.config.read_text().splitlines()
+                for line in self.config.read_text('utf-8').splitlines()
                 if line.startswith(_MARK)
             ),
             'nothing that is known',

@@ -37,6 +37,8 @@ def settings_of(config):
     return decisive_settings(config.to_dict())
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     said = []
     photos = dict(images='photos', arch='resnet18', epochs=2)

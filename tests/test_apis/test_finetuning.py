@@ -89,7 +89,7 @@ def test_a_category_without_boxes_is_no_class(folder):
 
 @pytest.mark.parametrize(
     'detector, arch',
-    zip(DETECTORS, ['resnet18', 'resnext50', 'mobilenet-v2'], strict=True),
+    [*zip(DETECTORS, ['resnet18', 'resnext50', 'mobilenet-v2'], strict=True)],
 )
 def test_every_detector_is_built_with_its_classes(folder, detector, arch):
     cfg, _ = plan(detector=detector, arch=arch)

@@ -23,7 +23,7 @@ def keep_detector_off_gpu(cfg: Config) -> None:
         UserError: If the run has a launcher: its processes expect GPUs.
     """
     is_detector = cfg.get('default_scope') == 'mmdet'
-    if not is_detector or get_device() != 'cuda' or _has_cuda_operators():
+    if not is_detector or get_device() != 'cuda' or has_cuda_operators():
         return
     remedy = (
         'mmcv was built without GPU operators. Install the CUDA toolkit of '
@@ -40,7 +40,12 @@ def keep_detector_off_gpu(cfg: Config) -> None:
     mmengine_device.DEVICE = 'cpu'
 
 
-def _has_cuda_operators() -> bool:
+def has_cuda_operators() -> bool:
+    """Whether mmcv was built with operators for the GPU.
+
+    Returns:
+        bool: True if it was.
+    """
     from mmcv.ops import get_compiling_cuda_version
 
     return get_compiling_cuda_version() != 'not available'

@@ -10,7 +10,7 @@ from mmselfemd.errors import UserError
 
 def test_a_detector_keeps_off_a_gpu_without_operators(monkeypatch):
     monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: False)
+    monkeypatch.setattr(device, 'has_cuda_operators', lambda: False)
     device.keep_detector_off_gpu(Config(dict(default_scope='mmselfemd')))
     assert utils.DEVICE == 'cuda'
     with pytest.raises(UserError, match='nvcc'):
@@ -20,6 +20,6 @@ def test_a_detector_keeps_off_a_gpu_without_operators(monkeypatch):
     device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
     assert utils.DEVICE == 'cpu'
     monkeypatch.setattr(utils, 'DEVICE', 'cuda')
-    monkeypatch.setattr(device, '_has_cuda_operators', lambda: True)
+    monkeypatch.setattr(device, 'has_cuda_operators', lambda: True)
     device.keep_detector_off_gpu(Config(dict(default_scope='mmdet')))
     assert utils.DEVICE == 'cuda'

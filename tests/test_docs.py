@@ -86,8 +86,10 @@ def test_a_documented_command_is_what_its_tool_reads(words, monkeypatch):
     monkeypatch.setattr('sys.argv', [tool, *arguments])
     args = module.parse_args()
     config = getattr(args, 'config', None)
-    # CONFIG stands for one that the reader has.
-    assert config in (None, 'CONFIG') or (ROOT / config).is_file()
+    # CONFIG stands for one that the reader has; beside a run is one that
+    # tools/finetune.py has written.
+    if config not in (None, 'CONFIG', 'work_dirs/finetune_photos.py'):
+        assert (ROOT / config).is_file()
 
 
 def test_what_is_run_by_its_name_is_executable():

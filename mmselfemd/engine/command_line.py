@@ -85,6 +85,29 @@ def add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_image_values(parser: argparse.ArgumentParser) -> None:
+    """Add ``--value-range`` and ``--bands``, for images that need them.
+
+    Args:
+        parser (argparse.ArgumentParser): Where they go.
+    """
+    parser.add_argument(
+        '--value-range',
+        type=float,
+        nargs=2,
+        metavar=('BLACK', 'WHITE'),
+        help='of images of more than 8 bits, the values that become black '
+        'and white; by default measured, where it is needed',
+    )
+    parser.add_argument(
+        '--bands',
+        type=int,
+        nargs='+',
+        help='numbers, from 0, of the bands that become red, green and blue, '
+        'or of the one that becomes grey',
+    )
+
+
 def run_tool(main: Callable[[], Any]) -> None:
     """Run a tool's ``main``; show a :class:`UserError` as one last line.
 

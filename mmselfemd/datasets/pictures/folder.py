@@ -70,17 +70,38 @@ class FolderReport(NamedTuple):
         lines (list[str]): For people to read.
         value_range (tuple[float, float], optional): That of all values of
             more than 8 bits; None if no image has them, or none needs it.
-        is_usable (bool): Whether the images can be trained on without
-            ``value_range`` and ``bands``, or with the ``bands`` given.
+        num_images (int): How many there are.
+        broken (list[str]): Paths of those that do not decode.
+        needs_bands (bool): Whether some need ``bands`` to be set.
     """
 
     lines: list[str]
     value_range: Range | None
-    is_usable: bool
+    num_images: int
+    broken: list[str]
+    needs_bands: bool
+
+    @property
+    def has_many_broken(self) -> bool:
+        """Whether a pre-training would stop at them."""
+        return len(self.broken) > _MOST_BROKEN * self.num_images
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the images can be trained on without ``value_range``.
+
+        And without ``bands``, or with the ``bands`` given.
+        """
+        return not (
+            self.value_range or self.needs_bands or self.has_many_broken
+        )
 
 
 def check_images(
-    folder: str, bands: Sequence[int] | None = None, num_workers: int = 0
+    folder: str,
+    bands: Sequence[int] | None = None,
+    num_workers: int = 0,
+    paths: Sequence[str] | None = None,
 ) -> FolderReport:
     """Read every image below a folder, count and measure.
 
@@ -89,6 +110,8 @@ def check_images(
         bands (Sequence[int], optional): See :class:`ValueMapping`. Defaults
             to None.
         num_workers (int): Processes that read. Defaults to 0: this one.
+        paths (Sequence[str], optional): Of the images that count, below the
+            folder. Defaults to None: all.
 
     Returns:
         FolderReport: What was found.
@@ -98,7 +121,8 @@ def check_images(
         UserValueError: If ``bands`` is none.
     """
     mapping = ValueMapping(bands=bands, where='--bands')
-    paths = _paths(folder)
+    passed_over = _passed_over(folder) if paths is None else ()
+    paths = _paths(folder) if paths is None else PathList(paths)
     looks = _looks(_Files(folder, paths, mapping), num_workers)
     counts = {name: Counter() for name in ('kind', 'bands', 'dtype', 'size')}
     sample, problems = ValueSample(), []
@@ -116,7 +140,7 @@ def check_images(
         f'{len(paths)} image{"s"[: len(paths) > 1]} in {folder}',
         *_counted(counts),
         *_named(problems),
-        *_passed_over(folder),
+        *passed_over,
     ]
     return _report(lines, measured, problems, len(paths))
 
@@ -128,7 +152,7 @@ def _report(
     num_images: int,
 ) -> FolderReport:
     lines += [f'values: {each.describe()}' for each in measured]
-    num_broken = sum(not each.kind for each in problems)
+    broken = [each.path for each in problems if not each.kind]
     needs_bands = any(each.kind for each in problems)
     if needs_bands:
         lines.append(
@@ -147,12 +171,7 @@ def _report(
             'Set in the config of pre-training and of the detector:\n'
             f'value_range = {written(value_range)}'
         )
-    usable = (
-        value_range is None
-        and not needs_bands
-        and num_broken <= _MOST_BROKEN * num_images
-    )
-    return FolderReport(lines, value_range, usable)
+    return FolderReport(lines, value_range, num_images, broken, needs_bands)
 
 
 class _Files(Dataset):

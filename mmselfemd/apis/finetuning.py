@@ -1,0 +1,208 @@
+"""From a backbone and labelled photographs to a detector."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mmselfemd.datasets.pictures import ValueMapping
+
+from .architectures import (
+    ARCHITECTURES,
+    Backbone,
+    find_architecture,
+    read_backbone,
+    standard_backbone,
+)
+from .detectors import find_detector
+from .finetuning_config import finetuning_notes, finetuning_settings
+from .finetuning_rule import choose_finetuning
+from .labels import Labels, check_labels
+from .machine import find_machine
+from .photographs import look_at
+from .run_folder import RunFolder, plain_path, tool_command
+
+_NONE = 'none'
+
+
+class FinetunedDetector(NamedTuple):
+    """A detector, in the order that mmdet's ``init_detector`` takes.
+
+    Attributes:
+        config (Path): Its config.
+        checkpoint (Path): Its last checkpoint.
+    """
+
+    config: Path
+    checkpoint: Path
+
+
+def finetune(
+    images: str | os.PathLike,
+    train: str | os.PathLike,
+    val: str | os.PathLike,
+    pretrained: str | os.PathLike | None,
+    detector: str = 'faster-rcnn',
+    arch: str | None = None,
+    epochs: int | None = None,
+    iterations: int | None = None,
+    val_images: str | os.PathLike | None = None,
+    work_dir: str | os.PathLike | None = None,
+    value_range: Sequence[float] | None = None,
+    bands: Sequence[int] | None = None,
+    dry_run: bool = False,
+    report: Callable[[str], None] = print,
+) -> FinetunedDetector:
+    """Fine-tune a detector on labelled photographs.
+
+    Checks annotations and images, takes the classes from the train file,
+    chooses the settings by a rule of thumb (``docs/two_commands.md``), writes
+    them into ``WORK_DIR.py`` and trains by that. The same call goes on where
+    the run was, by that config as it then is; a finished run is left as it
+    is.
+
+    Args:
+        images (str | os.PathLike): Folder that the file names are below.
+        train (str | os.PathLike): COCO file of training.
+        val (str | os.PathLike): COCO file of validation.
+        pretrained (str | os.PathLike, optional): The backbone: a file, a
+            checkpoint of a pre-training, or an address such as
+            ``torchvision://resnet50``. None: random weights.
+        detector (str): One of :data:`~.detectors.DETECTORS`. Defaults to
+            'faster-rcnn'.
+        arch (str, optional): Architecture of the backbone. Defaults to None:
+            that of ``pretrained``, or 'resnet50' without.
+        epochs (int, optional): Rounds through the images. Defaults to None:
+            by the rule.
+        iterations (int, optional): Batches, in the place of ``epochs``.
+            Defaults to None.
+        val_images (str | os.PathLike, optional): Folder of the images of
+            validation. Defaults to None: ``images``.
+        work_dir (str | os.PathLike, optional): Folder of the run. Defaults
+            to None: ``work_dirs/finetune_<name of the folder>``.
+        value_range (Sequence[float], optional): See ``docs/input.md``.
+            Defaults to None: that of ``pretrained``, or measured.
+        bands (Sequence[int], optional): The same. Defaults to None: those of
+            ``pretrained``.
+        dry_run (bool): Whether to end when the config is written. Defaults
+            to False.
+        report (Callable): Gets lines to show. Defaults to ``print``.
+
+    Returns:
+        FinetunedDetector: Its config and its last checkpoint; with
+        ``dry_run`` where that will be.
+
+    Raises:
+        UserError: If the annotations, the images, the backbone or the
+            arguments cannot be used, or another run is in the folder.
+    """
+    images = plain_path(images)
+    name = os.path.basename(os.path.abspath(images))
+    given = dict(
+        images=images,
+        val_images=val_images and plain_path(val_images),
+        train=plain_path(train),
+        val=plain_path(val),
+        pretrained=plain_path(pretrained) if pretrained else _NONE,
+        detector=detector,
+        arch=arch,
+        epochs=epochs,
+        iterations=iterations,
+        work_dir=plain_path(work_dir or f'work_dirs/finetune_{name}'),
+        value_range=value_range,
+        bands=bands,
+    )
+    run = RunFolder('finetune.py', given)
+    if run.is_begun():
+        report(f'{run.config} is there: the run goes on by it')
+    else:
+        _plan(run, given, report)
+    last = run.path / f'iter_{run.settings().train_cfg.max_iters}.pth'
+    if dry_run:
+        report(f'To train by it: {tool_command("train.py", run.config)}')
+        return FinetunedDetector(run.config, last)
+    if last.is_file():
+        report(f'The run is finished: {last}')
+    else:
+        run.train()
+    report(f'The detector: {last}')
+    report(f'Next: {_next_command(run, given, last)}')
+    return FinetunedDetector(run.config, last)
+
+
+def _next_command(run: RunFolder, given: dict, checkpoint: Path) -> str:
+    return tool_command(
+        'visualization/detect.py',
+        given['val_images'] or given['images'],
+        config=run.config,
+        checkpoint=checkpoint,
+        out=run.path / 'found',
+    )
+
+
+def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
+    """Check, choose, tell and write."""
+    detector = find_detector(given['detector'])
+    values = {name: given[name] for name in ('value_range', 'bands')}
+    ValueMapping(**values, where='the arguments')  # raises
+    backbone = _backbone(given['pretrained'], given['arch'])
+    folders = [given['images'], given['val_images'] or given['images']]
+    labels = check_labels(
+        given['train'], given['val'], *folders, detector.has_masks, report
+    )
+    values = {
+        name: value or backbone.convention.get(name)
+        for name, value in values.items()
+    }
+    values = _look_at_all(folders, labels, values, report)
+    machine = find_machine(for_detector=True)
+    architecture = ARCHITECTURES[backbone.name]
+    choice = choose_finetuning(
+        labels.num_images,
+        architecture,
+        detector.learning_rate,
+        machine,
+        given['epochs'],
+        given['iterations'],
+    )
+    notes = finetuning_notes(labels, backbone, detector, machine, choice)
+    for line in notes:
+        report(line)
+    weights = None if given['pretrained'] == _NONE else given['pretrained']
+    run.write(
+        notes,
+        detector.config,
+        finetuning_settings(
+            weights,
+            [given['train'], given['val']],
+            folders,
+            backbone,
+            detector,
+            labels,
+            values,
+            choice,
+        ),
+    )
+    report(f'The config: {run.config}')
+
+
+def _backbone(pretrained: str, arch: str | None) -> Backbone:
+    if pretrained == _NONE:
+        return standard_backbone(arch or 'resnet50')
+    if arch is not None:
+        find_architecture(arch)
+    return read_backbone(pretrained, arch)
+
+
+def _look_at_all(
+    folders: Sequence[str],
+    labels: Labels,
+    values: dict,
+    report: Callable[[str], None],
+) -> dict:
+    """Read all labelled images; return ``value_range`` and ``bands``."""
+    names = (labels.train_images, labels.val_images)
+    for folder, paths in zip(folders, names, strict=True):
+        found = look_at(folder, **values, report=report, paths=paths)
+        values = values | dict(value_range=found.value_range)
+    return values

@@ -1,0 +1,139 @@
+"""From a folder of photographs to a backbone."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.zoo.extract import extract_backbone
+
+from .architectures import find_architecture
+from .machine import find_machine
+from .photographs import look_at
+from .pretraining_config import (
+    init_settings,
+    pretraining_notes,
+    pretraining_settings,
+)
+from .pretraining_rule import choose_pretraining
+from .run_folder import RunFolder, plain_path, tool_command
+
+
+def pretrain(
+    images: str | os.PathLike,
+    arch: str = 'resnet50',
+    epochs: int | None = None,
+    init: str | os.PathLike | None = None,
+    work_dir: str | os.PathLike | None = None,
+    value_range: Sequence[float] | None = None,
+    bands: Sequence[int] | None = None,
+    dry_run: bool = False,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Pre-train a backbone on a folder of photographs, without labels.
+
+    Looks at the photographs, chooses the settings by a rule of thumb
+    (``docs/two_commands.md``), writes them into ``WORK_DIR.py``, trains by
+    that and extracts the backbone. The same call goes on where the run was,
+    by that config as it then is; a finished run is left as it is.
+
+    Args:
+        images (str | os.PathLike): The folder.
+        arch (str): One of :data:`~.architectures.ARCHITECTURES`. Defaults to
+            'resnet50'.
+        epochs (int, optional): Rounds through the images. Defaults to None:
+            by the rule.
+        init (str | os.PathLike, optional): A backbone to start from: a file,
+            or an address such as ``torchvision://resnet50``. Defaults to
+            None: random weights.
+        work_dir (str | os.PathLike, optional): Folder of the run. Defaults
+            to None: ``work_dirs/pretrain_<name of the folder>``.
+        value_range (Sequence[float], optional): See ``docs/input.md``.
+            Defaults to None: measured, where it is needed.
+        bands (Sequence[int], optional): The same. Defaults to None.
+        dry_run (bool): Whether to end when the config is written. Defaults
+            to False.
+        report (Callable): Gets lines to show. Defaults to ``print``.
+
+    Returns:
+        Path: The backbone, ``backbone.pth`` in the folder of the run; with
+        ``dry_run`` where it will be.
+
+    Raises:
+        UserError: If the photographs or the arguments cannot be used, or
+            another run is in the folder.
+    """
+    images = plain_path(images)
+    given = dict(
+        images=images,
+        arch=arch,
+        epochs=epochs,
+        init=init and plain_path(init),
+        work_dir=plain_path(
+            work_dir or f'work_dirs/pretrain_{_name_of(images)}'
+        ),
+        value_range=value_range,
+        bands=bands,
+    )
+    run = RunFolder('pretrain.py', given)
+    backbone = run.path / 'backbone.pth'
+    if run.is_begun():
+        report(f'{run.config} is there: the run goes on by it')
+    else:
+        _plan(run, given, report)
+    if dry_run:
+        report(f'To train by it: {tool_command("train.py", run.config)}')
+        return backbone
+    last = run.path / f'epoch_{run.settings().train_cfg.max_epochs}.pth'
+    if last.is_file():
+        report(f'The run is finished: {last}')
+    else:
+        run.train()
+    extract_backbone(last, backbone, force=True)
+    report(f'The backbone: {backbone}')
+    report(f'Next: {_next_command(images, backbone)}')
+    return backbone
+
+
+def _name_of(images: str) -> str:
+    return os.path.basename(os.path.abspath(images))
+
+
+def _next_command(images: str, backbone: Path) -> str:
+    return tool_command(
+        'finetune.py',
+        images=images,
+        train='TRAIN.json',
+        val='VAL.json',
+        pretrained=backbone,
+    )
+
+
+def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
+    """Look, choose, tell and write."""
+    architecture = find_architecture(given['arch'])
+    values = {name: given[name] for name in ('value_range', 'bands')}
+    ValueMapping(**values, where='the arguments')  # raises
+    start = init_settings(given['init'], given['arch'])
+    found = look_at(given['images'], **values, report=report)
+    machine = find_machine()
+    choice = choose_pretraining(
+        found.num_images, architecture, machine, given['epochs']
+    )
+    notes = pretraining_notes(found.num_images, architecture, machine, choice)
+    for line in notes:
+        report(line)
+    run.write(
+        notes,
+        architecture.config,
+        [
+            *start,
+            *pretraining_settings(
+                given['images'],
+                architecture,
+                values | dict(value_range=found.value_range),
+                choice,
+            ),
+        ],
+    )
+    report(f'The config: {run.config}')

@@ -1,0 +1,179 @@
+"""What the config of a pre-training says, and why."""
+
+from mmselfemd.errors import UserError
+
+from .architectures import Architecture, read_backbone
+from .config_text import Name, Setting
+from .machine import Machine
+from .pretraining_rule import (
+    BATCH,
+    MOMENTUM,
+    RATE,
+    WARM_UP,
+    PretrainingChoice,
+)
+from .run_folder import value_settings
+
+
+def pretraining_notes(
+    num_images: int,
+    architecture: Architecture,
+    machine: Machine,
+    choice: PretrainingChoice,
+) -> list[str]:
+    """What was chosen, and why.
+
+    Args:
+        num_images (int): Photographs that there are.
+        architecture (Architecture): What is trained.
+        machine (Machine): What it is trained on.
+        choice (PretrainingChoice): The settings.
+
+    Returns:
+        list[str]: A line each.
+    """
+    lines = [
+        f'{num_images} photographs; {machine}.',
+        f'Batch: {choice.batches}; published are {BATCH}.',
+        f'Learning rate: {choice.learning_rate:g}, in proportion to the '
+        f'published {RATE:g} for {BATCH} images.',
+        f'Length: {choice.epochs} epochs, {choice.steps} steps; a checkpoint '
+        f'every {choice.interval}.',
+        'Rules of thumb: docs/two_commands.md says where each is from.',
+    ]
+    if not machine.num_gpus:
+        seconds = num_images * choice.epochs * architecture.seconds[0]
+        hours = seconds / 3600 / machine.num_cores
+        lines.append(
+            f'Without a GPU: about {max(1, round(hours))} hours. --arch '
+            'resnet18 and fewer --epochs take less.'
+        )
+    return lines
+
+
+def init_settings(init: str | None, arch: str) -> list[Setting]:
+    """The weights to start from, with the pixels and strides they want.
+
+    Args:
+        init (str, optional): A file, or an address. None: random weights.
+        arch (str): The architecture that it should be.
+
+    Returns:
+        list[Setting]: Settings.
+
+    Raises:
+        UserError: If it is of another architecture, or was trained on BGR.
+    """
+    if init is None:
+        return []
+    convention = read_backbone(init, arch, '--init').convention
+    settings = [
+        Setting('pretrained', init, 'The weights to start from.'),
+        Setting(  # `default_hooks` is set below
+            '_base_.default_hooks.pretrained_backbone',
+            dict(type='PretrainedBackboneHook'),
+        ),
+    ]
+    if pixels := convention.get('pixel_convention'):
+        if pixels['channel_order'] != 'RGB':
+            raise UserError(
+                f'--init {init} was trained on BGR, and the changes of colour '
+                'of a pre-training are for RGB. Start from other weights'
+            )
+        own = dict(mean=list(pixels['mean']), std=list(pixels['std']))
+        settings.append(
+            Setting('data_preprocessor', own, 'Their mean and deviation.')
+        )
+    if style := convention.get('style'):
+        settings.append(Setting('_base_.model.backbone.style', style))
+    return settings
+
+
+def pretraining_settings(
+    images: str,
+    architecture: Architecture,
+    values: dict,
+    choice: PretrainingChoice,
+) -> list[Setting]:
+    """What differs from the config that is inherited.
+
+    Args:
+        images (str): Folder of the photographs.
+        architecture (Architecture): What is trained.
+        values (dict): ``value_range`` and ``bands``, or None for each.
+        choice (PretrainingChoice): The settings that were chosen.
+
+    Returns:
+        list[Setting]: Settings.
+    """
+    return [
+        *_network(architecture),
+        *value_settings(values),
+        *_data(images, choice),
+        *_schedule(choice),
+        Setting('randomness', dict(seed=0)),
+    ]
+
+
+def _network(architecture: Architecture) -> list[Setting]:
+    if not architecture.backbone:
+        return []
+    return [
+        Setting('model', dict(backbone=architecture.backbone), 'The network.'),
+        Setting('_base_.model.neck[0].in_channels', architecture.channels),
+    ]
+
+
+def _data(images: str, choice: PretrainingChoice) -> list[Setting]:
+    batches, folder = choice.batches, dict(data_root=images, data_prefix='')
+    return [
+        Setting('num_processes', batches.num_processes, f'{batches}.'),
+        Setting(
+            'train_dataloader',
+            dict(
+                batch_size=batches.batch_size,
+                num_workers=batches.num_workers,
+                dataset=folder,
+            ),
+        ),
+        Setting(
+            'optim_wrapper',
+            dict(
+                optimizer=dict(lr=choice.learning_rate),
+                accumulative_counts=batches.accumulative_counts,
+            ),
+        ),
+        Setting('auto_scale_lr', dict(base_batch_size=batches.num_images)),
+        Setting(
+            'val_dataloader',
+            dict(dataset=folder),
+            'Matching accuracy (docs/monitors.md), on up to 512 of the same '
+            'photographs.',
+        ),
+        Setting('test_dataloader', Name('val_dataloader')),
+    ]
+
+
+def _schedule(choice: PretrainingChoice) -> list[Setting]:
+    hooks = dict(checkpoint=dict(interval=choice.interval))
+    settings = [
+        Setting(
+            'train_cfg',
+            dict(max_epochs=choice.epochs, val_interval=choice.interval),
+            f'{choice.steps} steps of the optimiser in all.',
+        )
+    ]
+    if choice.warm_up != WARM_UP:
+        settings += [
+            Setting(
+                '_base_.param_scheduler[0].end',
+                choice.warm_up,
+                'Epochs over which the learning rate rises.',
+            ),
+            Setting('_base_.param_scheduler[1].begin', choice.warm_up),
+        ]
+    comment = 'Epochs from one checkpoint to the next.'
+    if choice.momentum != MOMENTUM:
+        hooks['momentum_update'] = dict(base_momentum=choice.momentum)
+        comment += ' A short run has no time for a slow average.'
+    return [*settings, Setting('default_hooks', hooks, comment)]

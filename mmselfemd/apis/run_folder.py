@@ -1,0 +1,215 @@
+"""A run, its config beside it, and how both are begun and gone on with."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import mmselfemd
+from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.launch import train
+from mmselfemd.engine.resume import find_checkpoint_to_resume
+from mmselfemd.engine.run_settings import check_work_dir
+from mmselfemd.errors import UserError, UserFileExistsError
+
+from .config_text import Setting, config_text
+
+_MARK = '# Written for: '
+
+
+class RunFolder:
+    """The folder of a run, and the config beside it.
+
+    The config is ``WORK_DIR.py``: in the folder itself mmengine writes the
+    resolved one.
+
+    Args:
+        tool (str): The tool that the run is for, below ``tools/``.
+        given (dict): Its options, ``work_dir`` among them.
+    """
+
+    def __init__(self, tool: str, given: dict) -> None:
+        self.path = Path(given['work_dir'])
+        self.command = command_line(f'python tools/{tool}', **given)
+        self.config = self.path.with_name(f'{self.path.name}.py')
+
+    def is_begun(self) -> bool:
+        """Whether the config is there, of the same command.
+
+        Returns:
+            bool: False where neither it nor a run is there.
+
+        Raises:
+            UserFileExistsError: If it is of another command, or if there is a
+                run without it.
+        """
+        check_work_dir(str(self.path))
+        if not self.config.is_file():
+            if found := find_checkpoint_to_resume(self.path):
+                raise UserFileExistsError(
+                    f"'{self.path}' has checkpoints of another run ({found}), "
+                    f"which '{self.config}' does not belong to. Name another "
+                    'folder: --work-dir DIR, or remove it'
+                )
+            return False
+        former = next(
+            (
+                line.removeprefix(_MARK)
+                for line in self.config.read_text('utf-8').splitlines()
+                if line.startswith(_MARK)
+            ),
+            'nothing that is known',
+        )
+        if former != self.command:
+            raise UserFileExistsError(
+                f"'{self.config}' is there already, written for: {former}. "
+                f'This command is: {self.command}. Name another folder: '
+                f"--work-dir DIR; or remove it and '{self.path}'; or train it "
+                f'as it is: {tool_command("train.py", self.config)} --resume'
+            )
+        return True
+
+    def write(
+        self, notes: Iterable[str], base: str, settings: Iterable[Setting]
+    ) -> None:
+        """Write the config.
+
+        Args:
+            notes (Iterable[str]): What is to be known of the whole, in lines.
+            base (str): The config that it inherits.
+            settings (Iterable[Setting]): What it sets.
+        """
+        header = [
+            f'{_MARK}{self.command}'.removeprefix('# '),
+            'Change what you like: the same command goes on with this file,',
+            'and so does tools/train.py.',
+            *notes,
+        ]
+        settings = [
+            Setting('_base_', [base]),
+            Setting('work_dir', str(self.path)),
+            *settings,
+        ]
+        with atomic_write(self.config) as file:
+            file.write(config_text(header, settings).encode())
+
+    def settings(self) -> Config:
+        """The config as it is now, whoever wrote it.
+
+        Returns:
+            Config: With what it inherits.
+        """
+        return Config.fromfile(self.config)
+
+    def train(self) -> None:
+        """Train by the config; go on from the last checkpoint, if any.
+
+        In this process; for several GPUs in one for each, by
+        ``tools/dist_train.sh``, which starts them with ``torchrun``.
+
+        Raises:
+            UserError: If the config cannot work, or a process failed.
+        """
+        processes = self.settings().get('num_processes', 1)
+        if processes == 1:
+            train(str(self.config), resume='auto')
+            return
+        command = [str(tools_folder() / 'dist_train.sh'), str(self.config)]
+        command += [str(processes), '--resume']
+        status = subprocess.run(
+            command, env={'PYTHON': sys.executable, **os.environ}
+        ).returncode
+        if status:
+            raise UserError(
+                f'{shlex.join(command)} ended with status {status}, for the '
+                'reason above; the same command goes on from the last '
+                'checkpoint'
+            )
+
+
+def value_settings(values: dict) -> list[Setting]:
+    """Settings of images of more than 8 bits, or of other bands.
+
+    Args:
+        values (dict): ``value_range`` and ``bands``, or None for each.
+
+    Returns:
+        list[Setting]: One for each that is set.
+    """
+    return [
+        Setting(name, tuple(value), 'See docs/input.md.')
+        for name, value in values.items()
+        if value is not None
+    ]
+
+
+def plain_path(path: str | os.PathLike) -> str:
+    """A path, or an address, as it goes into a config.
+
+    Args:
+        path (str | os.PathLike): As the user gave it.
+
+    Returns:
+        str: The same, the home folder for ``~``, without a slash at its end.
+    """
+    path = os.fspath(path)
+    if '://' in path:
+        return path
+    return os.path.normpath(os.path.expanduser(path))
+
+
+def tools_folder() -> Path:
+    """Where this project's tools are.
+
+    Returns:
+        Path: That of the checkout, or that of the installed package.
+    """
+    package = Path(mmselfemd.__file__).parent
+    checkout = package.parent / 'tools'
+    is_there = (checkout / 'dist_train.sh').is_file()
+    return checkout if is_there else package / '.mim' / 'tools'
+
+
+def tool_command(tool: str, *arguments: Any, **options: Any) -> str:
+    """A command line that runs a tool.
+
+    Args:
+        tool (str): Its path below ``tools/``.
+        *arguments: What stands without a name.
+        **options: By name; None and False are left out, True has no value, a
+            list has several.
+
+    Returns:
+        str: For the shell, from the present folder.
+    """
+    path = tools_folder() / tool
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    program = f'python {shlex.quote(str(path))}'
+    return command_line(program, *arguments, **options)
+
+
+def command_line(program: str, *arguments: Any, **options: Any) -> str:
+    """A command line.
+
+    Args:
+        program (str): What is run, for the shell.
+        *arguments: See :func:`tool_command`.
+        **options: Likewise.
+
+    Returns:
+        str: For the shell.
+    """
+    words = [str(argument) for argument in arguments]
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        words.append(f'--{name.replace("_", "-")}')
+        words += [] if value is True else map(str, values)
+    return ' '.join([program, shlex.join(words)])

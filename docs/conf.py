@@ -34,9 +34,20 @@ include_patterns = [
 
 #: What the side bar shows, beneath the README.
 PAGES = {
-    'Start': ['docs/start', 'docs/input', 'docs/own_boxes', 'docs/backbones'],
+    'Start': [
+        'docs/start',
+        'docs/two_commands',
+        'docs/input',
+        'docs/own_boxes',
+        'docs/backbones',
+    ],
     'Train': [
         'configs/selfemd/README',
+        'configs/byol/README',
+        'configs/mocov2/README',
+        'configs/simclr/README',
+        'configs/montage/README',
+        'docs/montage',
         'docs/monitors',
         'docs/pictures',
         'docs/long_runs',
@@ -50,6 +61,7 @@ PAGES = {
         'docs/results_table',
     ],
     'Does it help?': [
+        'docs/did_it_help',
         'docs/when_not',
         'docs/small_experiments',
         'docs/reading_boxes',
@@ -61,6 +73,7 @@ PAGES = {
         'docs/troubleshooting',
         'docs/api/modules',
         'docs/dependencies',
+        'findings/README',
         'CONTRIBUTING',
         'CHANGELOG',
     ],

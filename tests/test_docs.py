@@ -1,5 +1,6 @@
 """What the documentation names is there."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -11,10 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     path
-    for folder in (ROOT, ROOT / 'docs', ROOT / 'configs')
-    for path in folder.glob(
-        '*.md' if folder != ROOT / 'configs' else '**/*.md'
-    )
+    for pattern in ('*.md', 'docs/*.md', 'findings/*.md', 'configs/**/*.md')
+    for path in ROOT.glob(pattern)
 )
 
 
@@ -96,3 +95,21 @@ def test_what_is_run_by_its_name_is_executable():
     for _, words in tool_commands():
         if words[0] != 'python':
             assert os.access(ROOT / words[0], os.X_OK), words
+
+
+def side_bar():
+    """The pages that docs/conf.py names."""
+    tree = ast.parse((ROOT / 'docs' / 'conf.py').read_text())
+    (pages,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'PAGES'
+    )
+    return [page for group in pages.values() for page in group]
+
+
+def test_every_page_has_one_place_in_the_side_bar():
+    pages = {p.relative_to(ROOT).with_suffix('').as_posix() for p in PAGES}
+    named = side_bar()
+    assert len(set(named)) == len(named)
+    assert {*named, 'README'} == pages | {'docs/api/modules'}

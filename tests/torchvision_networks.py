@@ -3,6 +3,7 @@
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from mmselfemd.zoo.architecture import build_backbone
 from mmselfemd.zoo.pixels import LAYOUT
@@ -20,6 +21,21 @@ def randomised(network: nn.Module) -> nn.Module:
         elif value.is_floating_point():
             value.normal_(0, 0.1, generator=generator)
     return network.eval()
+
+
+def narrow_resnet(block: type = BasicBlock, blocks=(2, 2, 2, 2)) -> ResNet:
+    """A ResNet of torchvision's own modules, an eighth as wide."""
+    network = ResNet(block, blocks, num_classes=2)
+    network.inplanes = 8
+    network.conv1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False)
+    network.bn1 = nn.BatchNorm2d(8)
+    for stage, number in enumerate(blocks):
+        layer = network._make_layer(
+            block, 8 * 2**stage, number, stride=2 if stage else 1
+        )
+        setattr(network, f'layer{stage + 1}', layer)
+    network.fc = nn.Linear(64 * block.expansion, 2)
+    return randomised(network)
 
 
 def torchvision_maps(

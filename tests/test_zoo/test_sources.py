@@ -10,8 +10,10 @@ import torch
 import torchvision
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.resnet import Bottleneck
 from torchvision_networks import (
     assert_same,
+    narrow_resnet,
     our_maps,
     randomised,
     torchvision_maps,
@@ -25,9 +27,8 @@ from mmselfemd.zoo.sources import PROJECTS, SOURCES
 sys.path.insert(0, str(Path(__file__).parent))
 from published_files import laid_out, published_files
 
-resnet18 = torchvision.models.resnet18
-NETWORK = randomised(resnet18())
-FILES = published_files(NETWORK, randomised(resnet18()))
+NETWORK = narrow_resnet()
+FILES = published_files(NETWORK, narrow_resnet())
 
 
 @torch.no_grad()
@@ -127,11 +128,13 @@ def caffe2_pickle(path: Path, network: torch.nn.Module, *without: str):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ('name', 'style', 'std'),
-    [('resnet50', 'caffe', 1.0), ('resnext50_32x4d', 'pytorch', 57.375)],
+    ('groups', 'style', 'std'),
+    [(1, 'caffe', 1.0), (32, 'pytorch', 57.375)],
 )
-def test_caffe2_names_of_detectron2(tmp_path, name, style, std):
-    network = randomised(getattr(torchvision.models, name)())
+def test_caffe2_names_of_detectron2(tmp_path, groups, style, std):
+    network = narrow_resnet(Bottleneck, (3, 4, 6, 3))
+    if groups > 1:
+        network = randomised(torchvision.models.resnext50_32x4d())
     caffe2_pickle(tmp_path / 'R-50.pkl', network)
     done = import_backbone(tmp_path / 'R-50.pkl', tmp_path / 'b.pth')
     assert 'Caffe2' in done.recognised and done.meta['style'] == style
@@ -159,7 +162,7 @@ def test_children_of_torchvision_in_a_row(tmp_path, prefix):
     row = torch.nn.Sequential(*list(NETWORK.children())[:-1])
     content = {prefix + k: v for k, v in row.state_dict().items()}
     if prefix == 'teacher_backbone.':
-        other = randomised(resnet18())
+        other = narrow_resnet()
         content |= laid_out('sequential', other, 'student_backbone.')
     torch.save(dict(state_dict=content), tmp_path / 'a.ckpt')
     done = import_backbone(tmp_path / 'a.ckpt', tmp_path / 'b.pth')

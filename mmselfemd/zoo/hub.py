@@ -56,10 +56,10 @@ says it here (`license:` above).
 _USE = {
     'transformers': """\
 ```python
-from transformers import AutoBackbone, AutoImageProcessor
+from transformers import AutoImageProcessor, ResNetBackbone
 
 processor = AutoImageProcessor.from_pretrained('PATH')
-backbone = AutoBackbone.from_pretrained('PATH', out_indices=[1, 2, 3, 4])
+backbone = ResNetBackbone.from_pretrained('PATH', out_indices=[1, 2, 3, 4])
 maps = backbone(**processor(image, return_tensors='pt')).feature_maps
 ```
 """,

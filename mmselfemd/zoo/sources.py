@@ -212,6 +212,25 @@ SOURCES: tuple[Source, ...] = (
     ),
     # transfer/detection/convert_pretrain_to_d2.py.
     Source('pixpro', 'a checkpoint of PixPro', ('encoder.',)),
+    # lightly_train/_methods, _models/torchvision/resnet.py,
+    # _models/timm/timm.py; what it exports is
+    # the teacher of DINO, and the student of a distillation.
+    *(
+        Source(
+            'lightly-train',
+            f'a checkpoint of lightly-train{which}',
+            tuple(
+                f'{name}.wrapped_model.{part}.'
+                for part in ('_features', '_model')  # torchvision, timm
+            ),
+            under=(('state_dict',),),
+        )
+        for name, which in (
+            ('teacher_embedding_model', ', of which the teacher is taken'),
+            ('student_embedding_model', ', of which the student is taken'),
+            ('embedding_model', ''),
+        )
+    ),
     # The examples of lightly: a Sequential of torchvision's children; DINO's
     # has a student and a teacher.
     Source(

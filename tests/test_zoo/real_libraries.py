@@ -43,10 +43,12 @@ def image_of(folder: Path) -> np.ndarray:
 
 
 def transformers_maps(folder: Path) -> None:
-    from transformers import AutoBackbone, AutoImageProcessor
+    from transformers import AutoImageProcessor, ResNetBackbone
 
-    processor = AutoImageProcessor.from_pretrained(folder)
-    network = AutoBackbone.from_pretrained(folder, out_indices=[1, 2, 3, 4])
+    processor = AutoImageProcessor.from_pretrained(str(folder))
+    network = ResNetBackbone.from_pretrained(
+        str(folder), out_indices=[1, 2, 3, 4]
+    )
     inputs = processor(image_of(folder), return_tensors='pt')
     save_maps(folder, list(network.eval()(**inputs).feature_maps))
 

@@ -24,7 +24,10 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 # Arguments of a network of timm's that leave its features as they are.
-_HARMLESS = {'num_classes', 'global_pool', 'drop_rate', 'drop_path_rate'}
+_HARMLESS = {
+    *('num_classes', 'global_pool', 'drop_rate', 'drop_path_rate'),
+    'in_chans',  # seen from the shapes
+}
 _LARGEST = 2**20  # bytes of a config.json
 
 

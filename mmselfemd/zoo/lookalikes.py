@@ -63,7 +63,7 @@ _LOOKALIKES = (
     _Lookalike(
         "a ResNet of CLIP's: three convolutions at its beginning, average "
         'pooling in the place of strides, and attention at its end',
-        _named(r'\battn_?pool\b'),
+        _named(r'\battn_?pool\b|^head\.pos_embed'),  # theirs, timm's,
     ),
     _Lookalike(
         'a vision transformer',

@@ -14,7 +14,6 @@ from torchvision_networks import (
     assert_same,
     our_maps,
     randomised,
-    torchvision_maps,
 )
 
 from mmselfemd.zoo.import_backbone import import_backbone
@@ -144,7 +143,7 @@ def test_pooled_network_is_refused_by_the_name(tmp_path, pooled, place):
 
 
 def test_pooled_network_is_refused_by_the_config_beside_it(tmp_path, pooled):
-    timm.models.save_for_hf(pooled, tmp_path / 'hub')
+    timm.models.save_for_hf(pooled, tmp_path / 'hub', safe_serialization=True)
     source = tmp_path / 'hub' / 'model.safetensors'
     with pytest.raises(ValueError, match=r'config\.json.*resnetblur18'):
         import_backbone(source, tmp_path / 'b.pth')
@@ -177,13 +176,16 @@ def test_it_is_said_where_nothing_tells(tmp_path, pooled):
 def test_plain_network_of_timm_with_pixels_of_its_own(tmp_path):
     network = randomised(timm.create_model('resnet18'))
     network.pretrained_cfg.update(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
-    timm.models.save_for_hf(network, tmp_path / 'hub')
+    timm.models.save_for_hf(network, tmp_path / 'hub', safe_serialization=True)
     source = tmp_path / 'hub' / 'model.safetensors'
     done = import_backbone(source, tmp_path / 'b.pth')
     assert done.meta['project'] == 'timm' and done.notes == []
     pixels = done.meta['pixel_convention']
     assert (pixels['mean'], pixels['std']) == ([127.5] * 3, [51.0] * 3)
-    assert_same(our_maps(done.path), torchvision_maps(network))
+    expected = network.forward_intermediates(
+        IMAGE, indices=[1, 2, 3, 4], intermediates_only=True
+    )
+    assert_same(our_maps(done.path), expected)
 
     config = json.loads((source.parent / 'config.json').read_text())
     config['model_args'] = dict(output_stride=16)

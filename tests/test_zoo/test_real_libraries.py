@@ -46,7 +46,9 @@ def with_image(folder: Path) -> np.ndarray:
 
 
 def maps_of(folder: Path) -> list[torch.Tensor]:
-    return [torch.from_numpy(m) for m in np.load(folder / 'maps.npz').values()]
+    return [
+        torch.from_numpy(m[0]) for m in np.load(folder / 'maps.npz').values()
+    ]
 
 
 def assert_reads(path: Path, image: np.ndarray, expected: list) -> None:

@@ -14,7 +14,8 @@ from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserValueError
 
 from .architecture import infer_architecture
-from .key_rules import PROJECTS
+from .hub import FOLDERS, hub_files, write_folder
+from .key_rules import LAYOUTS
 from .loading import check_finite, state_dict_of
 from .pixels import read_convention
 from .pretraining import read_pretraining
@@ -24,7 +25,10 @@ from .saving import check_replaceable
 __all__ = ['FORMATS', 'ExtractedBackbone', 'extract_backbone']
 
 #: What a backbone can be written for.
-FORMATS = ('mmdet', 'mmpretrain', 'torchvision', 'detectron2', 'timm')
+FORMATS = (
+    *('mmdet', 'mmpretrain', 'torchvision', 'timm', 'detectron2'),
+    *FOLDERS,
+)
 
 _PREFIX = 'backbone.'
 
@@ -33,12 +37,12 @@ class ExtractedBackbone(NamedTuple):
     """What :func:`extract_backbone` wrote.
 
     Attributes:
-        path (Path): The file.
+        path (Path): The file, or the folder.
         tensors (int): The number of tensors, buffers included.
         parameters (int): The number of values in them, without the batch
             counters of batch norm.
-        size (int): The file's size in bytes.
-        sha256 (str): The file's SHA-256, in hexadecimal.
+        size (int): The size of the weights' file in bytes.
+        sha256 (str): Its SHA-256, in hexadecimal.
         pixels (dict): The ``channel_order``, ``mean`` and ``std`` of the
             images that the backbone was trained on; empty where the
             checkpoint does not record them.
@@ -79,6 +83,9 @@ def extract_backbone(
       ``load_state_dict``; it has no place for the pixels.
     - ``detectron2``: names and wrapping of its model zoo, for
       ``MODEL.WEIGHTS``.
+    - ``transformers`` and ``hub``: a folder (:mod:`mmselfemd.zoo.hub`) of
+      weights in the format of safetensors, a config and a card, which
+      transformers and timm read; the latter's names are torchvision's, too.
 
     Args:
         checkpoint (str or Path): A checkpoint of SelfEMD or of another
@@ -86,7 +93,7 @@ def extract_backbone(
             package wrote: a path, or any address that mmengine's
             ``CheckpointLoader`` takes.
         out (str or Path): The file to write, in the format of safetensors
-            where it ends so. Its folder is made.
+            where it ends so; or the folder. What it lies in is made.
         to (str): Whose names and layout the file has, one of
             :data:`FORMATS`. Defaults to 'mmdet'.
         force (bool): Whether to replace ``out`` if it exists.
@@ -119,12 +126,7 @@ def extract_backbone(
     if pretraining := read_pretraining(recorded):
         meta['pretraining'] = pretraining
     renamed = _rename(backbone, to, convention, source)
-    # Copies: a slice of a larger storage would be saved with all of it. The
-    # last step, since only now are names and shapes known to fit.
-    copied = {name: value.clone() for name, value in renamed.items()}
-    content = _serialised(copied, meta, to, out.suffix == '.safetensors')
-    with atomic_write(out) as file:
-        file.write(content)
+    content = _write(out, to, backbone, renamed, meta)
     return ExtractedBackbone(
         path=out,
         tensors=len(backbone),
@@ -140,6 +142,29 @@ def extract_backbone(
     )
 
 
+def _write(
+    out: Path,
+    to: str,
+    backbone: dict[str, Tensor],
+    renamed: dict[str, Tensor],
+    meta: dict,
+) -> bytes:
+    """Write the file or the folder, and return the content of the weights."""
+    is_folder = to in FOLDERS
+    files = hub_files(to, backbone, meta, out.name) if is_folder else {}
+    # Copies: a slice of a larger storage would be saved with all of it. The
+    # last step, since only now are names and shapes known to fit.
+    copied = {name: value.clone() for name, value in renamed.items()}
+    is_safe = is_folder or out.suffix == '.safetensors'
+    content = _serialised(copied, meta, to, is_safe)
+    if is_folder:
+        write_folder(out, files, content)
+    else:
+        with atomic_write(out) as file:
+            file.write(content)
+    return content
+
+
 def _rename(
     backbone: dict[str, Tensor], to: str, convention: dict, source: str
 ) -> dict[str, Tensor]:
@@ -149,13 +174,14 @@ def _rename(
     if to == 'mmpretrain':
         return {_PREFIX + name: value for name, value in backbone.items()}
     kind = infer_architecture(backbone, source)['type']
-    if kind not in PROJECTS[to].networks:
+    layout = 'timm' if to == 'hub' else to
+    if kind not in LAYOUTS[layout].networks:
         raise UserValueError(
             f'{source} is a {kind}: there is no table of its names in {to}. '
-            f'Known there are {", ".join(PROJECTS[to].networks)}.'
+            f'Known there are {", ".join(LAYOUTS[layout].networks)}.'
         )
     _check_layout(convention, to, source)
-    names = PROJECTS[to].theirs(backbone)
+    names = LAYOUTS[layout].theirs(backbone)
     renamed = {names[name]: value for name, value in backbone.items()}
     if len(renamed) < len(backbone):
         raise UserValueError(
@@ -166,7 +192,11 @@ def _rename(
 
 def _check_layout(convention: dict, to: str, source: str) -> None:
     """Raise if the networks of ``to`` have their strides elsewhere."""
-    if convention.get('style') == 'caffe' and to != 'detectron2':
+    # Both have the place of the stride as a setting.
+    if convention.get('style') == 'caffe' and to not in (
+        'detectron2',
+        'transformers',
+    ):
         raise UserValueError(
             f'{source} has the stride in the first 1x1 convolution '
             f"(style='caffe'), and {to}'s networks in the 3x3: they would "

@@ -42,7 +42,7 @@ _FORMATS: dict[str, tuple[bytes, str]] = {
         rb'\x80[\x02-\x05]',
         'a pickle that torch.save did not write. If it holds arrays, as '
         "Detectron2's do, rename it to end with .pkl and import it: "
-        'tools/model_converters/import_backbone.py --from detectron2.',
+        'tools/model_converters/import_backbone.py.',
     ),
 }
 

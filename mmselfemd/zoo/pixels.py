@@ -194,6 +194,12 @@ def _read_config(text: object, source: str) -> dict:
     try:
         tree = ast.parse(text)
         processing = _calls(tree, 'data_preprocessor')
+        # mmdet 2 and mmcls; OpenSelfSup's do not name the order.
+        processing += [
+            arguments
+            for arguments in _calls(tree, 'img_norm_cfg')
+            if 'to_rgb' in arguments
+        ]
         backbones = _calls(tree, 'backbone')
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserValueError(

@@ -1,6 +1,7 @@
 """Checkpoints whose weights are plain, and whose training state is not.
 
-mmengine 0.10.7 pickles its message hub as objects with bound functions.
+mmengine 0.10.7 pickles its message hub as objects with bound functions,
+Lightning the hyper-parameters of a run, and lightly-train its networks.
 """
 
 import logging
@@ -12,8 +13,18 @@ from .refusal import Refusal
 
 __all__ = ['build_checkpoint']
 
-# mmengine/runner/runner.py, save_checkpoint: what only a resume needs.
-_TRAINING_STATE = ('message_hub', 'optimizer', 'param_schedulers')
+# What only a resume needs.
+_TRAINING_STATE = (
+    # mmengine/runner/runner.py, save_checkpoint
+    *('message_hub', 'optimizer', 'param_schedulers'),
+    # lightning/pytorch/trainer/connectors/checkpoint_connector.py,
+    # dump_checkpoint
+    *('callbacks', 'loops', 'optimizer_states', 'lr_schedulers'),
+    *('hyper_parameters', 'datamodule_hyper_parameters'),
+    # lightly_train/_checkpoint.py: its networks as objects, beside their
+    # weights
+    'lightly_train',
+)
 
 
 def build_checkpoint(

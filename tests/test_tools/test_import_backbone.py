@@ -39,9 +39,10 @@ def moco(tmp_path):
 
 def test_tool_says_what_became_of_each_tensor(tmp_path, moco):
     out = tmp_path / 'new' / 'backbone.pth'
-    done = run(moco, out, '--from', 'moco')
+    done = run(moco, out)
     assert done.returncode == 0, done.stderr
     for line in (
+        'recognised: a checkpoint of MoCo v1 or v2',
         'module.encoder_q.layer1.0.bn2.weight -> layer1.0.bn2.weight',
         f'{out}: type=ResNet, depth=18, stem_channels=64, base_channels=64',
         'mapped: 100 tensors',
@@ -56,22 +57,22 @@ def test_tool_says_what_became_of_each_tensor(tmp_path, moco):
     written = torch.load(out, weights_only=True)
     assert len(written['state_dict']) == 100
 
-    again = run(moco, out, '--from', 'moco')
+    again = run(moco, out)
     assert again.returncode == 2 and '--force' in again.stderr
-    assert run(moco, out, '--from', 'moco', '--force').returncode == 0
+    assert run(moco, out, '--force').returncode == 0
 
 
 def test_wrong_project_is_one_line(tmp_path, moco):
     done = run(moco, tmp_path / 'other.pth', '--from', 'pixpro')
     assert done.returncode == 2
-    assert 'is no file of pixpro' in done.stderr
+    assert 'files of pixpro; without --from' in done.stderr
     assert 'Traceback' not in done.stderr
     assert not (tmp_path / 'other.pth').exists()
 
 
 def test_a_detector_takes_it_and_a_wrong_pixel_order_is_caught(tmp_path, moco):
     """The hook of the detection configs reads what the tool records."""
-    assert run(moco, tmp_path / 'b.pth', '--from', 'moco').returncode == 0
+    assert run(moco, tmp_path / 'b.pth').returncode == 0
     loaded = torch.load(tmp_path / 'b.pth', weights_only=True)
     pixels = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
     right = DetDataPreprocessor(bgr_to_rgb=True, **pixels)

@@ -8,7 +8,7 @@ from mmdet.models import ResNet as MMDetResNet
 from mmdet.models import ResNeXt
 
 from mmselfemd.zoo.architecture import infer_architecture, tensors_of
-from mmselfemd.zoo.key_rules import PROJECTS
+from mmselfemd.zoo.key_rules import LAYOUTS
 
 
 def weights_of(build, *arguments, **settings):
@@ -33,8 +33,8 @@ def weights_of(build, *arguments, **settings):
 )
 def test_networks_of_torchvision(name, kind, depth):
     weights = weights_of(getattr(torchvision.models, name))
-    names = PROJECTS['torchvision'].ours(weights)
-    ours = {new: weights[old] for old, new in names.items()}
+    layout = LAYOUTS['torchvision']
+    ours = {layout.ours(name): value for name, value in weights.items()}
     found = infer_architecture(ours, name)
     assert (found['type'], found.get('depth')) == (kind, depth)
     shapes = {

@@ -37,12 +37,9 @@ def readings(kind: str, folder: Path) -> tuple[Path, list[Callable]]:
     )
     if kind == 'pkl':
         load = functools.partial(read_numpy_pickle, path)
-    project = 'detectron2' if kind == 'pkl' else 'mmpretrain'
     return path, [
         load,
-        functools.partial(
-            importing.import_backbone, path, out, project, force=True
-        ),
+        functools.partial(importing.import_backbone, path, out, force=True),
         functools.partial(extract_backbone, path, out, force=True),
         functools.partial(
             extract_backbone, path, out, to='detectron2', force=True

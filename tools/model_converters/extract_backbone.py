@@ -12,13 +12,15 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='a pre-training checkpoint')
     parser.add_argument(
-        'out', help='the file to write; .safetensors chooses that format'
+        'out',
+        help='the file to write, where .safetensors chooses that format, or '
+        'the folder (transformers, hub)',
     )
     parser.add_argument(
         '--to',
         default='mmdet',
         choices=FORMATS,
-        help='whose names the file has (default: %(default)s)',
+        help='whose names and layout it has (default: %(default)s)',
     )
     parser.add_argument(
         '--force', action='store_true', help='replace OUT if it exists'

@@ -5,8 +5,8 @@ from collections import Counter
 
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.zoo.import_backbone import import_backbone
-from mmselfemd.zoo.key_rules import PROJECTS
 from mmselfemd.zoo.pixels import CONVENTIONS, LAYOUT
+from mmselfemd.zoo.sources import PROJECTS
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,9 +19,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--from',
         dest='project',
-        required=True,
-        choices=list(PROJECTS),
-        help='whose file it is',
+        choices=PROJECTS,
+        help='whose file it is (default: recognised by names and shapes)',
     )
     parser.add_argument(
         '--convention',
@@ -50,15 +49,20 @@ def main() -> None:
     for theirs, ours in written.mapped.items():
         print(f'{theirs} -> {ours}')
     network = ', '.join(f'{k}={v}' for k, v in written.architecture.items())
+    print(f'recognised: {written.recognised}')
     print(f'{written.path}: {network}')
     print(f'mapped: {len(written.mapped)} tensors')
     print(f'left: {len(written.left)} tensors: {counted(written.left)}')
+    for place, number in written.others.items():
+        print(f'left: {number} tensors under {place}')
     print(
         f'missing: {len(written.missing)} tensors: {counted(written.missing)}'
     )
     print(f'pixels: {written.meta["pixel_convention"]}')
     for name in LAYOUT:
         print(f'{name}: {written.meta.get(name, "not recorded")}')
+    for note in written.notes:
+        print(f'NOTE: {note}')
 
 
 if __name__ == '__main__':

@@ -108,10 +108,16 @@ def test_one_whole_stack_is_enough(environment, installed):
 # What mmpretrain 1.2 asks of transformers and gets of 5, but for
 # transformers.modeling_utils and its like, where it then fails.
 STAND_IN = """
+from transformers.base import Base
+
 def __getattr__(name):
     if name.startswith('__'):
         raise AttributeError(name)
-    return type(name, (), {'from_pretrained': None})
+    return Base if name == '_BaseAutoModelClass' else type(name, (Base,), {})
+"""
+BASE = """
+class Base:
+    from_pretrained = from_config = None
 """
 IMPORT_OURS = """
 import mmselfemd.models, mmselfemd.datasets
@@ -129,6 +135,7 @@ def transformers(tmp_path):
         (tmp_path / '__init__.py').write_text(STAND_IN)
     (tmp_path / 'auto_factory.py').write_text(STAND_IN)
     folder = tmp_path.parents[2]
+    (folder / 'transformers' / 'base.py').write_text(BASE)
     distribution(folder, 'transformers', '5.23.0')
     return folder
 

@@ -101,17 +101,18 @@ def resume(args: argparse.Namespace) -> dict:
     """Pre-train, and once more from the middle: are the weights the same?"""
     # What cuBLAS needs to give the same twice; read when CUDA starts.
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    options = _pretraining(args) | {
-        'randomness.seed': 0,
-        'randomness.deterministic': True,
-    }
-    half = options['default_hooks.checkpoint.interval']
+    half = args.iterations // 2
     straight, resumed = args.work_dir / 'straight', args.work_dir / 'resumed'
     weights = []
     for folder, start in (
         (straight, None),
         (resumed, str(straight / f'iter_{half}.pth')),
     ):
+        # Made anew: what is merged into a config is changed by that.
+        options = _pretraining(args) | {
+            'randomness.seed': 0,
+            'randomness.deterministic': True,
+        }
         model = train(
             args.config, str(folder), resume=start, cfg_options=options
         )

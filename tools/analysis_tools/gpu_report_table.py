@@ -127,7 +127,7 @@ def _training_table(parts: dict[str, dict]) -> Table:
     found = _figures(parts, 'processes')
     if found:
         table.add_row(
-            'pre-training, 32 images a process',
+            'pre-training',
             f'{found["processes"]} processes, {found["backend"]}: '
             f'{found["images_per_second"]:.1f} images/s, loss '
             f'{found["loss_first"]:.2f} to {found["loss_last"]:.2f}',

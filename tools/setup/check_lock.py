@@ -1,8 +1,7 @@
 """Is the environment what the lock says? Run by the environment's Python.
 
-The lock is installed with ``--no-deps`` (metadata of the stack asks for a
-second OpenCV, and for what is imported nowhere), so nothing has checked it
-yet.
+The lock is installed with ``--no-deps`` (the stack's metadata asks for a
+second OpenCV, which lifts numpy to 2), so nothing has checked it yet.
 """
 
 import argparse
@@ -15,7 +14,6 @@ from pathlib import Path
 KNOWN_EXCEPTIONS = {
     ('mmengine', 'opencv-python'): 'opencv-python-headless is the same cv2',
     ('onedl-mmcv', 'opencv-python'): 'opencv-python-headless is the same cv2',
-    ('onedl-mmdetection', 'imaug'): 'imported nowhere',
 }
 # Packages that would put a second, different cv2 over the locked one.
 CLASHING = ('opencv-python', 'opencv-contrib-python', 'mmcv-lite', 'mmcv-full')

@@ -99,7 +99,7 @@ class FromBuffer:
 
     def __reduce__(self):
         args = self.data, np.dtype('u1'), (len(self.data),), 'C'
-        core = np._core if hasattr(np, '_core') else np.core  # numpy 1
+        core = np.core if np.__version__ < '2' else np._core
         return core.numeric._frombuffer, args
 
 

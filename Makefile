@@ -1,9 +1,11 @@
 # The front door: `make demo` and `make test` do all the set-up themselves.
 #   PYTHON=/path/to/python   the Python to set up with (3.10-3.12)
+#   STACK=onedl               the maintained fork of OpenMMLab, in .venv-onedl
 #   IMAGES=/path/to/photos   make demo: pre-train on these photographs
 #   ARGS='-k transport'      make test, make test-slow: passed on to pytest
 
-python := .venv/bin/python
+STACK ?= openmmlab
+python := .venv$(if $(filter onedl,$(STACK)),-onedl)/bin/python
 # Threads that wait for each other by spinning make a step on busy cores three
 # times as long.
 export OMP_WAIT_POLICY ?= passive
@@ -15,7 +17,7 @@ pytest := OMP_NUM_THREADS=1 $(python) -m pytest \
 .PHONY: help demo test test-slow lint format setup clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST)) | sed -n '1,4p'
+	@sed -n 's/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST)) | sed -n '1,5p'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST))
 
@@ -38,7 +40,7 @@ format: setup ## mend the style where ruff can
 	@$(python) -m ruff format .
 
 setup: ## .venv from the lock, mmcv, the package; nothing if all is there
-	@PYTHON='$(PYTHON)' sh tools/setup/setup.sh
+	@PYTHON='$(PYTHON)' STACK='$(STACK)' sh tools/setup/setup.sh
 
 clean: ## remove what builds and tools leave; .venv and work_dirs stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

@@ -75,9 +75,27 @@ class BuildWithMim(build_py):
         return outputs + [os.fspath(path) for path in built]
 
 
-# mmcv is compiled against the user's torch, so it is theirs to install.
+# One of these two, not both: they own the same files (mmselfemd/stack.py says
+# so at import). Neither has mmcv, which is compiled against the torch that is
+# there: pip would build it where it sees none, without its operators.
+STACKS = {
+    'openmmlab': [
+        'mmdet>=3.3,<3.4',  # with our configs, and mmcv before 2.2
+        # Hooks and checkpoints lean on its order of calls.
+        'mmengine>=0.10.4,<0.11',
+        'mmpretrain>=1.2,<1.3',
+        'numpy<2',  # mmcv 2.1's adjust_hue overflows on numpy 2
+        'setuptools<82',  # mmengine imports pkg_resources, gone in 82
+    ],
+    # What was tried is the oldest of each; the order of calls is the same.
+    'onedl': [
+        'onedl-mmdetection>=3.5.1,<3.6',
+        'onedl-mmengine>=0.10.12,<0.11',
+        'onedl-mmpretrain>=1.3.6,<1.4',
+        'torch<2.14',  # its mmcv is C++17, and 2.14 needs C++20
+    ],
+}
 EXTRAS = {
-    'mmcv': ['mmcv>=2.0.1,<2.2'],
     'analysis': ['geomloss>=0.3', 'pot>=0.9'],
     # Images of more than 8 bits or three bands, HEIC, AVIF, JPEG XL.
     'images': [
@@ -100,6 +118,7 @@ EXTRAS = {
         'timm',
     ],
 }
+# All but a stack, which is there already or a choice.
 EXTRAS['all'] = sorted({item for items in EXTRAS.values() for item in items})
 
 setup(
@@ -115,17 +134,13 @@ setup(
     install_requires=[
         'filelock',
         'matplotlib',
-        'mmdet>=3.3,<3.4',
-        'mmengine>=0.10.4,<0.11',
-        'mmpretrain>=1.2,<1.3',
-        'numpy<2',  # mmcv 2.1's adjust_hue overflows on numpy 2
+        'numpy',
         'pillow',
         'pycocotools',
-        'setuptools<82',  # mmengine imports pkg_resources, gone in 82
         'torch>=2.6',
         'torchvision',
     ],
-    extras_require=EXTRAS,
+    extras_require=EXTRAS | STACKS,
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

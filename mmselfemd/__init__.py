@@ -7,10 +7,16 @@ answer to the scope ``mmselfemd``, ``_base_ = 'mmselfemd::...'`` resolves, and
 
 from typing import Any
 
-from mmengine.config.utils import MODULE2PACKAGE
-
-from . import zoo  # noqa: F401  registers mmselfemd:// and safe loaders
+from .stack import check_stack, leave_out_multimodal
 from .version import __version__
+
+# Before anything of OpenMMLab is imported.
+check_stack()
+leave_out_multimodal()
+
+from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
+
+from . import zoo  # noqa: E402, F401  registers mmselfemd:// and safe loaders
 
 # mmengine resolves `_base_ = 'package::path'` only for packages listed here.
 # It looks the value up as a distribution, whose location is not the package's

@@ -18,3 +18,7 @@ class UserValueError(UserError, ValueError):
 
 class UserFileExistsError(UserError, FileExistsError):
     """A file or folder is in the way."""
+
+
+class UserImportError(UserError, ImportError):
+    """A package that the user has to install is not there, or is broken."""

@@ -2,8 +2,10 @@
 
 A pickle is a program. mmengine 0.10.7 opens local files by ``torch.load``,
 whose default is weights-only since torch 2.6 alone, and files from a URL
-through ``torch.hub``, which is not weights-only. Importing this module puts
-every scheme of mmengine's ``CheckpointLoader`` behind one guard.
+through ``torch.hub``, which is not weights-only; onedl-mmengine tries weights
+only and, where torch refuses, runs what is inside after all. Importing this
+module puts every scheme of mmengine's ``CheckpointLoader`` behind one guard,
+whose refusals are none of torch's.
 """
 
 import functools

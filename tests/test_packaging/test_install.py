@@ -2,6 +2,7 @@
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,12 +125,10 @@ def test_requirements_are_ranges_that_leave_torch_to_the_user(wheel):
     assert not any('==' in str(specifier) for specifier in always.values())
     assert always['torch'].contains('2.6.0')
     assert always['torch'].contains('99.0')
-    assert not always['mmdet'].contains('3.4.0')
-    assert not always['mmengine'].contains('0.10.3')
-    assert 'mmcv' not in always
     extras = set(metadata.get_all('Provides-Extra'))
     assert extras == {
-        'mmcv',
+        'openmmlab',
+        'onedl',
         'tests',
         'analysis',
         'images',
@@ -138,6 +137,25 @@ def test_requirements_are_ranges_that_leave_torch_to_the_user(wheel):
         'all',
     }
     assert metadata['Requires-Python'] == '>=3.10'
+
+
+def test_no_stack_is_installed_over_another(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith('/METADATA'))
+        metadata = email.message_from_bytes(archive.read(name))
+    asked = [Requirement(text) for text in metadata.get_all('Requires-Dist')]
+    stacks = {}
+    for item in asked:
+        name = item.name.removeprefix('onedl-')
+        if name.startswith('mm') or item.name == 'opencv-python':
+            (extra,) = re.findall(r'extra == .(\w+)', str(item.marker))
+            stacks.setdefault(extra, {})[item.name] = item.specifier
+    assert stacks.keys() == {'openmmlab', 'onedl'}
+    ours, fork = stacks['openmmlab'], stacks['onedl']
+    assert ours.keys() == {'mmdet', 'mmengine', 'mmpretrain'}
+    assert not ours['mmdet'].contains('3.4.0')
+    assert not ours['mmengine'].contains('0.10.3')
+    assert len(fork) == 3 and all(n.startswith('onedl-') for n in fork)
 
 
 def test_wheel_from_the_source_archive_is_the_same(wheel, checkout, tmp_path):

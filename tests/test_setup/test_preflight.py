@@ -56,10 +56,10 @@ def one_disk(tmp_path, monkeypatch):
 def test_needs_of_one_disk_add_up(tmp_path, one_disk):
     total = sum(preflight.GIGABYTES.values())
     one_disk(total + 0.1)
-    preflight.check_disk(tmp_path)
+    preflight.check_disk(tmp_path / '.venv')
     one_disk(total - 0.1)
     with pytest.raises(SetupError, match='^Too little disk') as error:
-        preflight.check_disk(tmp_path)
+        preflight.check_disk(tmp_path / '.venv')
     assert f'{total - 0.1:.1f} GB free' in str(error.value)
     assert str(tmp_path) in str(error.value)
 
@@ -69,7 +69,7 @@ def test_what_is_installed_already_is_not_asked_for(
 ):
     one_disk(sum(preflight.GIGABYTES.values()) - 2)
     monkeypatch.setattr(preflight, 'size_of', lambda _: 3.0)
-    assert preflight.check_disk(tmp_path) is None
+    assert preflight.check_disk(tmp_path / '.venv') is None
 
 
 def test_each_disk_is_asked_for_its_own_share(tmp_path, one_disk, monkeypatch):
@@ -94,7 +94,7 @@ def test_each_disk_is_asked_for_its_own_share(tmp_path, one_disk, monkeypatch):
         pytest.skip('this machine has one file system only')
     monkeypatch.setattr(preflight, 'cache_folder', lambda: other)
     with pytest.raises(SetupError, match=r'3\.5 GB .*\(the cache\)'):
-        preflight.check_disk(tmp_path)
+        preflight.check_disk(tmp_path / '.venv')
 
 
 def test_no_network(monkeypatch):

@@ -46,6 +46,22 @@ def test_step_is_timed_whole_and_in_parts(tmp_path):
     for name in ('emd', 'dense_head'):
         assert 0 < figures[f'{name}_overhead'] < 1
     assert figures['peak_memory_bytes'] > 0
+    launches = figures['emd_launches']
+    assert launches['share'] == pytest.approx(
+        launches['count'] * launches['seconds_each'] / seconds['step']
+    )
+    assert launches['count'] > 20 and 0 < launches['share'] < 1
+
+
+def test_only_what_is_asked_for_is_timed(tmp_path):
+    figures = figures_of(
+        tmp_path,
+        *(SMALL, '--batch-size=2', '--repeats=9', '--seconds=0'),
+        *('--tf32=off', '--contestants'),
+    )
+    assert list(figures['seconds']) == ['step']
+    assert len(figures['rounds']['step']) == 1  # no time for a second
+    assert not {'breakdown', 'emd_overhead', 'emd_launches'} & figures.keys()
 
 
 def test_memory_grows_with_the_batch_and_shrinks_by_the_switches(tmp_path):

@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import os
+import pickle
 import threading
 import zipfile
 from pathlib import Path
@@ -13,13 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmselfemd  # noqa: F401  registers the loaders
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo import UnsafeCheckpointError
-from mmselfemd.zoo.loading import check_finite, state_dict_of
+from mmselfemd.zoo.loading import (
+    check_finite,
+    state_dict_of,
+    weights_only,
+)
 
 
 class Bomb:
@@ -279,3 +285,32 @@ def test_integers_are_no_weights():
     with pytest.raises(UserValueError, match=r'a\.pth: 1 of 2 .*conv1'):
         check_finite(weights, 'a.pth')
     check_finite(weights | {'conv1.weight': torch.ones(2, 3)}, 'a.pth')
+
+
+def test_onedl_mmengine_does_not_run_what_was_refused(
+    tmp_path, monkeypatch, logged
+):
+    """What torch refuses, it opens again in full. So it must not be torch."""
+
+    def safe_torch_load(file, map_location=None):
+        try:
+            return torch.load(file, map_location=map_location)
+        except pickle.UnpicklingError:
+            print_log('falls back', logger='current')
+            return torch.load(file, map_location, weights_only=False)
+
+    def load_from_local(filename, map_location=None):
+        load = mmengine_checkpoint._safe_torch_load
+        return load(filename, map_location=map_location)
+
+    monkeypatch.setattr(
+        mmengine_checkpoint, '_safe_torch_load', safe_torch_load, raising=False
+    )
+    good, bomb = tmp_path / 'good.pth', tmp_path / 'bomb.pth'
+    torch.save(WEIGHTS, good)
+    torch.save(dict(WEIGHTS, meta=Bomb(tmp_path / 'exploded')), bomb)
+    guarded = weights_only(load_from_local)
+    assert guarded(str(good))['state_dict']
+    with pytest.raises(UnsafeCheckpointError):
+        guarded(str(bomb))
+    assert not (tmp_path / 'exploded').exists() and not logged

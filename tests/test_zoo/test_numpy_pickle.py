@@ -99,7 +99,8 @@ class FromBuffer:
 
     def __reduce__(self):
         args = self.data, np.dtype('u1'), (len(self.data),), 'C'
-        return np.core.numeric._frombuffer, args
+        core = np.core if np.__version__ < '2' else np._core
+        return core.numeric._frombuffer, args
 
 
 def test_arrays_of_the_same_bytes_do_not_multiply_them(tmp_path):

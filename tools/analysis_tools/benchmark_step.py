@@ -12,7 +12,9 @@ the time of a step on an idle machine. See docs/step.md.
 import argparse
 import json
 import resource
+import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -24,10 +26,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from step_contestants import (
+    Step,
     config_step,
     mmpretrain_byol_step,
     our_byol_step,
 )
+from step_launches import launches
 from step_memory import step_memory
 from step_parts import Stopwatch, dense_head_alone, emd_alone, now
 from torch import Tensor
@@ -38,6 +42,21 @@ from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.visualization.view_pipeline import cut_views_of, view_pipeline
 
+#: What is timed beside the config's own step.
+CONTESTANTS = (
+    'step_in_parts',
+    'emd',
+    'dense_head',
+    'byol_step',
+    'mmpretrain_byol_step',
+)
+#: Figures that are one contestant's time over another's.
+RATIOS = dict(
+    emd_overhead=('emd', 'step'),
+    dense_head_overhead=('dense_head', 'step'),
+    speedup_over_mmpretrain=('mmpretrain_byol_step', 'byol_step'),
+)
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -47,13 +66,44 @@ def parse_args() -> argparse.Namespace:
         '--batch-size', type=int, default=8, help='(default: %(default)s)'
     )
     parser.add_argument(
+        '--fit-memory',
+        action='store_true',
+        help="halve the batch until a step fits into the GPU's memory",
+    )
+    parser.add_argument(
         '--repeats', type=int, default=5, help='(default: %(default)s)'
     )
     parser.add_argument(
+        '--seconds',
+        type=float,
+        default=inf,
+        help='no new round after so many seconds of rounds (default: none)',
+    )
+    parser.add_argument(
+        '--contestants',
+        nargs='*',
+        choices=CONTESTANTS,
+        default=CONTESTANTS,
+        metavar='NAME',
+        help="what to time beside the config's step: "
+        + ', '.join(CONTESTANTS)
+        + ' (default: all)',
+    )
+    parser.add_argument(
+        '--tf32',
+        choices=['on', 'off'],
+        help='whether a GPU may round float32 to TF32 in products of '
+        "matrices and in convolutions (default: as torch's defaults are, in "
+        'convolutions alone)',
+    )
+    parser.add_argument(
         '--mmpretrain-amp',
-        action='store_true',
-        help="let mmpretrain's BYOL use AMP; by default it has float32 and "
-        "mmengine's plain optimiser wrapper, whatever the config sets",
+        nargs='?',
+        const='float16',
+        choices=['float16', 'bfloat16'],
+        help="let mmpretrain's BYOL use AMP, by default in float16; without "
+        "this it has float32 and mmengine's plain optimiser wrapper, "
+        'whatever the config sets',
     )
     parser.add_argument(
         '--memory',
@@ -78,15 +128,21 @@ def make_views(cfg: Config, batch_size: int) -> list[Tensor]:
 
 
 def in_turns(
-    contestants: dict[str, Callable[[], object]], repeats: int
+    contestants: dict[str, Callable[[], object]],
+    repeats: int,
+    seconds: float = inf,
 ) -> dict[str, list[float]]:
     """Seconds of each contestant in each round, after one to warm up.
 
-    Every second round goes backwards, so that nobody is always first.
+    Every second round goes backwards, so that nobody is always first. There
+    is one round at least, and none is begun after ``seconds``.
     """
     times = {name: [] for name in contestants}
     order = list(contestants)
+    begin = time.monotonic()
     for turn in track(range(repeats + 1), description='rounds'):
+        if turn > 1 and time.monotonic() - begin > seconds:
+            break
         for name in order if turn % 2 else reversed(order):
             start = now()
             contestants[name]()
@@ -111,63 +167,98 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def measure(cfg: Config, args: argparse.Namespace) -> dict:
+def contestants_of(
+    cfg: Config, step: Step, args: argparse.Namespace
+) -> dict[str, Callable[[], object]]:
+    """The config's step and what was asked for beside it."""
+    makers = dict(
+        step_in_parts=lambda: Stopwatch(step),
+        emd=lambda: emd_alone(step),
+        dense_head=lambda: dense_head_alone(step),
+        byol_step=lambda: our_byol_step(cfg, step.views[:2]),
+        mmpretrain_byol_step=lambda: mmpretrain_byol_step(
+            cfg, step.views[:2], args.mmpretrain_amp
+        ),
+    )
+    asked = [name for name in CONTESTANTS if name in args.contestants]
+    return dict(step=step) | {name: makers[name]() for name in asked}
+
+
+def measure(cfg: Config, args: argparse.Namespace, batch_size: int) -> dict:
     """Time the contestants and the parts of the config's step."""
-    views = make_views(cfg, args.batch_size)
-    step = config_step(cfg, views)
+    step = config_step(cfg, make_views(cfg, batch_size))
     for _ in range(2):  # the optimiser's state is there from the second on
         step()
     memory = peak_memory()  # before there are others
-    stopwatch = Stopwatch(step)
-    contestants = {
-        'step': step,
-        'step_in_parts': stopwatch,
-        'emd': emd_alone(step),
-        'dense_head': dense_head_alone(step),
-        'byol_step': our_byol_step(cfg, views[:2]),
-        'mmpretrain_byol_step': mmpretrain_byol_step(
-            cfg, views[:2], args.mmpretrain_amp
-        ),
-    }
-    times = in_turns(contestants, args.repeats)
+    contestants = contestants_of(cfg, step, args)
+    times = in_turns(contestants, args.repeats, args.seconds)
     medians = {name: median(each) for name, each in times.items()}
-    return dict(
+    figures = dict(
         device=get_device(),
         threads=torch.get_num_threads(),
-        batch_size=args.batch_size,
-        view_sizes=[view.shape[-1] for view in views],
-        images_per_second=args.batch_size / medians['step'],
+        batch_size=batch_size,
+        view_sizes=[view.shape[-1] for view in step.views],
+        images_per_second=batch_size / medians['step'],
         peak_memory_bytes=memory,
-        breakdown=stopwatch.shares(),
-        emd_overhead=ratio(times, 'emd', 'step'),
-        dense_head_overhead=ratio(times, 'dense_head', 'step'),
-        speedup_over_mmpretrain=ratio(
-            times, 'mmpretrain_byol_step', 'byol_step'
-        ),
-        seconds=medians,
-        rounds=times,
     )
+    if 'step_in_parts' in contestants:
+        figures['breakdown'] = contestants['step_in_parts'].shares()
+    for name, pair in RATIOS.items():
+        if set(pair) <= times.keys():
+            figures[name] = ratio(times, *pair)
+    if 'emd' in contestants:
+        figures['emd_launches'] = launches(contestants['emd'], medians['step'])
+    return figures | dict(seconds=medians, rounds=times)
+
+
+def measure_what_fits(cfg: Config, args: argparse.Namespace) -> dict:
+    """Measure; with half the batch where the memory is not enough."""
+    batch_size = args.batch_size
+    while True:
+        try:
+            return measure(cfg, args, batch_size)
+        except torch.OutOfMemoryError as error:
+            if not args.fit_memory or batch_size == 1:
+                raise UserError(
+                    f'{batch_size} images do not fit into the memory of the '
+                    'GPU: take a smaller --batch-size, or --fit-memory'
+                ) from error
+        # Outside of the handler, whose error holds the tensors.
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        batch_size //= 2
+        print(f'Not enough memory: {batch_size} images instead.', flush=True)
 
 
 def show(figures: dict) -> None:
     """Print what was measured."""
-    parts = Table('part of a step', 'share')
-    for name, share in figures['breakdown'].items():
-        parts.add_row(name, f'{share:.1%}')
+    console = Console()
+    if 'breakdown' in figures:
+        parts = Table('part of a step', 'share')
+        for name, share in figures['breakdown'].items():
+            parts.add_row(name, f'{share:.1%}')
+        console.print(parts)
     kind = 'of tensors' if figures['device'] != 'cpu' else 'of the process'
     table = Table('', '')
     for name in ('step', 'byol_step', 'mmpretrain_byol_step'):
-        table.add_row(f'{name}, ms', f'{1e3 * figures["seconds"][name]:.1f}')
+        if name in figures['seconds']:
+            milliseconds = 1e3 * figures['seconds'][name]
+            table.add_row(f'{name}, ms', f'{milliseconds:.1f}')
     table.add_row('images per second', f'{figures["images_per_second"]:.2f}')
     peak = figures['peak_memory_bytes'] / 2**30
     table.add_row(f'peak memory {kind}, GiB', f'{peak:.2f}')
     table.add_section()
     for name in ('emd_overhead', 'dense_head_overhead'):
-        table.add_row(name, f'{figures[name]:.2%}')
-    speedup = figures['speedup_over_mmpretrain']
-    table.add_row('speedup_over_mmpretrain', f'{speedup:.3f}')
-    console = Console()
-    console.print(parts)
+        if name in figures:
+            table.add_row(name, f'{figures[name]:.2%}')
+    if 'speedup_over_mmpretrain' in figures:
+        speedup = figures['speedup_over_mmpretrain']
+        table.add_row('speedup_over_mmpretrain', f'{speedup:.3f}')
+    if 'emd_launches' in figures:
+        found = figures['emd_launches']
+        table.add_row(
+            'emd_launches', f'{found["count"]}, {found["share"]:.2%} of a step'
+        )
     console.print(table)
 
 
@@ -189,13 +280,16 @@ def main() -> None:
         if value is not None and value < 1:
             option = name.replace('_', '-')
             raise UserError(f'--{option} must be at least 1, got {value}')
+    if args.tf32:
+        torch.backends.cuda.matmul.allow_tf32 = args.tf32 == 'on'
+        torch.backends.cudnn.allow_tf32 = args.tf32 == 'on'
     cfg = load_config(args.config, cfg_options=args.cfg_options)
     MMLogger.get_current_instance().setLevel('WARNING')
     if args.memory:
         figures = step_memory(cfg, make_views(cfg, 4), args.memory)
         show_memory(figures)
     else:
-        figures = measure(cfg, args)
+        figures = measure_what_fits(cfg, args)
         show(figures)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

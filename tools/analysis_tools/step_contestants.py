@@ -115,14 +115,15 @@ def our_byol_step(cfg: Config, views: list[Tensor]) -> Step:
 
 
 def mmpretrain_byol_step(
-    cfg: Config, views: list[Tensor], amp: bool = False
+    cfg: Config, views: list[Tensor], amp_dtype: str | None = None
 ) -> Step:
     """The step of mmpretrain's BYOL of the same size, without our switches.
 
     Args:
         cfg (Config): The config of a Self-EMD or BYOL run.
         views (list[Tensor]): Normalised images of two views.
-        amp (bool): Whether to use mmengine's AMP. Defaults to False.
+        amp_dtype (str, optional): ``float16`` or ``bfloat16``, to use
+            mmengine's AMP. Defaults to None: float32 without AMP.
 
     Returns:
         Step: The step.
@@ -150,8 +151,8 @@ def mmpretrain_byol_step(
     # What the runner would say, for the momentum's schedule in its loss.
     MessageHub.get_current_instance().update_info('max_iters', 10**6)
     wrapper = deepcopy(STOCK_WRAPPER)
-    if amp:
-        wrapper['type'] = 'AmpOptimWrapper'
+    if amp_dtype:
+        wrapper.update(type='AmpOptimWrapper', dtype=amp_dtype)
     return _finish(stock, build_untrained(stock), wrapper, views)
 
 

@@ -20,14 +20,16 @@ import mmcv_build
 import mmcv_wheel
 import preflight
 import progress
+import stacks
 from alone import alone
 from errors import SetupError
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
-VENV = CHECKOUT / '.venv'
-LOCK = CHECKOUT / 'requirements' / 'lock.txt'
-MMCV = CHECKOUT / 'requirements' / 'mmcv.txt'
+STACK = stacks.chosen()
+VENV = CHECKOUT / STACK.venv
+LOCK = CHECKOUT / 'requirements' / STACK.lock
+MMCV = CHECKOUT / 'requirements' / STACK.mmcv
 STAMP = VENV / '.set-up'
 # Names the build of mmcv that is installed.
 MMCV_RECORD = VENV / '.mmcv'
@@ -183,19 +185,19 @@ def set_up() -> None:
     """Do all five steps; the ones that have nothing to do are quick."""
     start = time.monotonic()
     print(
-        'Setting up in .venv: packages are fetched, and mmcv is compiled, '
-        'once per machine.'
+        f'Setting up in {VENV.name}: packages are fetched, and mmcv is '
+        'compiled, once per machine.'
     )
     STAMP.unlink(missing_ok=True)
     preflight.check_programs()
     if not (VENV / 'bin' / 'python').exists() or check(
         VENV / 'bin' / 'python', '--locked-only'
     ):
-        preflight.check_disk(CHECKOUT)
-    with step(1, 'environment: .venv'):
+        preflight.check_disk(VENV)
+    with step(1, f'environment: {VENV.name}'):
         python = environment.ensure(VENV, wanted_version())
         print('      Python {}.{}'.format(*environment.version_of(python)))
-    with step(2, 'packages: requirements/lock.txt (3 GB, 1-4 minutes)'):
+    with step(2, f'packages: {LOCK.name} (3 GB, 1-4 minutes)'):
         install_lock(python)
     with step(3, 'mmcv with its compiled operators'):
         install_mmcv(python)

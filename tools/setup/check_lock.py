@@ -1,6 +1,6 @@
 """Is the environment what the lock says? Run by the environment's Python.
 
-The lock is installed with ``--no-deps`` (mmengine's metadata asks for a
+The lock is installed with ``--no-deps`` (the stack's metadata asks for a
 second OpenCV, which lifts numpy to 2), so nothing has checked it yet.
 """
 
@@ -13,9 +13,15 @@ from pathlib import Path
 # (package, what its metadata asks for) -> why it need not be installed.
 KNOWN_EXCEPTIONS = {
     ('mmengine', 'opencv-python'): 'opencv-python-headless is the same cv2',
+    ('onedl-mmcv', 'opencv-python'): 'opencv-python-headless is the same cv2',
 }
 # Packages that would put a second, different cv2 over the locked one.
 CLASHING = ('opencv-python', 'opencv-contrib-python', 'mmcv-lite', 'mmcv-full')
+# Each package of a stack owns the files of its like in the other.
+STACKS = (
+    ('mmengine', 'mmcv', 'mmdet', 'mmpretrain'),
+    ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain'),
+)
 
 
 def canonical(name: str) -> str:
@@ -87,12 +93,18 @@ def differences(locked: dict[str, str], versions: dict[str, str]) -> list:
     return problems
 
 
-def clashes(versions: dict[str, str]) -> list[str]:
+def clashes(locked: dict[str, str], versions: dict[str, str]) -> list[str]:
     """Installed packages that cannot live beside the locked ones."""
+    others = [
+        name
+        for stack in STACKS
+        if not locked.keys() & set(stack)
+        for name in stack
+    ]
     return [
         f'{name} {versions[name]} overwrites files of a locked package; '
         f'remove it: pip uninstall {name}'
-        for name in CLASHING
+        for name in (*CLASHING, *others)
         if name in versions
     ]
 
@@ -138,7 +150,7 @@ def main() -> int:
     versions = installed_versions()
     problems = differences(locked, versions)
     if not args.locked_only:
-        problems += clashes(versions) + unmet(installed())
+        problems += clashes(locked, versions) + unmet(installed())
     for problem in problems:
         print(problem)
     return 1 if problems else 0

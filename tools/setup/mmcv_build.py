@@ -46,7 +46,7 @@ def fetch_source(
             None,
             room / 'download.log',
         )
-        (archive,) = fresh.glob('mmcv-*.*')
+        (archive,) = fresh.glob('*mmcv-*.*')
         shutil.unpack_archive(archive, fresh / 'unpacked')
         (unpacked,) = (fresh / 'unpacked').iterdir()
         if together:
@@ -62,7 +62,8 @@ def download_command(
     """What puts an archive of mmcv's source into a folder."""
     command = [python, '-m', 'pip', 'download', '--no-deps']
     command += ['--no-build-isolation', '--no-cache-dir']
-    return [*command, '--no-binary', 'mmcv', '--dest', out, requirement]
+    name = requirement.partition('==')[0]
+    return [*command, '--no-binary', name, '--dest', out, requirement]
 
 
 def wheel_command(python: Path, source: Path, out: Path) -> list[str | Path]:
@@ -102,7 +103,7 @@ def compile_source(
         mmcv_estimate.BuildProgress(works, host.jobs()),
         mmcv_wheel.build_environment(python, ops, together),
     )
-    (wheel,) = out.glob('mmcv-*.whl')
+    (wheel,) = out.glob('*mmcv-*.whl')
     return wheel
 
 

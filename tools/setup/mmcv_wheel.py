@@ -107,7 +107,7 @@ def key(requirement: str, torch: str, tag: str, ops: host.Ops) -> str:
 
 def cached(folder: Path) -> Path | None:
     """The finished wheel in a folder of the cache, if there is one."""
-    return next(iter(sorted(folder.glob('mmcv-*.whl'))), None)
+    return next(iter(sorted(folder.glob('*mmcv-*.whl'))), None)
 
 
 def build_environment(

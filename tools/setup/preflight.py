@@ -47,23 +47,23 @@ def size_of(folder: Path) -> float:
     return sum(path.stat().st_size for path in files) / 1e9
 
 
-def check_disk(checkout: Path) -> None:
+def check_disk(venv: Path) -> None:
     """Raise where a file system has too little room for its share.
 
     Args:
-        checkout (Path): The folder that gets ``.venv``. What an interrupted
-            set-up has left in it is not asked for again.
+        venv (Path): The environment's folder. What an interrupted set-up has
+            left in it is not asked for again.
 
     Raises:
         SetupError: Naming the folder, the room it has, and what it needs.
     """
     folders = {
-        'the checkout': checkout,
+        'the checkout': venv.parent,
         'the cache': existing(cache_folder()),
         'temporary files': Path(tempfile.gettempdir()),
     }
     needs = dict(GIGABYTES)
-    needs['the checkout'] -= min(5.5, size_of(checkout / '.venv'))
+    needs['the checkout'] -= min(5.5, size_of(venv))
     shares: dict[int, list[str]] = {}
     for use, folder in folders.items():
         shares.setdefault(folder.stat().st_dev, []).append(use)

@@ -187,7 +187,15 @@ class ReproducibleIterBasedTrainLoop(_ReproducibleLoop, IterBasedTrainLoop):
         """
         # mmengine then asks for each past batch, and gets None, at once.
         self._start_at(self._iter)
+        if hasattr(self.dataloader_iterator, 'skip_iter'):
+            # onedl-mmengine looks for a sampler of its own that can skip, and
+            # warns that images of the past are read. None is.
+            self.dataloader_iterator.skip_iter = self._pass_over
         return super().run()
+
+    def _pass_over(self, count: int) -> None:
+        for _ in range(count):
+            next(self.dataloader_iterator)
 
 
 def _has_own_statistics(model: nn.Module) -> bool:

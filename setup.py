@@ -104,6 +104,10 @@ EXTRAS = {
         'pillow-heif>=0.18',
         'tifffile>=2024.5.22',
     ],
+    'docs': [
+        f'{package}; python_version >= "3.11"'  # as Sphinx 8.2 asks
+        for package in ('furo', 'myst-parser>=4', 'sphinx>=8.2')
+    ],
     'lmdb': ['lmdb'],
     'safetensors': ['safetensors'],
     'tests': [

@@ -4,6 +4,7 @@
 links lead to the same places here and in the repository.
 """
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -80,6 +81,9 @@ PAGES = {
 }
 
 myst_heading_anchors = 3
+# Each class once, where it is, and not where it is imported to. Packages do not
+# heed automodule_options of apidoc_modules in Sphinx 9.0.
+os.environ['SPHINX_APIDOC_OPTIONS'] = 'members,ignore-module-all'
 apidoc_modules = [
     dict(
         path='../mmselfemd',
@@ -88,8 +92,6 @@ apidoc_modules = [
         max_depth=2,
         module_first=True,
         separate_modules=False,
-        # Each class once, where it is, and not where it is imported to.
-        automodule_options={'ignore-module-all', 'members'},
     )
 ]
 autodoc_member_order = 'bysource'

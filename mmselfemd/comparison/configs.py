@@ -16,6 +16,8 @@ from mmselfemd.errors import UserValueError
 #: So many checkpoints a run has from its start to its end.
 NUM_CHECKPOINTS = 10
 
+_NEVER = 10**9
+
 #: Images by which a trial measures the time of an evaluation.
 NUM_TRIED_IMAGES = 32
 
@@ -158,6 +160,7 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     if cfg.get('val_dataloader'):
         node = _labels_node(cfg, 'val_dataloader')
         node['indices'] = NUM_TRIED_IMAGES
+    cfg.default_hooks.checkpoint.interval = _NEVER  # but at the end
     cfg.default_hooks.logger.interval = 1
     cfg.setdefault('log_processor', {})['window_size'] = 1
     return cfg

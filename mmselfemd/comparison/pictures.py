@@ -107,6 +107,9 @@ class _Drawing:
         corners = torch.tensor([box['bbox'] for box in boxes]).view(-1, 4)
         corners = corners.float() * scale
         corners[:, 2:] += corners[:, :2]
+        height, width = pixels.shape[:2]
+        corners[:, 0::2] = corners[:, 0::2].clamp(0, width - 1)
+        corners[:, 1::2] = corners[:, 1::2].clamp(0, height - 1)
         labels = [self.labels[box['category_id']] for box in boxes]
         instances = InstanceData(
             bboxes=corners, labels=torch.tensor(labels, dtype=torch.long)

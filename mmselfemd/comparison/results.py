@@ -17,6 +17,9 @@ from .runs import DetectorRun, detector_runs
 #: By which detectors are compared unless it is said otherwise.
 METRIC = 'AP50'
 
+#: Images that are looked at one by one: a square of all takes gigabytes.
+_AT_A_TIME = 256
+
 
 class Results:
     """Evaluations of the detectors that are done.
@@ -159,8 +162,13 @@ class Results:
 
 def _by_image(matches: DetectionMatches) -> np.ndarray:
     """AP50 of each image by itself."""
-    each = np.eye(len(matches.image_ids), dtype=int)
-    return matches.resampled(each, [METRIC])[:, 0, 0]
+    count = len(matches.image_ids)
+    found = []
+    for first in range(0, count, _AT_A_TIME):
+        rows = min(_AT_A_TIME, count - first)
+        each = np.eye(rows, count, first, dtype=int)
+        found.append(matches.resampled(each, [METRIC])[:, 0, 0])
+    return np.concatenate(found)
 
 
 def _complete(

@@ -126,7 +126,8 @@ def check_same(work_dir: Path, record: Mapping, former: Mapping) -> None:
         f'{name} was {was!r} and is {now!r}'
         for name, was, now in _changes(former['settings'], record['settings'])
     ]
-    changed += [
+    # Else the files are others because of the settings.
+    changed = changed or [
         f'{name} has another content'
         for name, *_ in _changes(former['files'], record['files'])
     ]

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
@@ -18,7 +17,7 @@ from mmselfemd.engine.hooks import PretrainedBackboneHook
 from mmselfemd.errors import UserError, UserFileNotFoundError, UserValueError
 from mmselfemd.zoo.frozen_backbone import build_untrained
 from mmselfemd.zoo.import_backbone import import_backbone
-from mmselfemd.zoo.key_rules import PROJECTS
+from mmselfemd.zoo.sources import PROJECTS
 
 from .candidates import Candidate
 
@@ -70,8 +69,8 @@ class Detector:
         """Weights that the user names, as the detector can load them.
 
         A file with the detector's own names is taken as it is. Another one is
-        imported as that of the one project that it can be of, or of the one
-        that is named: ``PROJECT:FILE``.
+        imported, as that of the project whose names it has, or of the one
+        that is given: ``PROJECT:FILE``.
 
         Args:
             candidate (Candidate): One with ``weights``.
@@ -97,31 +96,18 @@ class Detector:
             return file
         except UserError as error:
             reason = str(error)
-        fitting = [p for p in PROJECTS if self._is_of(file, p)]
-        if len(fitting) != 1:
+        try:
+            self._import(file, out)
+        except UserError as error:
             raise UserValueError(
-                f'{candidate.name}: {reason} '
-                + (
-                    f'It could be a file of {" or ".join(fitting)}: say which'
-                    if fitting
-                    else 'Nor does it fit as the file of another project; if '
-                    'it is one, say which to learn why'
-                )
-                + f', {candidate.name}=PROJECT:{file}, PROJECT being one of '
-                f'{", ".join(PROJECTS)}.'
-            )
-        self._import(file, out, fitting[0])
+                f'{candidate.name}: {reason} Nor does it as the file of '
+                f'another project: {error}'
+            ) from error
         return str(out)
 
-    def _is_of(self, file: str, project: str) -> bool:
-        with TemporaryDirectory() as folder:
-            try:
-                self._import(file, Path(folder, 'backbone.pth'), project)
-            except UserError:
-                return False
-        return True
-
-    def _import(self, file: str, out: Path, project: str) -> None:
+    def _import(
+        self, file: str, out: Path, project: str | None = None
+    ) -> None:
         import_backbone(file, out, project, force=True)
         self._compare(_load(str(out)), file)
 
@@ -139,7 +125,7 @@ def split_weights(weights: str) -> tuple[str, str]:
 
     Returns:
         tuple[str, str]: A key of
-        :data:`~mmselfemd.zoo.key_rules.PROJECTS`, or ''; and an absolute
+        :data:`~mmselfemd.zoo.sources.PROJECTS`, or ''; and an absolute
         path, or the address.
     """
     project, colon, file = weights.partition(':')

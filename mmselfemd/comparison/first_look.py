@@ -50,7 +50,7 @@ def take_look(plan: Plan) -> str:
         },
         differences={
             name: {
-                figure: difference._asdict()
+                figure: _as_json(difference)
                 for figure, difference in differences_of(
                     seeds, sums[baseline]
                 ).items()
@@ -128,8 +128,16 @@ def _table(plan: Plan, found: dict) -> Table:
     return Table(['', 'seeds', *_FIGURES.values()], rows)
 
 
+def _as_json(difference: Difference) -> dict:
+    """JSON has no NaN: None where there is no interval."""
+    return {
+        name: None if value != value else value
+        for name, value in difference._asdict().items()
+    }
+
+
 def _interval(difference: Difference) -> str:
-    if difference.num_seeds < 2:
+    if difference.low is None:
         return f' ({difference.mean:+.3f}, one seed)'
     return (
         f' ({difference.mean:+.3f} '

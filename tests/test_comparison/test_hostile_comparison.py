@@ -1,9 +1,8 @@
 """What careless and hostile users ask of a comparison."""
 
 import json
-import os
 import shutil
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,19 @@ import torch
 from made_up_photographs import write_all
 from mmengine.config import Config
 
+from mmselfemd.comparison import first_look
 from mmselfemd.comparison.blocks import Image, Table, render_markdown
 from mmselfemd.comparison.candidates import parse_candidates, parse_pretraining
 from mmselfemd.comparison.data import nested_subsets, read_data
 from mmselfemd.comparison.execution import _Progress, describe_plan
-from mmselfemd.comparison.first_look import read_look
 from mmselfemd.comparison.plan import has_begun
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.report import write_report
-from mmselfemd.comparison.results import Results
 from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
 from mmselfemd.comparison.settings import read_record
 from mmselfemd.comparison.slurm import write_slurm_script
 from mmselfemd.errors import UserError
+from mmselfemd.study.differences import Difference
 from mmselfemd.zoo.frozen_backbone import build_untrained
 
 INF, NAN = float('inf'), float('nan')
@@ -53,19 +52,6 @@ def test_numbers_that_are_none(settings, tmp_path, changed, said):
 def test_shares_that_are_the_same_images(places, fractions):
     with pytest.raises(UserError, match='both are the same . of 8 images'):
         nested_subsets(read_data(**places).train, fractions)
-
-
-def test_a_class_that_a_small_share_lacks_is_said(settings, tmp_path, places):
-    content = json.loads(places['train'].read_text())
-    boxes = content['annotations']
-    content['annotations'] = [
-        box for box in boxes if box['category_id'] == 1 or box['id'] == 2
-    ]
-    places['train'].write_text(json.dumps(content))
-    given = settings(**places, candidates=(), fractions=(0.125, 1.0))
-    said = describe_plan(Planner(given, tmp_path / 'work').plan(), 1)
-    assert 'Without a box in the fraction 0.125' in said
-    assert 'find them: light' in said and 'the fraction 1,' not in said
 
 
 def test_ways_of_pre_training_that_would_not_be_used():
@@ -187,20 +173,10 @@ def test_a_damaged_record_is_said(tmp_path, content):
         read_record(tmp_path)
 
 
-def test_what_is_derived_is_had_again(finished):
-    figures = Results(finished, 10).figures(finished.candidates[0], 1.0)
-    later = time.time() + 99
-    for path in finished.work_dir.glob('detectors/*/matches.npz'):
-        path.write_bytes(b'cut')
-        os.utime(path, (later, later))
-    again = Results(finished, 10).figures(finished.candidates[0], 1.0)
-    assert again == figures
-
-
 def test_a_damaged_look_is_said(plan):
     (plan.work_dir / 'first_look.json').write_text('{')
     with pytest.raises(UserError, match='--look'):
-        read_look(plan)
+        first_look.read_look(plan)
 
 
 def test_progress_where_all_is_trained_and_not_evaluated(plan, capsys):
@@ -213,14 +189,6 @@ def test_progress_where_all_is_trained_and_not_evaluated(plan, capsys):
     progress.last -= 1000
     progress.watch()
     assert '0 of 1 runs are done, 100 %' in capsys.readouterr().out
-
-
-def test_slurm_is_told_a_folder_with_spaces(settings, tmp_path):
-    plan = Planner(settings(seeds=1), tmp_path / 'a b 100%A').plan()
-    text = Path(write_slurm_script(plan, ['a'], '/')).read_text()
-    (line,) = (x for x in text.splitlines() if '--output' in x)
-    assert line.endswith("/a b 100%%A/slurm_%A_%a.txt'")
-    assert "--output='" in line
 
 
 def test_names_in_the_report_are_no_markup(settings, finish, tmp_path, places):
@@ -252,3 +220,42 @@ def test_markdown_stays_on_its_line(tmp_path):
     picture = Image(tmp_path / 'p.png', 'x\n\n# y')
     text = render_markdown([table, picture], tmp_path)
     assert '| x y |' in text and '![x # y](p.png)\n\nx # y\n' in text
+
+
+def test_a_look_at_one_seed_is_json(plan, monkeypatch):
+    figures = dict.fromkeys(('gain', 'ridge', 'knn_balanced'), 0.5)
+    found = Difference(0.1, NAN, NAN, 1)
+    monkeypatch.setattr(first_look, '_read', lambda plan, candidate: [0])
+    monkeypatch.setattr(first_look, 'figures_of', lambda sums: figures)
+    monkeypatch.setattr(
+        first_look, 'differences_of', lambda *sums: dict(gain=found)
+    )
+    assert '(+0.100, one seed)' in first_look.take_look(plan)
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    text = (plan.work_dir / 'first_look.json').read_text()
+    look = json.loads(text, parse_constant=refuse)
+    assert look['differences']['selfemd']['gain']['low'] is None
+
+
+def test_a_class_that_a_small_share_lacks_is_said(plan):
+    small = plan.subsets[0.5]
+    boxes = small.content['annotations']
+    boxes = [box for box in boxes if box['category_id'] == 1]
+    lacking = small._replace(content=small.content | dict(annotations=boxes))
+    changed = replace(plan, subsets=plan.subsets | {0.5: lacking})
+    said = describe_plan(changed, 1)
+    assert 'Without a box in the fraction 0.5,' in said
+    assert 'find them: light\n' in said and 'the fraction 1,' not in said
+
+
+def test_slurm_is_told_a_folder_with_spaces(plan):
+    folder = plan.work_dir / 'a b 100%A'
+    folder.mkdir()
+    script = write_slurm_script(replace(plan, work_dir=folder), ['a'], '/')
+    lines = Path(script).read_text().splitlines()
+    (line,) = (line for line in lines if '--output' in line)
+    assert "--output='" in line
+    assert line.endswith("/a b 100%%A/slurm_%A_%a.txt'")

@@ -12,15 +12,19 @@ in the order of the other's.
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.comparison import (
     METRICS,
     DetectionMatches,
     Difference,
+    check_different_runs,
     check_same_images,
     compare_classes,
     compare_metrics,
@@ -94,6 +98,28 @@ def files_of(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     return first, second
 
 
+def names_of(files: Sequence[Sequence[str]]) -> list[str]:
+    """The names of their first files, with folders where they are alike."""
+    first, second = (Path(part[0]) for part in files)
+    short, other = (
+        path.name.removesuffix('.json').removesuffix('.bbox')
+        for path in (first, second)
+    )
+    return [short, other] if short != other else [str(first), str(second)]
+
+
+def check_out(out: Path, inputs: Sequence[str]) -> None:
+    """Say before the work what would be lost after it."""
+    if out.is_dir():
+        raise UserValueError(f"--json: '{out}' is a folder; name a file")
+    if out.resolve() in {Path(file).resolve() for file in inputs}:
+        raise UserValueError(
+            f"--json: '{out}' is one of the files that are read; it would be "
+            'overwritten. Name another'
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+
 def read_matches(
     files: Sequence[Sequence[str]], ann_file: str
 ) -> list[list[DetectionMatches]]:
@@ -105,6 +131,8 @@ def read_matches(
         for file in part
     }
     check_same_images(results)
+    for part in files:
+        check_different_runs([(file, results[file]) for file in part])
     return [
         [
             DetectionMatches.from_results(results[file], annotations, file)
@@ -123,17 +151,19 @@ def make_table(
     """Means over the seeds, in points of 100, and by how much they differ."""
     table = Table(
         title,
-        *(Column(name, justify='right') for name in names),
+        *(Column(escape(name), justify='right') for name in names),
         Column('difference', justify='right'),
         Column('95 % interval', justify='right'),
     )
     for row, found in differences.items():
         means = [sum(run[row] for run in part) / len(part) for part in runs]
         table.add_row(
-            row,
+            escape(row),
             *(f'{100 * mean:.1f}' for mean in means),
             f'{100 * found.mean:+.1f}',
-            f'{100 * found.low:+.1f} to {100 * found.high:+.1f}',
+            f'{100 * found.low:+.1f} to {100 * found.high:+.1f}'
+            if isfinite(found.low)
+            else '-',
         )
     return table
 
@@ -141,10 +171,10 @@ def make_table(
 def main() -> None:
     """Evaluate, compare, tell."""
     args = parse_args()
-    if args.json and args.json.is_dir():
-        raise UserValueError(f"--json: '{args.json}' is a folder; name a file")
     files = files_of(args)
-    names = args.names or [Path(part[0]).stem for part in files]
+    if args.json:
+        check_out(args.json, [*files[0], *files[1], args.ann])
+    names = args.names or names_of(files)
     matches = read_matches(files, args.ann)
     found = compare_metrics(*matches, resamples=args.resamples)
     if args.metric not in found:
@@ -180,8 +210,8 @@ def main() -> None:
             differences={k: each.as_json() for k, each in found.items()},
             classes={k: each.as_json() for k, each in classes.items()},
         )
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n')
+        with atomic_write(args.json) as file:
+            file.write((json.dumps(report, indent=2) + '\n').encode())
 
 
 if __name__ == '__main__':

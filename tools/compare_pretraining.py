@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.comparison.candidates import RECIPES
+from mmselfemd.comparison.candidates import RECIPES, parse_pretraining
 from mmselfemd.comparison.execution import (
     chain_of,
     describe_plan,
@@ -35,7 +35,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    # No abbreviations: --slurm is taken out of the script that it writes.
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     add_data(parser)
     add_candidates(parser)
     add_running(parser)
@@ -190,9 +191,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     pretraining = {
         name: CONFIGS / config for name, config in recipe.pretraining.items()
     }
-    for word in args.pretrain:
-        name, equals, config = word.rpartition('=')
-        pretraining[name if equals else 'selfemd'] = Path(config).resolve()
+    pretraining |= parse_pretraining(args.pretrain, args.candidates)
     detector = args.detector or CONFIGS / recipe.detector
     return Settings(
         images=args.images.resolve(),

@@ -1,6 +1,7 @@
 """A report as headings, paragraphs, tables and pictures, in two formats."""
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -18,6 +19,10 @@ th:first-child, td:first-child { text-align: left }
 figure { margin: 1.5rem 0 }
 img { max-width: 100% }
 """
+
+
+#: Of Markdown, in a line; brackets alone are none.
+_MARKUP = re.compile(r'[\\`*<|]')
 
 
 class Heading(NamedTuple):
@@ -86,17 +91,24 @@ def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
 
 def _markdown(block: Block, folder: Path) -> str:
     if isinstance(block, Heading):
-        return f'{"#" * block.level} {block.text}'
+        return f'{"#" * block.level} {_plain(block.text)}'
     if isinstance(block, Paragraph):
-        return f'**{block.text}**' if block.is_strong else block.text
+        text = _plain(block.text)
+        return f'**{text}**' if block.is_strong else text
     if isinstance(block, Image):
         place = quote(block.path.relative_to(folder).as_posix())
-        return f'![{block.caption}]({place})\n\n{block.caption}'
+        caption = _plain(block.caption)
+        return f'![{caption}]({place})\n\n{caption}'
     lines = [block.header, ['---'] * len(block.header), *block.rows]
     return '\n'.join(
-        f'| {" | ".join(cell.replace("|", chr(92) + "|") for cell in cells)} |'
-        for cells in lines
+        f'| {" | ".join(map(_plain, cells))} |' for cells in lines
     )
+
+
+def _plain(text: str) -> str:
+    """On one line, and what would be markup as it is: files have names."""
+    escaped = _MARKUP.sub(r'\\\g<0>', ' '.join(text.split()))
+    return escaped.replace('](', r'\](')
 
 
 def render_html(blocks: Sequence[Block]) -> str:

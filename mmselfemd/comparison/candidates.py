@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from mmselfemd.errors import UserValueError
 
 #: Weights that nobody has trained.
 RANDOM = 'random'
+
+#: What no way of pre-training can be called: the times of the detectors are
+#: kept under the last.
+_RESERVED = (RANDOM, 'detector')
 
 #: What the candidates of this project are called in sentences and tables.
 _LABELS = {
@@ -88,10 +93,13 @@ def parse_candidates(
         UserValueError: If a name is unknown, there twice, or cannot be that
             of a folder, or there is nothing to compare.
     """
-    names = [word for word in words if '=' not in word]
-    if not names:
-        words = [RANDOM, 'selfemd', *words]
-    candidates = [_parse(word, configs) for word in words]
+    for name in configs:
+        if name in _RESERVED:
+            raise UserValueError(
+                f"'{name}' has a meaning of its own here: give that way of "
+                'pre-training another name'
+            )
+    candidates = [_parse(word, configs) for word in _with_defaults(words)]
     found = [candidate.name for candidate in candidates]
     for name in found:
         if found.count(name) > 1:
@@ -102,6 +110,45 @@ def parse_candidates(
             'with'
         )
     return candidates
+
+
+def parse_pretraining(
+    words: Sequence[str], candidates: Sequence[str]
+) -> dict[str, Path]:
+    """Read ways of pre-training off the command line.
+
+    Args:
+        words (Sequence[str]): ``NAME=CONFIG``; ``CONFIG`` is that of
+            ``selfemd``.
+        candidates (Sequence[str]): As for :func:`parse_candidates`.
+
+    Returns:
+        dict[str, Path]: By name the absolute path of the config.
+
+    Raises:
+        UserValueError: If one is no candidate, or is there twice.
+    """
+    configs: dict[str, Path] = {}
+    for word in words:
+        name, equals, config = word.partition('=')
+        if not equals:
+            name, config = 'selfemd', word
+        if name in configs:
+            raise UserValueError(f"--pretrain: '{name}' is named twice")
+        if name not in _with_defaults(candidates):
+            raise UserValueError(
+                f"--pretrain {word}: '{name}' is no candidate, so that this "
+                'would not be used; add it to --candidates'
+            )
+        configs[name] = Path(config).resolve()
+    return configs
+
+
+def _with_defaults(words: Sequence[str]) -> Sequence[str]:
+    """As said at :func:`parse_candidates`."""
+    if all('=' in word for word in words):
+        return [RANDOM, 'selfemd', *words]
+    return words
 
 
 def _parse(word: str, configs: Mapping[str, str]) -> Candidate:

@@ -70,6 +70,10 @@ def read_results(path: str | os.PathLike, annotations: COCO) -> list[dict]:
             categories.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserValueError(
+            f"the result file '{path}' is a folder; name the JSON file itself"
+        )
     if not path.is_file():
         raise UserFileNotFoundError(f"no such result file: '{path}'")
     try:
@@ -151,6 +155,28 @@ def check_same_images(results: Mapping[str, Sequence[dict]]) -> None:
             )
 
 
+def check_different_runs(runs: Sequence[tuple[str, Sequence[dict]]]) -> None:
+    """Check that seeds of a detector are runs of their own.
+
+    One run counted several times has no spread, and any difference would
+    look certain.
+
+    Args:
+        runs (Sequence[tuple[str, Sequence[dict]]]): Name of the file and
+            results of each seed, checked.
+
+    Raises:
+        UserValueError: If two have found the very same.
+    """
+    for (name, found), (other, others) in itertools.combinations(runs, 2):
+        if found and found == others:
+            raise UserValueError(
+                f"'{name}' and '{other}' hold the same results: they are one "
+                'run, not two seeds. Name each once, and train seeds with '
+                'another randomness.seed each'
+            )
+
+
 def load_results(results: Sequence[dict], annotations: COCO) -> COCO:
     """Index results, as pycocotools does; none are fine too.
 
@@ -189,9 +215,12 @@ def _check_column(field: str, column: Any, name: str) -> None:
     for row, value in enumerate(column):
         if not isinstance(gather([{field: value}], _FIELDS)[field], list):
             continue
+        hint = ''
+        if field == 'bbox' and value is None:
+            hint = '. Are these masks alone? Name the list of boxes'
         raise UserValueError(
             f"'{name}', result {row}: {field} {shown(value)}; expected "
-            + _EXPECTED[field]
+            f'{_EXPECTED[field]}{hint}'
         )
 
 

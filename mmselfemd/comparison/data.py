@@ -110,11 +110,17 @@ def read_data(
         ]
     )
     findings.raise_stops()
+    if len(checked_file(val).table.image_ids) < 2:
+        raise UserValueError(
+            f'{val} lists one image, which shows nothing about others: name '
+            'at least 2 to evaluate on'
+        )
     unlabelled = list(
         ImageFolder(str(images), EXTENSIONS, get_file_backend(str(images)))
     )
     if not unlabelled:
         raise UserFileNotFoundError(f"there is no image below '{images}'")
+    _check_names(unlabelled, images)
     _, keys = check_images(checked_file(val).table, str(val_images))
     leaked = same_photographs(images, unlabelled, keys)
     if leaked and not leave_out_val:
@@ -165,6 +171,17 @@ def same_photographs(
     return found
 
 
+def _check_names(names: Sequence[str], images: Path) -> None:
+    """Runs read the names from a list, line by line."""
+    for name in names:
+        if name != name.strip() or {'\n', '\r'} & set(name):
+            raise UserValueError(
+                f'below {images} is {name!r}: a name that begins or ends '
+                'with a space, or has a line break, cannot be listed; rename '
+                'it'
+            )
+
+
 def _refuse(leaked: dict[str, str], images: Path, val: Path) -> None:
     names = ', '.join(list(leaked)[:_NUM_NAMED])
     more = f' and {len(leaked) - _NUM_NAMED} more'
@@ -206,7 +223,7 @@ def nested_subsets(
 
     Raises:
         UserValueError: If a fraction is not in (0, 1], is there twice, or
-            leaves no box.
+            leaves no box, or two are the same images.
     """
     order = np.random.default_rng(seed).permutation(labels.num_images)
     subsets: dict[float, Labels] = {}
@@ -217,6 +234,12 @@ def nested_subsets(
                 'images above 0 and up to 1, each once'
             )
         number = max(1, round(fraction * labels.num_images))
+        for other, subset in subsets.items():
+            if subset.num_images == number:
+                raise UserValueError(
+                    f'--fractions {other:g} {fraction:g}: both are the same '
+                    f'{number} of {labels.num_images} images; leave one out'
+                )
         chosen = [labels.content['images'][i] for i in sorted(order[:number])]
         ids = {image['id'] for image in chosen}
         boxes = [

@@ -209,6 +209,25 @@ class DetectionMatches:
                 found[row, place] = _means(precision[:, column])
         return found
 
+    def images_with_objects(self, metric: str) -> np.ndarray:
+        """Count the images that hold something to find.
+
+        Args:
+            metric (str): One of :data:`METRICS`; it tells the size.
+
+        Returns:
+            np.ndarray: (1 + K,): of any class, then of each.
+        """
+        area, _ = METRICS[metric]
+        starts = self.object_start.tolist()
+        num_areas = len(self.can_be_wrong)
+        found = [
+            np.unique(self.object_image[starts[row] : starts[row + 1]])
+            for row in range(area, len(starts) - 1, num_areas)
+        ]
+        of_any = np.unique(np.concatenate(found))
+        return np.array([len(of_any), *map(len, found)])
+
     def save(self, path: str | os.PathLike) -> None:
         """Keep the matches, whole or not at all.
 

@@ -90,6 +90,8 @@ class Difference:
         num_images (int): On which both were evaluated.
         seed_variance (float): Of one seed's difference; NaN for one seed.
         image_variance (float): Of the mean, by the choice of the images.
+        num_with_objects (int | None): Images that hold something to find,
+            from which the spread is known. Defaults to None: all.
     """
 
     metric: str
@@ -100,6 +102,7 @@ class Difference:
     num_images: int
     seed_variance: float
     image_variance: float
+    num_with_objects: int | None = None
 
     @property
     def is_clear(self) -> bool:
@@ -128,7 +131,7 @@ class Difference:
             self.seed_variance,
             num_seeds,
             self.image_variance,
-            self.num_images,
+            self.num_with_objects or self.num_images,
         )
         variance = self.seed_variance / num_seeds + self.image_variance
         return half + float(stats.norm.ppf(POWER) * variance**0.5)
@@ -160,12 +163,25 @@ class Difference:
             str: Whether the first helps, with the interval; or what the seeds
             and images could have shown.
         """
+        seeds = f'{self.num_seeds} seed{"s" if self.num_seeds > 1 else ""}'
+        if self.mean == self.low == self.high == 0:
+            return (
+                f'No difference at all between {first} and {second}: their '
+                f'{self.metric} is the same with each of {seeds}, whichever '
+                f'of the {self.num_images} images are drawn. They are the '
+                'same results, or neither finds anything.'
+            )
         amount = f'{100 * abs(self.mean):.1f} {self.metric}'
+        side = 'above' if self.mean >= 0 else 'below'
+        if self.num_with_objects == 1:
+            return (
+                f'{first} is {amount} {side} {second}, but all that is to be '
+                'found is in one image, which shows nothing about others.'
+            )
         if self.num_seeds < 2:
-            side = 'above' if self.mean >= 0 else 'below'
             return (
                 f'{first} is {amount} {side} {second} (95 % interval '
-                f'{_points(self.low, self.high)} over {self.num_images} '
+                f'{self._amounts()} over {self.num_images} '
                 'images), but one seed is too few to say that it is not '
                 'chance: train at least 3.'
             )
@@ -173,18 +189,23 @@ class Difference:
             more = max(5, self.num_seeds + 2)
             return (
                 f'No difference between {first} and {second} that '
-                f'{self.num_seeds} seeds and {self.num_images} images can '
+                f'{seeds} and {self.num_images} images can '
                 f'show ({100 * self.mean:+.1f} {self.metric}, 95 % interval '
                 f'{_points(self.low, self.high)}); {more} seeds would show '
                 f'{100 * self.detectable(more):.1f} {self.metric}.'
             )
         helps = self.mean > 0
-        ends = (self.low, self.high) if helps else (-self.high, -self.low)
         return (
             f'{first} {"helps" if helps else "hurts"} by {amount} compared '
-            f'with {second} (95 % interval {_points(*ends)}, '
-            f'{self.num_seeds} seeds).'
+            f'with {second} (95 % interval {self._amounts()}, {seeds}).'
         )
+
+    def _amounts(self) -> str:
+        """The interval of the amount: by how much below, if it is below."""
+        ends = (self.low, self.high)
+        if self.mean < 0:
+            ends = (-self.high, -self.low)
+        return _points(*ends)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for a JSON file.
@@ -207,6 +228,7 @@ def estimate_difference(
     resampled: np.ndarray,
     num_images: int,
     metric: str = 'AP50',
+    num_with_objects: int | None = None,
 ) -> Difference:
     """Mean difference and interval, see the head of this module.
 
@@ -217,22 +239,27 @@ def estimate_difference(
         num_images (int): How many images there are, of which as many are
             drawn.
         metric (str): What was compared. Defaults to ``AP50``.
+        num_with_objects (int, optional): Images that hold something to find:
+            of a rare class the spread is known from these few. Defaults to
+            None: all.
 
     Returns:
-        Difference: Mean and interval; NaN where no two draws have a figure.
+        Difference: Mean and interval; NaN where no two draws have a figure,
+        or one image alone holds something to find.
     """
+    counted = num_images if num_with_objects is None else num_with_objects
     num_seeds = len(differences)
     mean = float(np.mean(differences))
     resampled = resampled[np.isfinite(resampled).all(1)]
     seed_variance = image_variance = float('nan')
-    if len(resampled) > 1:
+    if len(resampled) > 1 and counted > 1:
         # A bootstrap's variance is that of N - 1 images.
-        scale = num_images / (num_images - 1)
+        scale = counted / (counted - 1)
         covariance = scale * np.cov(resampled.T).reshape(num_seeds, num_seeds)
         image_variance = float(_alike(covariance))
     if num_seeds > 1:
         seed_variance = float(np.var(differences, ddof=1))
-    half = half_width(seed_variance, num_seeds, image_variance, num_images)
+    half = half_width(seed_variance, num_seeds, image_variance, counted)
     return Difference(
         metric,
         mean,
@@ -242,6 +269,7 @@ def estimate_difference(
         num_images,
         seed_variance,
         image_variance,
+        num_with_objects,
     )
 
 

@@ -32,6 +32,7 @@ def describe_plan(plan: Plan, jobs: int) -> str:
         f'{data.val.num_images} for evaluation, {len(data.classes)} classes.',
         'Labelled images of each fraction: '
         + ', '.join(f'{f:g}: {number}' for f, number in labels.items()),
+        *_missing_classes(plan),
         '',
         f'{len(plan.runs)} runs, in this order; {settings.seeds} seeds each:',
     ]
@@ -55,6 +56,24 @@ def describe_plan(plan: Plan, jobs: int) -> str:
         f'disk, in {plan.work_dir}.',
     ]
     return '\n'.join(lines)
+
+
+def _missing_classes(plan: Plan) -> list[str]:
+    """A detector does not learn what its share of the labels lacks."""
+    lines = []
+    for fraction, subset in plan.subsets.items():
+        there = {box['category_id'] for box in subset.content['annotations']}
+        names = [
+            each['name']
+            for each in subset.content['categories']
+            if each['name'] in plan.data.classes and each['id'] not in there
+        ]
+        if names:
+            lines.append(
+                f'Without a box in the fraction {fraction:g}, so that its '
+                f'detectors cannot find them: {", ".join(names)}'
+            )
+    return lines
 
 
 def hours_left(plan: Plan, jobs: int, runs: Sequence[Run] = ()) -> float:
@@ -121,7 +140,8 @@ class _Progress:
         factor = 1.0 / self.jobs
         if done > 0.05 * self.at_start:
             factor = (self.last - self.start) / done
-        share = 100 * done / self.at_start
+        # What is trained and has yet to be evaluated takes none.
+        share = 100 * done / self.at_start if self.at_start else 100
         finished = sum(run.is_done for run in self.runs)
         self.say(
             f'{finished} of {len(self.runs)} runs are done, {share:.0f} % of '

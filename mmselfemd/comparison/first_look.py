@@ -5,7 +5,6 @@ backbone has learnt something, before days are spent on the detectors.
 """
 
 import json
-from pathlib import Path
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
@@ -15,10 +14,10 @@ from mmselfemd.study.readings import Reader, Sums, figures_of
 from mmselfemd.study.records import differences_of, load_sums, save_sums
 
 from .blocks import Block, Heading, Paragraph, Table
-from .candidates import RANDOM, Candidate
+from .candidates import Candidate
 from .plan import Plan, data_file
-from .runs import pretraining_runs
-from .weights import quietly, split_weights
+from .runs import detector_runs, pretraining_runs
+from .weights import quietly
 
 #: What is read, and how it is called: docs/small_experiments.md.
 _FIGURES = dict(gain='gain', ridge='ridge', knn_balanced='kNN, balanced')
@@ -51,7 +50,7 @@ def take_look(plan: Plan) -> str:
         },
         differences={
             name: {
-                figure: difference._asdict()
+                figure: _as_json(difference)
                 for figure, difference in differences_of(
                     seeds, sums[baseline]
                 ).items()
@@ -78,7 +77,14 @@ def read_look(plan: Plan) -> dict | None:
         there was no look.
     """
     path = plan.work_dir / _LOOK
-    return json.loads(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        raise UserError(
+            f"'{path}' was damaged: delete it, or look again with --look"
+        ) from None
 
 
 def look_blocks(plan: Plan) -> list[Block]:
@@ -122,8 +128,16 @@ def _table(plan: Plan, found: dict) -> Table:
     return Table(['', 'seeds', *_FIGURES.values()], rows)
 
 
+def _as_json(difference: Difference) -> dict:
+    """JSON has no NaN: None where there is no interval."""
+    return {
+        name: None if value != value else value
+        for name, value in difference._asdict().items()
+    }
+
+
 def _interval(difference: Difference) -> str:
-    if difference.num_seeds < 2:
+    if difference.low is None:
         return f' ({difference.mean:+.3f}, one seed)'
     return (
         f' ({difference.mean:+.3f} '
@@ -151,22 +165,18 @@ def _read(plan: Plan, candidate: Candidate) -> list[Sums]:
     return found
 
 
-def _weights(plan: Plan, candidate: Candidate, seed: int) -> Path | str | None:
-    if candidate.name == RANDOM:
-        return None
-    if candidate.weights is not None:
-        imported = plan.work_dir / 'backbones' / f'{candidate.name}.pth'
-        if imported.is_file():
-            return imported
-        return split_weights(candidate.weights)[1]
-    run = next(
-        run
-        for run in pretraining_runs(plan.runs)
+def _weights(plan: Plan, candidate: Candidate, seed: int) -> str | None:
+    """What the detectors of a seed begin with."""
+    for run in pretraining_runs(plan.runs):
+        if (run.candidate, run.seed) == (candidate, seed) and not run.is_done:
+            raise UserError(
+                f'{run.name} is not done: there is nothing to read'
+            )
+    return next(
+        run.pretrained
+        for run in detector_runs(plan.runs)
         if (run.candidate, run.seed) == (candidate, seed)
     )
-    if not run.is_done:
-        raise UserError(f'{run.name} is not done: there is nothing to read')
-    return run.backbone
 
 
 def _reader(plan: Plan, candidate: Candidate) -> Reader:

@@ -9,6 +9,9 @@ from mmselfemd.errors import UserValueError
 from .detection_matches import METRICS, DetectionMatches
 from .difference import Difference, estimate_difference
 
+#: Fewer draws tell no spread; a few show what is computed, as tests do.
+_FEWEST_RESAMPLES = 5
+
 
 def compare(
     first: Sequence[DetectionMatches],
@@ -69,7 +72,8 @@ def compare_metrics(
         UserValueError: As :func:`compare`.
     """
     found = _resample(first, second, metrics, resamples, seed)
-    return _by_name(found[:, :, :, 0], metrics, metrics, first)
+    counts = [first[0].images_with_objects(each)[0] for each in metrics]
+    return _by_name(found[:, :, :, 0], metrics, metrics, counts, first)
 
 
 def compare_classes(
@@ -97,7 +101,9 @@ def compare_classes(
     """
     found = _resample(first, second, [metric], resamples, seed)
     names = first[0].category_names.tolist()
-    return _by_name(found[:, :, 0, 1:], names, [metric] * len(names), first)
+    counts = first[0].images_with_objects(metric)[1:]
+    metrics = [metric] * len(names)
+    return _by_name(found[:, :, 0, 1:], names, metrics, counts, first)
 
 
 def _resample(
@@ -109,6 +115,11 @@ def _resample(
 ) -> np.ndarray:
     """Differences of the whole, then of each draw, (1 + R, S, F, 1 + K)."""
     _check_pairs(first, second)
+    if resamples < _FEWEST_RESAMPLES:
+        raise UserValueError(
+            f'{resamples} resamples are too few for an interval: expected '
+            f'{_FEWEST_RESAMPLES} or more; 1000 are usual'
+        )
     num_images = len(first[0].image_ids)
     draws = np.random.default_rng(seed).multinomial(
         num_images, np.full(num_images, 1 / num_images), resamples
@@ -127,16 +138,21 @@ def _by_name(
     found: np.ndarray,
     names: Sequence[str],
     metrics: Sequence[str],
+    counts: Sequence[int],
     matches: Sequence[DetectionMatches],
 ) -> dict[str, Difference]:
     """Of those that there are; ``found`` is (1 + R, S, names)."""
     num_images = len(matches[0].image_ids)
     return {
         name: estimate_difference(
-            found[0, :, place], found[1:, :, place], num_images, metric
+            found[0, :, place],
+            found[1:, :, place],
+            num_images,
+            metric,
+            int(count),
         )
-        for place, (name, metric) in enumerate(
-            zip(names, metrics, strict=True)
+        for place, (name, metric, count) in enumerate(
+            zip(names, metrics, counts, strict=True)
         )
         if np.isfinite(found[0, :, place]).all()
     }

@@ -87,7 +87,11 @@ class _Drawing:
         colours = colormaps['tab20'](np.arange(len(categories)) % 20)
         self.visualizer = DetLocalVisualizer()
         self.visualizer.dataset_meta = dict(
-            classes=[annotations.cats[c]['name'] for c in categories],
+            # Between two $ matplotlib would read a formula.
+            classes=[
+                annotations.cats[c]['name'].replace('$', r'\$')
+                for c in categories
+            ],
             palette=list(map(tuple, (255 * colours[:, :3]).astype(int))),
         )
 

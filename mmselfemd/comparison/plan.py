@@ -11,7 +11,8 @@ from .runs import DetectorRun, Run, detector_runs
 from .settings import Settings
 from .timing import Seconds
 
-_RUN_FOLDERS = ('pretraining', 'detectors')
+#: What would be taken for that of another comparison.
+_RUN_FOLDERS = ('pretraining', 'detectors', 'readings')
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Plan:
 
 
 def has_begun(work_dir: Path) -> bool:
-    """Whether the runs of a comparison have begun.
+    """Whether the runs, or the readings, of a comparison have begun.
 
     Args:
         work_dir (Path): Its folder.

@@ -9,7 +9,11 @@ from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
-from mmselfemd.errors import UserError, UserFileExistsError
+from mmselfemd.errors import (
+    UserError,
+    UserFileExistsError,
+    UserValueError,
+)
 
 from .candidates import parse_candidates
 from .configs import detector_config, pretraining_config
@@ -24,7 +28,7 @@ from .settings import (
     write_record,
 )
 from .timing import Seconds, lengths_within, measure
-from .weights import Detector, split_weights
+from .weights import Detector, locate_weights
 
 GIGABYTE = 1e9
 
@@ -72,6 +76,12 @@ class Planner:
                 comparison of something else has begun in the folder.
         """
         settings = self.settings
+        if self.work_dir.is_relative_to(settings.images.resolve()):
+            raise UserValueError(
+                f"--work-dir '{self.work_dir}' is below --images "
+                f"'{settings.images}': pictures of the report would be taken "
+                'for photographs. Choose another one'
+            )
         self.data = read_data(
             settings.images,
             settings.train,
@@ -80,13 +90,20 @@ class Planner:
             settings.val_images,
             settings.leave_out_val,
         )
+        if self.pretrained and not self.data.unlabelled:
+            raise UserValueError(
+                f"all photographs below '{settings.images}' are those of "
+                f"'{settings.val}': nothing is left to pre-train on; name a "
+                'folder with others: --images DIR'
+            )
         self.subsets = nested_subsets(self.data.train, settings.fractions)
         files = self._data_files()
+        record = dict(settings=settings.as_json(), files=self._digests(files))
+        # Before a file of what has begun is written over.
+        former = self._former(record)
         configs = self._configs(_ANY_LENGTH, _ANY_LENGTH)
         weights, num_bytes = self._check_weights(configs)
         self._check_disk(num_bytes)
-        record = dict(settings=settings.as_json(), files=self._digests(files))
-        former = self._former(record)
         for path, content in files.items():
             with atomic_write(path) as file:
                 file.write(content)
@@ -155,7 +172,7 @@ class Planner:
         found = {path.name: digest(content) for path, content in files.items()}
         for candidate in self.candidates:
             if candidate.weights is not None:
-                _, file = split_weights(candidate.weights)
+                _, file = locate_weights(candidate)
                 if '://' not in file:
                     found[file] = digest(Path(file))
         return found
@@ -211,7 +228,7 @@ class Planner:
                 num_bytes += (2 * self.settings.seeds + self.jobs) * each
             elif candidate.weights is not None:
                 weights[candidate.name] = detector.find_weights(
-                    candidate, self.work_dir / 'backbones'
+                    candidate, self.work_dir / 'imported'
                 )
         return weights, num_bytes
 

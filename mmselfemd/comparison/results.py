@@ -1,10 +1,13 @@
 """What the detectors of a comparison found, read once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 
 import numpy as np
 from pycocotools.coco import COCO
+
+from mmselfemd.errors import UserValueError
 
 from .candidates import Candidate
 from .coco_files import read_annotations, read_results
@@ -17,7 +20,6 @@ from .runs import DetectorRun, detector_runs
 #: By which detectors are compared unless it is said otherwise.
 METRIC = 'AP50'
 
-#: Images that are looked at one by one: a square of all takes gigabytes.
 _AT_A_TIME = 256
 
 
@@ -151,7 +153,8 @@ class Results:
         kept = run.work_dir / 'matches.npz'
         written = run.predictions.stat().st_mtime
         if kept.is_file() and kept.stat().st_mtime > written:
-            return DetectionMatches.load(kept)
+            with suppress(UserValueError):  # damaged: they are had again
+                return DetectionMatches.load(kept)
         results = read_results(run.predictions, self.annotations)
         matches = DetectionMatches.from_results(
             results, self.annotations, str(run.predictions)
@@ -162,13 +165,17 @@ class Results:
 
 def _by_image(matches: DetectionMatches) -> np.ndarray:
     """AP50 of each image by itself."""
-    count = len(matches.image_ids)
-    found = []
-    for first in range(0, count, _AT_A_TIME):
-        rows = min(_AT_A_TIME, count - first)
-        each = np.eye(rows, count, first, dtype=int)
-        found.append(matches.resampled(each, [METRIC])[:, 0, 0])
-    return np.concatenate(found)
+    number = len(matches.image_ids)
+    # All of thousands of images at once would not fit into the memory.
+    return np.concatenate(
+        [
+            matches.resampled(
+                np.eye(min(_AT_A_TIME, number - start), number, start, int),
+                [METRIC],
+            )[:, 0, 0]
+            for start in range(0, number, _AT_A_TIME)
+        ]
+    )
 
 
 def _complete(

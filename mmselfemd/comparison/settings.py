@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserFileExistsError, UserValueError
 
 _RECORD = 'settings.json'
+_PARTS = {'settings', 'lengths', 'seconds', 'files', 'configs'}
 
 
 @dataclass(frozen=True)
@@ -73,13 +75,16 @@ class Settings:
         names = ('hours', 'seeds', 'evaluations')
         positive = {name: getattr(self, name) for name in names}
         for name, value in positive.items():
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < inf:
                 raise UserValueError(
-                    f'--{name} {value:g}: expected more than 0'
+                    f'--{name} {value:g}: expected more than 0, and finite'
                 )
         for name in ('iterations', 'seconds'):
-            if min(getattr(self, name) or (1,)) <= 0:
-                raise UserValueError(f'--{name}: expected more than 0')
+            values = getattr(self, name) or (1,)
+            if not all(0 < value < inf for value in values):
+                raise UserValueError(
+                    f'--{name}: expected more than 0, and finite'
+                )
 
     def as_json(self) -> dict:
         """In JSON's types."""
@@ -94,9 +99,23 @@ def read_record(work_dir: Path) -> dict | None:
 
     Returns:
         dict | None: See :func:`write_record`; None if nothing has begun.
+
+    Raises:
+        UserValueError: If it was damaged since.
     """
     path = work_dir / _RECORD
-    return json.loads(path.read_text()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or not record.keys() >= _PARTS:
+        raise UserValueError(
+            f"'{path}' no longer tells what the comparison began with: put "
+            'it back, or begin another one: --work-dir DIR'
+        )
+    return record
 
 
 def write_record(work_dir: Path, record: Mapping) -> None:
@@ -104,8 +123,8 @@ def write_record(work_dir: Path, record: Mapping) -> None:
 
     Args:
         work_dir (Path): Its folder.
-        record (Mapping): ``settings``, ``lengths`` and ``files``: digests by
-            name.
+        record (Mapping): ``settings``, ``lengths``, ``seconds``, ``files``
+            and ``configs``: digests by name.
     """
     with atomic_write(work_dir / _RECORD) as file:
         file.write(json.dumps(record, indent=2).encode())

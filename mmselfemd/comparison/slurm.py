@@ -22,7 +22,7 @@ _SCRIPT = """\
 #SBATCH --cpus-per-task=6
 #SBATCH --time={hours}:00:00
 #SBATCH --signal=B:TERM@120
-#SBATCH --output={logs}/slurm_%A_%a.txt
+#SBATCH --output={logs}
 
 cd {folder} || exit 1
 # In the background, so that the shell hears the signal and passes it on.
@@ -56,7 +56,10 @@ def write_slurm_script(
         command=command,
         last=num_chains(plan) - 1,
         hours=_hours(plan),
-        logs=plan.work_dir,
+        # A % in a name is doubled for it.
+        logs=shlex.quote(
+            str(plan.work_dir).replace('%', '%%') + '/slurm_%A_%a.txt'
+        ),
         folder=shlex.quote(folder),
     )
     path.write_text(text)

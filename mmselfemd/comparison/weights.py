@@ -82,11 +82,7 @@ class Detector:
         Raises:
             UserError: If there is no such file, or it does not fit.
         """
-        project, file = split_weights(candidate.weights)
-        if '://' not in file and not Path(file).is_file():
-            raise UserFileNotFoundError(
-                f"{candidate.name}: there is no file '{file}'"
-            )
+        project, file = locate_weights(candidate)
         out = folder / f'{candidate.name}.pth'
         if project:
             self._import(file, out, project)
@@ -133,6 +129,26 @@ def split_weights(weights: str) -> tuple[str, str]:
         project, file = '', weights
     if '://' not in file:
         file = str(Path(file).expanduser().resolve())
+    return project, file
+
+
+def locate_weights(candidate: Candidate) -> tuple[str, str]:
+    """See :func:`split_weights`; a file has to be there.
+
+    Args:
+        candidate (Candidate): One with ``weights``.
+
+    Returns:
+        tuple[str, str]: The project, or '', and the path or address.
+
+    Raises:
+        UserFileNotFoundError: If there is no such file.
+    """
+    project, file = split_weights(candidate.weights)
+    if '://' not in file and not Path(file).is_file():
+        raise UserFileNotFoundError(
+            f"{candidate.name}: there is no file '{file}'"
+        )
     return project, file
 
 

@@ -1,6 +1,7 @@
 """What the command line tools share: errors for people, option parsing."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,6 +10,19 @@ from typing import Any
 from mmselfemd.errors import UserError
 
 from .option_values import parse_option
+
+#: What disks and folders do to any tool.
+_DISK = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+)
 
 
 class CfgOptionsAction(argparse.Action):
@@ -111,9 +125,11 @@ def add_image_values(parser: argparse.ArgumentParser) -> None:
 def run_tool(main: Callable[[], Any]) -> None:
     """Run a tool's ``main``; show a :class:`UserError` as one last line.
 
-    The exit status is then 2, as for the errors of argparse. Other errors
-    keep their traceback. Under a launcher only the first process of a host
-    shows the line; the last line of any error is also left in the file that
+    So is a disk that is full or read-only, a folder that is not the user's to
+    write into, or a file where a folder should be. The exit status is then 2,
+    as for the errors of argparse. Other errors keep their traceback. Under a
+    launcher only the first process of a host shows the user's mistake; the
+    last line of any error is also left in the file that
     ``MMSELFEMD_ERROR_FILE`` names, so that ``tools/dist_run.sh`` can repeat
     it after the launcher's own report.
 
@@ -123,15 +139,28 @@ def run_tool(main: Callable[[], Any]) -> None:
     sys.argv[1:] = map(_with_home, sys.argv[1:])
     try:
         main()
-    except UserError as error:
-        line = f'{os.path.basename(sys.argv[0])}: error: {error}'
+    except Exception as error:
+        said = _said_of(error)
+        if said is None:
+            _leave_for_launcher(f'{type(error).__name__}: {error}')
+            raise
+        line = f'{os.path.basename(sys.argv[0])}: error: {said}'
         _leave_for_launcher(line)
-        if os.environ.get('LOCAL_RANK', '0') == '0':
+        # All processes make the user's mistake; a disk may fail one alone.
+        is_of_all = isinstance(error, UserError)
+        if not is_of_all or os.environ.get('LOCAL_RANK', '0') == '0':
             print(line, file=sys.stderr)
         sys.exit(2)
-    except Exception as error:
-        _leave_for_launcher(f'{type(error).__name__}: {error}')
-        raise
+
+
+def _said_of(error: Exception) -> str | None:
+    """What the user can mend; None for what is no such thing."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        place = '' if error.filename is None else f": '{error.filename}'"
+        return f'{error.strerror}{place}'
+    return None
 
 
 def _with_home(argument: str) -> str:

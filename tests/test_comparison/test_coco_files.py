@@ -66,6 +66,9 @@ def changed(**values):
         (changed(image_id=9999), r'image_id \[9999\] is not'),
         (changed(category_id=0), r'category_id \[0\] is not; .*labels'),
         (lambda results: results[1].pop('score'), 'result 1: score None'),
+        (lambda results: results[1].pop('bbox'), 'masks alone'),
+        (changed(image_id=10**30), 'image_id 10+; expected an integer'),
+        (changed(score=10**400), 'result 1: score 1000'),
     ],
 )
 def test_what_is_wrong_and_where(tmp_path, content, results, change, words):
@@ -97,5 +100,7 @@ def test_other_files(tmp_path, content, text, words):
 
 
 def test_a_file_that_is_not_there(tmp_path, content):
+    with pytest.raises(UserError, match='is a folder'):
+        read_results(tmp_path, index(content))
     with pytest.raises(UserError, match='no such result file'):
         read_results(tmp_path / 'none.json', index(content))

@@ -157,3 +157,49 @@ def test_draws_without_a_figure_are_left_out():
     )
     none = estimate_difference(differences, resampled * np.nan, 20)
     assert np.isnan(none.low) and not none.is_clear
+
+
+def test_equal_results_are_said_to_be_equal():
+    same = example(mean=0.0, low=0.0, high=0.0)
+    words = same.sentence('A', 'B')
+    assert words.startswith('No difference at all between A and B')
+    assert 'each of 3 seeds' in words and 'would show' not in words
+    one = example(mean=0.0, low=0.0, high=0.0, num_seeds=1)
+    assert 'each of 1 seed,' in one.sentence('A', 'B')
+
+
+def test_an_interval_of_what_is_below_is_how_much_below():
+    one = example(mean=-0.021, low=-0.035, high=-0.008, num_seeds=1)
+    words = one.sentence('A', 'B')
+    assert '2.1 AP50 below B (95 % interval 0.8 to 3.5' in words
+
+
+def test_few_images_that_hold_a_class_tell_its_spread_badly():
+    """Scores of 5 images of 100 that hold an object, each drawn or not."""
+    rng = np.random.default_rng(7)
+    draws = rng.multinomial(100, np.full(100, 0.01), 400)[:, :5]
+    draws = draws[draws.sum(1) > 0]
+
+    def cover(num_with_objects):
+        covered = []
+        for _ in range(400):
+            scores = rng.normal(size=(5, 1))
+            means = (draws @ scores) / draws.sum(1, keepdims=True)
+            found = estimate_difference(
+                scores.mean(0), means, 100, 'AP', num_with_objects
+            )
+            covered.append(found.low <= 0 <= found.high)
+        return np.mean(covered)
+
+    assert cover(100) < 0.93
+    assert cover(5) >= 0.93
+
+
+def test_one_image_that_holds_all_shows_nothing_about_others():
+    differences = np.array([0.5, 0.5, 0.5])
+    found = estimate_difference(
+        differences, np.full((50, 3), 0.5), 20, num_with_objects=1
+    )
+    assert not found.is_clear and found.as_json()['low'] is None
+    words = found.sentence('A', 'B')
+    assert 'in one image' in words and 'helps' not in words

@@ -84,8 +84,9 @@ def test_the_spread_over_images_is_that_of_evaluating_each_draw(content):
         )
         for draw in draws
     ]
+    count = found.num_with_objects
     assert found.image_variance == pytest.approx(
-        np.var(slow, ddof=1) * 20 / 19
+        np.var(slow, ddof=1) * count / (count - 1)
     )
 
 
@@ -160,3 +161,27 @@ def test_detectors_of_a_known_difference(skills):
     assert covered >= 0.93
     if truth == 0:
         assert np.mean([f.is_clear for f in found]) <= 0.05
+
+
+@pytest.mark.parametrize('resamples', [-1, 0, 1])
+def test_too_few_resamples(pair, resamples):
+    with pytest.raises(UserError, match='resamples are too few'):
+        compare(*pair, resamples=resamples)
+
+
+def test_the_spread_is_known_from_images_that_hold_an_object():
+    rng = np.random.default_rng(8)
+    content = make_annotations(rng, 12, 2, crowd=0)
+    kept = [each for each in content['annotations'] if each['iscrowd'] == 0]
+    first = [each for each in kept if each['category_id'] == 2]
+    rare = next(each for each in kept if each['category_id'] == 5)
+    content['annotations'] = [*first, rare]
+    runs = [runs_of(rng, content, skill, 2) for skill in (0.9, 0.3)]
+    with_first = len({each['image_id'] for each in first})
+    with_any = len({each['image_id'] for each in content['annotations']})
+    counts = runs[0][0].images_with_objects('AP50').tolist()
+    assert counts == [with_any, with_first, 1, 0, 0]
+    classes = compare_classes(*runs, 'AP50', resamples=20)
+    assert np.isnan(classes['thing 1'].low)
+    assert np.isfinite(classes['thing 0'].low)
+    assert compare(*runs, resamples=20).num_with_objects == with_any

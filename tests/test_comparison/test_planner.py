@@ -196,7 +196,7 @@ def test_weights_that_fit(settings, tmp_path):
     pretrained = {run.candidate.name: run.pretrained for run in plan.runs}
     assert pretrained['run'] == str(plain)
     for name in ('found', 'told'):
-        path = plan.work_dir / 'backbones' / f'{name}.pth'
+        path = plan.work_dir / 'imported' / f'{name}.pth'
         assert pretrained[name] == str(path)
         imported = torch.load(path)['state_dict']
         assert torch.equal(imported['conv1.weight'], state['conv1.weight'])

@@ -1,11 +1,15 @@
 """What a comparison says in the end."""
 
+import errno
 import json
+import os
 import re
+import time
 
 import numpy as np
 import pytest
 
+from mmselfemd.comparison import report as report_module
 from mmselfemd.comparison.detection_matches import METRICS
 from mmselfemd.comparison.report import write_report
 from mmselfemd.comparison.results import Results
@@ -81,3 +85,29 @@ def test_the_best_image_is_one_that_random_weights_miss(finished):
 def test_time_is_that_of_training(report):
     # 4 iterations of half a second; evaluations are not among them.
     assert {row['time'] for row in report['usage']} == {'0:00:02'}
+
+
+def test_what_is_derived_is_had_again(finished):
+    figures = Results(finished, 10).figures(finished.candidates[0], 1.0)
+    later = time.time() + 99
+    for path in finished.work_dir.glob('detectors/*/matches.npz'):
+        path.write_bytes(b'cut')
+        os.utime(path, (later, later))
+    again = Results(finished, 10).figures(finished.candidates[0], 1.0)
+    assert again == figures
+
+
+def test_a_full_disk_leaves_the_former_report(finished, said, monkeypatch):
+    for name in ('save_figures', 'save_pictures'):  # which take seconds
+        monkeypatch.setattr(report_module, name, lambda *given: {})
+    files = list(finished.work_dir.glob('report.*'))
+    before = [file.read_bytes() for file in files]
+
+    def full(number):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'):
+        write_report(finished, 11)
+    assert [file.read_bytes() for file in files] == before
+    assert not list(finished.work_dir.rglob('*.incomplete'))

@@ -1,5 +1,6 @@
 """What tools/train.py and tools/test.py call, on the level of configs."""
 
+import errno
 import os
 import sys
 from functools import partial
@@ -342,6 +343,22 @@ def test_run_tool(capsys, monkeypatch, tmp_path):
         run_tool(lambda: 1 / 0)
     assert (tmp_path / 'error').read_text() == (
         'ZeroDivisionError: division by zero\n'
+    )
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_run_tool_tells_a_disk_that_fails(capsys, monkeypatch, number):
+    def fail():
+        raise OSError(number, os.strerror(number), '/runs/report.json')
+
+    monkeypatch.setattr(sys, 'argv', ['tools/train.py'])
+    monkeypatch.setenv('LOCAL_RANK', '1')  # it may be full for one alone
+    with pytest.raises(SystemExit) as error:
+        run_tool(fail)
+    assert error.value.code == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"train.py: error: {os.strerror(number)}: '/runs/report.json'\n"
     )
 
 

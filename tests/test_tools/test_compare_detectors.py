@@ -95,3 +95,51 @@ def test_what_cannot_be_compared(folder, options, words):
     assert done.returncode == 2
     assert words in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
+
+
+def test_names_and_classes_are_no_markup(folder, tmp_path):
+    content = json.loads((folder / 'val.json').read_text())
+    content['categories'][0]['name'] = 'sign [/stop]'
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    files = [folder / f'{name}0.json' for name in ('good', 'poor')]
+    done = run(tmp_path, *files, '--classwise', '--names', '[b]A', 'B')
+    assert done.returncode == 0, done.stderr
+    *table, sentence = done.stdout.splitlines()
+    assert sentence.startswith('[b]A is ')
+    for name in ('[b]A', 'sign [/stop]'):
+        assert name in '\n'.join(table)
+
+
+def test_files_of_one_name_are_told_apart(folder):
+    files = []
+    for name in ('good', 'poor'):
+        (folder / name).mkdir()
+        files.append(f'{name}/predictions.bbox.json')
+        (folder / files[-1]).write_text((folder / f'{name}0.json').read_text())
+    done = run(folder, *files)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f'{files[0]} is ') and f'above {files[1]}' in last
+
+
+def test_a_file_is_not_written_over_one_that_is_read(folder):
+    before = (folder / 'good0.json').read_text()
+    done = run(folder, 'good0.json', 'poor0.json', '--json', './good0.json')
+    assert done.returncode == 2
+    assert 'one of the files that are read' in done.stderr
+    assert (folder / 'good0.json').read_text() == before
+    done = run(folder, 'good0.json', 'poor0.json', '--json', 'val.json/a.json')
+    assert done.returncode == 2 and 'Traceback' not in done.stderr
+    assert done.stderr.endswith("File exists: 'val.json'\n")
+
+
+def test_one_run_is_not_taken_for_several_seeds(folder):
+    copy = folder / 'copy0.json'
+    copy.write_text((folder / 'good0.json').read_text())
+    done = run(
+        folder,
+        *('--first', 'good0.json', 'copy0.json'),
+        *('--second', 'poor0.json', 'poor1.json'),
+    )
+    assert done.returncode == 2
+    assert 'are one run, not two seeds' in done.stderr

@@ -5,16 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import config as mmengine_config
 
 from mmselfemd.datasets.scenes import make_scenes
-
-
-@pytest.fixture(autouse=True)
-def own_visualizer() -> None:
-    """mmdet's visualizer is one a process, and writes where it began."""
-    DetLocalVisualizer._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)

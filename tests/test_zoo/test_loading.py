@@ -9,6 +9,7 @@ import os
 import threading
 import zipfile
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -279,3 +280,13 @@ def test_integers_are_no_weights():
     with pytest.raises(UserValueError, match=r'a\.pth: 1 of 2 .*conv1'):
         check_finite(weights, 'a.pth')
     check_finite(weights | {'conv1.weight': torch.ones(2, 3)}, 'a.pth')
+
+
+def test_an_address_without_a_network_is_said(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise URLError('no network')
+
+    monkeypatch.setattr('torch.hub.download_url_to_file', refuse)
+    address = 'https://nowhere.invalid/backbone-0123.pth'
+    with pytest.raises(UserError, match='fetched .no network.*A file'):
+        CheckpointLoader.load_checkpoint(address, 'cpu', logger='silent')

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,11 @@ class RunFolder:
         with atomic_write(self.config) as file:
             file.write(config_text(header, settings).encode())
 
+    @cached_property
     def settings(self) -> Config:
-        """The config as it is now, whoever wrote it.
+        """The config as it is when this is first asked, whoever wrote it.
 
-        Returns:
-            Config: With what it inherits.
+        With what it inherits.
 
         Raises:
             UserError: If it is no config.
@@ -135,7 +136,7 @@ class RunFolder:
         Raises:
             UserError: If the run cannot be followed by that config.
         """
-        cfg = self.settings()
+        cfg = self.settings
         if os.path.normpath(cfg.get('work_dir') or '') != str(self.path):
             raise UserError(
                 f"'{self.config}': its work_dir is {cfg.get('work_dir')!r}, "
@@ -160,7 +161,7 @@ class RunFolder:
         Raises:
             UserError: If the config cannot work, or a process failed.
         """
-        processes = self.settings().get('num_processes', 1)
+        processes = self.settings.get('num_processes', 1)
         if processes == 1:
             train(str(self.config), resume='auto')
             return
@@ -181,7 +182,7 @@ class RunFolder:
         Returns:
             str: For the shell.
         """
-        processes = self.settings().get('num_processes', 1)
+        processes = self.settings.get('num_processes', 1)
         if processes == 1:
             return tool_command('train.py', self.config)
         return shlex.join(self._distributed(processes))

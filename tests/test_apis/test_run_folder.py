@@ -13,19 +13,23 @@ train_cfg = dict(max_epochs=3)
 """
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'runs').mkdir()
+
+
+def begun(change=''):
+    """A run whose config someone has added a line to."""
     run = RunFolder('pretrain.py', dict(work_dir='runs/mine'))
-    run.config.write_text(CONFIG)
+    run.config.write_text(f'{CONFIG}{change}\n')
     return run
 
 
-def test_the_last_checkpoint_is_that_of_the_config(run):
+@pytest.mark.parametrize('change', ['', "work_dir = './runs/mine/'"])
+def test_the_last_checkpoint_is_that_of_the_config(change):
+    run = begun(change)
     assert run.is_begun()
-    assert str(run.last_checkpoint('epoch')) == 'runs/mine/epoch_3.pth'
-    run.config.write_text(CONFIG + "work_dir = './runs/mine/'\n")
     assert str(run.last_checkpoint('epoch')) == 'runs/mine/epoch_3.pth'
 
 
@@ -40,10 +44,9 @@ def test_the_last_checkpoint_is_that_of_the_config(run):
         ('train_cfg = None', 'no max_epochs'),
     ],
 )
-def test_what_was_edited_wrongly_is_said(run, change, message):
-    run.config.write_text(CONFIG + change + '\n')
+def test_what_was_edited_wrongly_is_said(change, message):
     with pytest.raises(UserError, match=message):
-        run.last_checkpoint('epoch')
+        begun(change).last_checkpoint('epoch')
 
 
 @pytest.mark.parametrize('name', ['.', '..', '/', 'a/..', '../..'])
@@ -53,7 +56,8 @@ def test_a_folder_without_a_name_is_refused(name):
         RunFolder('pretrain.py', dict(work_dir=work_dir))
 
 
-def test_what_is_no_config_of_ours_is_left_alone(run):
+def test_what_is_no_config_of_ours_is_left_alone():
+    run = begun()
     run.config.write_bytes(b'\xff\xfe\0')
     with pytest.raises(UserFileExistsError, match='nothing that is known'):
         run.is_begun()
@@ -64,17 +68,17 @@ def test_what_is_no_config_of_ours_is_left_alone(run):
 
 
 @pytest.mark.parametrize('name', ['a\nb', 'a\u2028b', 'a\udcffb', '{{ x }}'])
-def test_the_same_command_is_known_again(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_same_command_is_known_again(name):
     given = dict(images=name, work_dir='mine')
     RunFolder('pretrain.py', given).write([], 'none.py', [])
     assert RunFolder('pretrain.py', given).is_begun()
 
 
-def test_several_gpus_are_started_by_torchrun(run):
-    assert run.training_command().endswith('tools/train.py runs/mine.py')
-    run.config.write_text(CONFIG + 'num_processes = 2\n')
-    tool, *arguments = shlex.split(run.training_command())
+def test_several_gpus_are_started_by_torchrun():
+    command = begun().training_command()
+    assert command.endswith('tools/train.py runs/mine.py')
+    command = begun('num_processes = 2').training_command()
+    tool, *arguments = shlex.split(command)
     assert tool.endswith('tools/dist_train.sh')
     assert arguments == ['runs/mine.py', '2', '--resume']
 

@@ -81,8 +81,8 @@ PAGES = {
 }
 
 myst_heading_anchors = 3
-# Each class once, where it is, and not where it is imported to. Packages do not
-# heed automodule_options of apidoc_modules in Sphinx 9.0.
+# Each class once, where it is, and not where it is imported to. Packages do
+# not heed automodule_options of apidoc_modules in Sphinx 9.0.
 os.environ['SPHINX_APIDOC_OPTIONS'] = 'members,ignore-module-all'
 apidoc_modules = [
     dict(

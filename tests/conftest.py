@@ -1,6 +1,8 @@
 """Fixtures shared by the tests."""
 
+import os
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
@@ -27,6 +30,30 @@ def photos() -> Path:
     if not PHOTOS.is_dir():
         pytest.skip('../shared/photos with real photographs is absent')
     return PHOTOS
+
+
+_read_config = Config._file2dict
+_configs: dict = {}
+
+
+def _read_once(filename: str, *args, **kwargs) -> tuple:
+    """A config of mmdet takes a second to read, and does not change.
+
+    What tests write themselves is read each time.
+    """
+    path = os.path.abspath(filename)
+    if not (path.startswith(f'{ROOT}/') or 'site-packages' in path):
+        return _read_config(filename, *args, **kwargs)
+    key = (path, args, tuple(sorted(kwargs.items())))
+    if key not in _configs:
+        _configs[key] = _read_config(filename, *args, **kwargs)
+    return deepcopy(_configs[key])
+
+
+@pytest.fixture(autouse=True)
+def configs_are_read_once(monkeypatch):
+    """See :func:`_read_once`."""
+    monkeypatch.setattr(Config, '_file2dict', staticmethod(_read_once))
 
 
 @pytest.fixture(autouse=True)

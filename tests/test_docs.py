@@ -103,7 +103,8 @@ def side_bar():
     (pages,) = (
         ast.literal_eval(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'PAGES'
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == 'PAGES'
     )
     return [page for group in pages.values() for page in group]
 

@@ -38,12 +38,34 @@ def config_text(header: Iterable[str], settings: Iterable[Setting]) -> str:
     Returns:
         str: Python, as mmengine's text configs are.
     """
-    lines = [f'# {line}'.rstrip() for line in header]
+    lines = [f'# {in_one_line(line)}'.rstrip() for line in header]
     for setting in settings:
         if setting.comment:
             lines += ['', *_comment(setting.comment)]
         lines.append(f'{setting.name} = {_written(setting.value, setting)}')
     return '\n'.join(lines) + '\n'
+
+
+def in_one_line(text: str) -> str:
+    """A text of anyone's as a config can hold it, in one line.
+
+    A line break in the name of a class or a folder would end a comment, and
+    what follows would be run; and mmengine replaces some names in ``{{ }}``.
+
+    Args:
+        text (str): Any text.
+
+    Returns:
+        str: The same, with what is not printable, and ``{{``, as Python
+        escapes it within quotes.
+    """
+    escaped = (
+        each
+        if each.isprintable()
+        else each.encode('unicode_escape').decode('ascii')
+        for each in text
+    )
+    return ''.join(escaped).replace('{{', r'{\x7b')
 
 
 def _comment(text: str) -> list[str]:
@@ -63,7 +85,7 @@ def _written(value: Any, setting: Setting) -> str:
 
 def _expression(value: Any, indent: int, width: int) -> str:
     """A value in one line if it has the room, else in several."""
-    short = _in_one_line(value)
+    short = _literal(value)
     if len(short) <= width or not isinstance(value, dict | list | tuple):
         return short
     inner = indent + 4
@@ -81,13 +103,14 @@ def _expression(value: Any, indent: int, width: int) -> str:
     return f'{start}\n{lines}{" " * indent}{end}'
 
 
-def _in_one_line(value: Any) -> str:
+def _literal(value: Any) -> str:
+    """A value in one line."""
     if isinstance(value, dict):
-        items = (f'{name}={_in_one_line(v)}' for name, v in value.items())
+        items = (f'{name}={_literal(v)}' for name, v in value.items())
         return f'dict({", ".join(items)})'
     if isinstance(value, list):
-        return f'[{", ".join(map(_in_one_line, value))}]'
+        return f'[{", ".join(map(_literal, value))}]'
     if isinstance(value, tuple):
-        items = ', '.join(map(_in_one_line, value))
+        items = ', '.join(map(_literal, value))
         return f'({items},)' if len(value) == 1 else f'({items})'
-    return repr(value)
+    return in_one_line(repr(value))

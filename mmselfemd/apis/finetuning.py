@@ -96,19 +96,29 @@ def finetune(
         UserError: If the annotations, the images, the backbone or the
             arguments cannot be used, or another run is in the folder.
     """
-    images = plain_path(images)
-    name = os.path.basename(os.path.abspath(images))
+    images = plain_path(images, '--images')
+    if work_dir is None:
+        name = os.path.basename(os.path.abspath(images))
+        work_dir = f'work_dirs/finetune_{name}'
     given = dict(
         images=images,
-        val_images=val_images and plain_path(val_images),
-        train=plain_path(train),
-        val=plain_path(val),
-        pretrained=plain_path(pretrained) if pretrained else _NONE,
+        val_images=(
+            None
+            if val_images is None
+            else plain_path(val_images, '--val-images')
+        ),
+        train=plain_path(train, '--train'),
+        val=plain_path(val, '--val'),
+        pretrained=(
+            _NONE
+            if pretrained is None
+            else plain_path(pretrained, '--pretrained')
+        ),
         detector=detector,
         arch=arch,
         epochs=epochs,
         iterations=iterations,
-        work_dir=plain_path(work_dir or f'work_dirs/finetune_{name}'),
+        work_dir=plain_path(work_dir, '--work-dir'),
         value_range=value_range,
         bands=bands,
     )
@@ -117,9 +127,9 @@ def finetune(
         report(f'{run.config} is there: the run goes on by it')
     else:
         _plan(run, given, report)
-    last = run.path / f'iter_{run.settings().train_cfg.max_iters}.pth'
+    last = run.last_checkpoint('iter')
     if dry_run:
-        report(f'To train by it: {tool_command("train.py", run.config)}')
+        report(f'To train by it: {run.training_command()}')
         return FinetunedDetector(run.config, last)
     if last.is_file():
         report(f'The run is finished: {last}')

@@ -19,6 +19,8 @@ BATCH, STEPS, WARM_UP = 16, 90_000, 1000
 MILESTONES = (2 / 3, 8 / 9)
 #: A run whose 1000 steps would be more than this share rises over less.
 WARM_UP_SHARE = 1 / 30
+#: One of a single iteration ends where it begins, and the rate stays there.
+LEAST_WARM_UP = 2
 
 #: Evaluations of a run, and as many checkpoints.
 EVALUATIONS = 10
@@ -104,7 +106,7 @@ def choose_finetuning(
         batches,
         round(published_rate * batches.num_images / BATCH, 6),
         iterations,
-        max(1, warm_up),
+        max(LEAST_WARM_UP, warm_up),
         (first, second),
         interval,
         min(num_images, PRECISE_BN_IMAGES),

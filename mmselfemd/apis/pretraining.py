@@ -63,15 +63,15 @@ def pretrain(
         UserError: If the photographs or the arguments cannot be used, or
             another run is in the folder.
     """
-    images = plain_path(images)
+    images = plain_path(images, '--images')
+    if work_dir is None:
+        work_dir = f'work_dirs/pretrain_{_name_of(images)}'
     given = dict(
         images=images,
         arch=arch,
         epochs=epochs,
-        init=init and plain_path(init),
-        work_dir=plain_path(
-            work_dir or f'work_dirs/pretrain_{_name_of(images)}'
-        ),
+        init=None if init is None else plain_path(init, '--init'),
+        work_dir=plain_path(work_dir, '--work-dir'),
         value_range=value_range,
         bands=bands,
     )
@@ -82,9 +82,9 @@ def pretrain(
     else:
         _plan(run, given, report)
     if dry_run:
-        report(f'To train by it: {tool_command("train.py", run.config)}')
+        report(f'To train by it: {run.training_command()}')
         return backbone
-    last = run.path / f'epoch_{run.settings().train_cfg.max_epochs}.pth'
+    last = run.last_checkpoint('epoch')
     if last.is_file():
         report(f'The run is finished: {last}')
     else:

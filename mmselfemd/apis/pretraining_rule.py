@@ -88,14 +88,15 @@ def choose_pretraining(
         most_workers=4,
     )
     epochs = epochs or epochs_for(num_images)
-    iterations = num_images // batches.num_at_a_time * epochs
-    steps = max(1, iterations // batches.accumulative_counts)
+    epoch_length = num_images // batches.num_at_a_time
+    steps = max(1, epoch_length * epochs // batches.accumulative_counts)
     between = _STEPS_BETWEEN[not machine.num_gpus]
     return PretrainingChoice(
         batches,
         round(RATE * batches.num_images / BATCH, 6),
         epochs,
-        warm_up=min(WARM_UP, max(1, epochs // 20)),
+        # One of a single iteration would end where it begins.
+        warm_up=min(WARM_UP, max(1 if epoch_length > 1 else 2, epochs // 20)),
         momentum=MOMENTUM if steps >= SHORT else SHORT_MOMENTUM,
         interval=min(epochs, max(1, between * epochs // steps)),
         steps=steps,

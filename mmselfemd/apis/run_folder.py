@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from mmengine.config import Config
 
 import mmselfemd
 from mmselfemd.atomic_file import atomic_write
+from mmselfemd.engine.config_file import read_config
 from mmselfemd.engine.launch import train
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.engine.run_settings import check_work_dir
 from mmselfemd.errors import UserError, UserFileExistsError
 
-from .config_text import Setting, config_text
+from .config_text import Setting, config_text, in_one_line
 
 _MARK = '# Written for: '
 
@@ -31,10 +33,19 @@ class RunFolder:
     Args:
         tool (str): The tool that the run is for, below ``tools/``.
         given (dict): Its options, ``work_dir`` among them.
+
+    Raises:
+        UserError: If the folder has no name to call the config by.
     """
 
     def __init__(self, tool: str, given: dict) -> None:
         self.path = Path(given['work_dir'])
+        if self.path.name in ('', '..'):
+            raise UserError(
+                f'--work-dir {self.path}: the config is written beside the '
+                'folder of the run and called by its name. Name a folder of '
+                'its own, e.g. --work-dir work_dirs/first'
+            )
         self.command = command_line(f'python tools/{tool}', **given)
         self.config = self.path.with_name(f'{self.path.name}.py')
 
@@ -49,7 +60,7 @@ class RunFolder:
                 run without it.
         """
         check_work_dir(str(self.path))
-        if not self.config.is_file():
+        if not self.config.exists():
             if found := find_checkpoint_to_resume(self.path):
                 raise UserFileExistsError(
                     f"'{self.path}' has checkpoints of another run ({found}), "
@@ -57,15 +68,8 @@ class RunFolder:
                     'folder: --work-dir DIR, or remove it'
                 )
             return False
-        former = next(
-            (
-                line.removeprefix(_MARK)
-                for line in self.config.read_text('utf-8').splitlines()
-                if line.startswith(_MARK)
-            ),
-            'nothing that is known',
-        )
-        if former != self.command:
+        former = self._former_command()
+        if former != in_one_line(self.command):
             raise UserFileExistsError(
                 f"'{self.config}' is there already, written for: {former}. "
                 f'This command is: {self.command}. Name another folder: '
@@ -73,6 +77,17 @@ class RunFolder:
                 f'as it is: {tool_command("train.py", self.config)} --resume'
             )
         return True
+
+    def _former_command(self) -> str:
+        text = ''
+        if self.config.is_file():
+            text = self.config.read_text('utf-8', errors='replace')
+        marked = [line for line in text.split('\n') if line.startswith(_MARK)]
+        return (
+            marked[0].removeprefix(_MARK)
+            if marked
+            else 'nothing that is known'
+        )
 
     def write(
         self, notes: Iterable[str], base: str, settings: Iterable[Setting]
@@ -98,13 +113,44 @@ class RunFolder:
         with atomic_write(self.config) as file:
             file.write(config_text(header, settings).encode())
 
+    @cached_property
     def settings(self) -> Config:
-        """The config as it is now, whoever wrote it.
+        """The config as it is when this is first asked, whoever wrote it.
+
+        With what it inherits.
+
+        Raises:
+            UserError: If it is no config.
+        """
+        return read_config(str(self.config))
+
+    def last_checkpoint(self, unit: str) -> Path:
+        """The checkpoint that the run ends with, by the config as it is now.
+
+        Args:
+            unit (str): What the run is counted in, ``epoch`` or ``iter``.
 
         Returns:
-            Config: With what it inherits.
+            Path: Where it is, or will be.
+
+        Raises:
+            UserError: If the run cannot be followed by that config.
         """
-        return Config.fromfile(self.config)
+        cfg = self.settings
+        if os.path.normpath(cfg.get('work_dir') or '') != str(self.path):
+            raise UserError(
+                f"'{self.config}': its work_dir is {cfg.get('work_dir')!r}, "
+                f"and this command is of '{self.path}'. Set it back; for "
+                'another folder, give the command --work-dir DIR'
+            )
+        length = (cfg.get('train_cfg') or {}).get(f'max_{unit}s')
+        if not isinstance(length, int):
+            raise UserError(
+                f"'{self.config}': its train_cfg has no max_{unit}s, which "
+                'tells this command what is the last checkpoint. Set it; or '
+                f'train by {tool_command("train.py", self.config)} --resume'
+            )
+        return self.path / f'{unit}_{length}.pth'
 
     def train(self) -> None:
         """Train by the config; go on from the last checkpoint, if any.
@@ -115,12 +161,11 @@ class RunFolder:
         Raises:
             UserError: If the config cannot work, or a process failed.
         """
-        processes = self.settings().get('num_processes', 1)
+        processes = self.settings.get('num_processes', 1)
         if processes == 1:
             train(str(self.config), resume='auto')
             return
-        command = [str(tools_folder() / 'dist_train.sh'), str(self.config)]
-        command += [str(processes), '--resume']
+        command = self._distributed(processes)
         status = subprocess.run(
             command, env={'PYTHON': sys.executable, **os.environ}
         ).returncode
@@ -130,6 +175,21 @@ class RunFolder:
                 'reason above; the same command goes on from the last '
                 'checkpoint'
             )
+
+    def training_command(self) -> str:
+        """What trains by the config, when this command does not.
+
+        Returns:
+            str: For the shell.
+        """
+        processes = self.settings.get('num_processes', 1)
+        if processes == 1:
+            return tool_command('train.py', self.config)
+        return shlex.join(self._distributed(processes))
+
+    def _distributed(self, processes: int) -> list[str]:
+        command = [str(tools_folder() / 'dist_train.sh'), str(self.config)]
+        return [*command, str(processes), '--resume']
 
 
 def value_settings(values: dict) -> list[Setting]:
@@ -148,16 +208,26 @@ def value_settings(values: dict) -> list[Setting]:
     ]
 
 
-def plain_path(path: str | os.PathLike) -> str:
+def plain_path(path: str | os.PathLike, option: str) -> str:
     """A path, or an address, as it goes into a config.
 
     Args:
         path (str | os.PathLike): As the user gave it.
+        option (str): What it was given by, for the error.
 
     Returns:
         str: The same, the home folder for ``~``, without a slash at its end.
+
+    Raises:
+        UserError: If it is empty, as a variable of the shell is that was not
+            set, and not the present folder.
     """
     path = os.fspath(path)
+    if not path:
+        raise UserError(
+            f"{option} '': an empty path. Was it a variable of the shell that "
+            'is not set? The present folder is .'
+        )
     if '://' in path:
         return path
     return os.path.normpath(os.path.expanduser(path))
@@ -205,11 +275,17 @@ def command_line(program: str, *arguments: Any, **options: Any) -> str:
     Returns:
         str: For the shell.
     """
-    words = [str(argument) for argument in arguments]
+    words = [_word(argument) for argument in arguments]
     for name, value in options.items():
         if value is None or value is False:
             continue
         values = value if isinstance(value, list | tuple) else [value]
         words.append(f'--{name.replace("_", "-")}')
-        words += [] if value is True else map(str, values)
+        words += [] if value is True else map(_word, values)
     return ' '.join([program, shlex.join(words)])
+
+
+def _word(value: Any) -> str:
+    """The same for 4095 and 4095.0."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)

@@ -102,6 +102,8 @@ class BrokenImages:
 
     def _write(self, path: str) -> None:
         if list_file := _list_file():
+            # The folder may be that of an earlier run, removed since.
+            os.makedirs(os.path.dirname(list_file), exist_ok=True)
             # In one write, which others' lines do not cut through.
             with open(list_file, 'a', errors='surrogateescape') as file:
                 file.write(f'{path}\t{self._lines[path]}\n')

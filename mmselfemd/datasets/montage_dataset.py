@@ -48,7 +48,8 @@ class MontageDataset(Dataset):
     wide one, the tall one, and the square one of the larger box.
 
     Ours: a group without any sample is replaced by all samples, and a line
-    says so; a sample whose image does not decode is drawn again.
+    says so; a sample whose image does not decode is replaced by any other,
+    and not read again: one of the few wide ones would be at every montage.
 
     Args:
         dataset (dict | ObjectDataset): The samples, or their config. Its own
@@ -62,7 +63,7 @@ class MontageDataset(Dataset):
             the run stops. Defaults to 100.
 
     Raises:
-        UserValueError: If ``length`` is not positive.
+        UserValueError: If ``length`` is not positive, or there is no sample.
     """
 
     def __init__(
@@ -81,6 +82,9 @@ class MontageDataset(Dataset):
         self.dataset = dataset
         self.pipeline = Compose(pipeline)
         self.max_refetch = max_refetch
+        if not len(dataset):
+            raise UserValueError('MontageDataset: there is no sample')
+        self._broken: set[int] = set()  # numbers that this process has read
         groups = group_by_shape(dataset.sizes)
         for name, members in groups.items():
             if not len(members):
@@ -124,14 +128,18 @@ class MontageDataset(Dataset):
 
     def _draw(self, group: str) -> dict:
         members = self.groups[group]
+        number = int(members[np.random.randint(len(members))])
         for _ in range(self.max_refetch + 1):
-            number = int(members[np.random.randint(len(members))])
-            sample = self.dataset.prepare_data(number)
-            if sample is not None:
-                return sample
+            # What is drawn does not depend on what was read before.
+            if number not in self._broken:
+                sample = self.dataset.prepare_data(number)
+                if sample is not None:
+                    return sample
+                self._broken.add(number)
+            last, number = number, np.random.randint(len(self.dataset))
         raise UserError(
             f'{self.max_refetch + 1} images in a row could not be read, the '
-            f'last being {self.dataset.get_data_info(number)["img_path"]}'
+            f'last being {self.dataset.get_data_info(last)["img_path"]}'
         )
 
 

@@ -90,8 +90,12 @@ def object_samples(
         ObjectSamples: Positive samples in the file's order, then negative.
 
     Raises:
-        UserValueError: If there is no box to cut out.
+        UserValueError: If there is no box to cut out, or ``context`` or
+            ``background`` is negative or not finite.
     """
+    for name, value in (('context', context), ('background', background)):
+        if not 0 <= value < np.inf:
+            raise UserValueError(f'{name}={value}: expected 0 or more')
     generator = np.random.default_rng(seed)
     numbers = {name: label for label, name in enumerate(classes)}
     labels = np.array([numbers.get(n, -1) for n in table.category_names], int)

@@ -1,6 +1,9 @@
 """Takes out of a config what mmengine or torch would stumble over."""
 
+from uuid import uuid4
+
 from mmengine.config import Config
+from mmengine.visualization import Visualizer
 
 _MMENGINE_HOOKS = {
     'checkpoint',
@@ -22,6 +25,23 @@ def clean_config(cfg: Config) -> None:
         if name.endswith('_dataloader') and isinstance(loader, dict):
             _clean_loader(loader)
     _drop_hooks_set_to_none(cfg)
+
+
+def name_visualizer(cfg: Config) -> None:
+    """Let a run have a visualizer of its own.
+
+    mmengine hands a second run of a process the visualizer of the first, by
+    the name that mmdet's configs give it, and the curves would go into the
+    folder of the first.
+
+    Args:
+        cfg (Config): A whole config; changed where the name is taken.
+    """
+    visualizer = cfg.get('visualizer')
+    if isinstance(visualizer, dict):
+        name = visualizer.get('name')
+        if name is not None and Visualizer.check_instance_created(name):
+            visualizer.name = f'{name}-{uuid4().hex}'
 
 
 def _clean_loader(loader: dict) -> None:

@@ -24,7 +24,8 @@ from mmselfemd.errors import UserError
 from mmselfemd.zoo.conventions import check_same_values
 
 from .cfg_options import merge_cfg_options, suggest
-from .config_cleanup import clean_config
+from .config_cleanup import clean_config, name_visualizer
+from .config_file import read_config
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .hooks.check_annotations_hook import check_annotations
 from .model import accumulative_counts, batch_size_of
@@ -214,7 +215,7 @@ def load_config(
             f"no such config: '{config}'; in '{folder}': "
             f'{suggest(os.path.basename(config), names)}'
         )
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     cfg.launcher = launcher
     merge_cfg_options(cfg, cfg_options)
     set_image_values(cfg)
@@ -245,6 +246,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     keep_detector_off_gpu(cfg)
     drop_late_schedules(cfg)
+    name_visualizer(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'
     if 'runner_type' not in cfg:
         runner = (CPUDistributedRunner if on_cpus else Runner).from_cfg(cfg)

@@ -13,6 +13,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
+from urllib.error import URLError
 
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -99,6 +100,12 @@ def weights_only(loader: Callable) -> Callable:
                 raise
             raise UserFileNotFoundError(
                 f'{filename}: there is no such checkpoint.'
+            ) from error
+        except URLError as error:
+            raise UserError(
+                f'{filename} cannot be fetched ({error.reason}): is there a '
+                'network, and is the address right? A file of this machine '
+                'can be named in its place.'
             ) from error
         except KeyError as error:  # a look-up in a table of model names
             raise UserValueError(

@@ -5,45 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mmdet.visualization import DetLocalVisualizer
-from mmengine.config import config as mmengine_config
 
 from mmselfemd.datasets.scenes import make_scenes
-
-
-@pytest.fixture(autouse=True)
-def own_visualizer() -> None:
-    """mmdet's visualizer is one a process, and writes where it began."""
-    DetLocalVisualizer._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few small images are read sooner than processes are started."""
     monkeypatch.setattr('os.sched_getaffinity', lambda pid: {0})
-
-
-_find = mmengine_config._get_external_cfg_path
-_found: dict = {}
-
-
-def _find_once(package: str, name: str) -> str:
-    """mmengine reads all of mmdet's index for each config: a second."""
-    if (package, name) not in _found:
-        try:
-            _found[package, name] = _find(package, name)
-        except ValueError as error:  # it is in no index
-            _found[package, name] = error
-    found = _found[package, name]
-    if isinstance(found, ValueError):
-        raise found
-    return found
-
-
-@pytest.fixture(autouse=True)
-def indices_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See :func:`_find_once`."""
-    monkeypatch.setattr(mmengine_config, '_get_external_cfg_path', _find_once)
 
 
 @pytest.fixture(scope='session')

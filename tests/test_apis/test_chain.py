@@ -41,7 +41,7 @@ def settings_of(config):
 @pytest.mark.timeout(900)
 def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     said = []
-    photos = dict(images='photos', arch='resnet18', epochs=2)
+    photos = dict(images='photos', arch='resnet18', epochs=3)
     photos |= dict(report=said.append)
     planned = pretrain(dry_run=True, **photos)
     narrow('work_dirs/pretrain_photos.py', 64)
@@ -51,7 +51,7 @@ def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     written = load_config('work_dirs/pretrain_photos.py')
     ran = Config.fromfile('work_dirs/pretrain_photos/pretrain_photos.py')
     assert settings_of(written) == settings_of(ran)
-    assert torch.load(backbone)['meta']['pretraining']['epoch'] == 2
+    assert torch.load(backbone)['meta']['pretraining']['epoch'] == 3
     step = parsed(said[-1].removeprefix('Next: '), monkeypatch)
     assert (step.images, step.pretrained) == ('photos', str(backbone))
 
@@ -75,20 +75,20 @@ def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     assert step.config == 'work_dirs/finetune_photos.py'
 
     # Once more: nothing is trained.
-    before = os.stat(backbone.parent / 'epoch_2.pth').st_mtime_ns
+    before = os.stat(backbone.parent / 'epoch_3.pth').st_mtime_ns
     said.clear()
     assert pretrain(**photos) == backbone
     assert finetune(**boxes) == detector
     assert sum('is finished' in line for line in said) == 2
-    assert os.stat(backbone.parent / 'epoch_2.pth').st_mtime_ns == before
+    assert os.stat(backbone.parent / 'epoch_3.pth').st_mtime_ns == before
 
     # Longer: it goes on from where it was.
     with open('work_dirs/pretrain_photos.py', 'a') as file:
-        file.write('train_cfg = dict(max_epochs=3)\n')
+        file.write('train_cfg = dict(max_epochs=4)\n')
     pretrain(**photos)
-    last = torch.load(backbone.parent / 'epoch_3.pth', weights_only=False)
-    assert last['meta']['epoch'] == 3
-    assert torch.load(backbone)['meta']['pretraining']['epoch'] == 3
+    last = torch.load(backbone.parent / 'epoch_4.pth', weights_only=False)
+    assert last['meta']['epoch'] == 4
+    assert torch.load(backbone)['meta']['pretraining']['epoch'] == 4
 
 
 def tool(words, cwd):

@@ -8,6 +8,7 @@ from mmselfemd.apis.config_text import Name, Setting, config_text
 VALUES = dict(
     texts=["O'Brien, Ann", 'a\nb', '"', 'größe', r'C:\new'],
     one=('cat',),
+    hostile=['a\nraise SystemExit', '\u2028', '\udcff', '{{ fileBasename }}'],
     empty=dict(a=[], b=(), c={}),
     numbers=[0.1, 1e-6, -3, True, None],
     deep=dict(inner=dict(values=[dict(name='x' * 50), dict(name='y' * 50)])),
@@ -37,6 +38,15 @@ def test_mmengine_reads_it(text, tmp_path):
     cfg = Config.fromfile(path)
     assert tuple(cfg.many) == VALUES['many']
     assert cfg.again.inner['values'][1].name == 'y' * 50
+
+
+@pytest.mark.parametrize('name', VALUES['hostile'])
+def test_a_name_is_never_run_nor_replaced(name, tmp_path):
+    text = config_text([f'Classes: {name}.'], [Setting('classes', (name,))])
+    assert text.startswith('# Classes: ') and text.count('\n') == 2
+    path = tmp_path / 'mine.py'
+    path.write_bytes(text.encode())
+    assert Config.fromfile(path).classes == (name,)
 
 
 def test_lines_fit_a_screen(text):

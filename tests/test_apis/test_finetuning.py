@@ -87,6 +87,26 @@ def test_a_category_without_boxes_is_no_class(folder):
     )
 
 
+def test_a_name_of_a_class_is_no_code(folder):
+    name = "b\nopen('written', 'w')\n{{ fileBasename }}"
+    for file in ('train.json', 'val.json'):
+        categories = json.loads(Path(file).read_text())['categories']
+        categories[0]['name'] = name
+        change(file, categories=categories)
+    cfg, _ = plan()
+    assert name in cfg.metainfo.classes
+    assert not Path('written').exists()
+    assert named_boxes(cfg, 'val') == written_boxes('val.json')
+
+
+def test_an_empty_variable_is_no_random_backbone(folder):
+    with pytest.raises(UserError, match="--pretrained ''.*not set"):
+        plan(pretrained='', arch=None)
+    with pytest.raises(UserError, match="--val-images ''"):
+        plan(val_images='')
+    assert not Path('work_dirs').exists()
+
+
 @pytest.mark.parametrize(
     'detector, arch',
     [*zip(DETECTORS, ['resnet18', 'resnext50', 'mobilenet-v2'], strict=True)],

@@ -1,6 +1,8 @@
 """The rule of thumb for a fine-tuning."""
 
 import pytest
+import torch
+from mmengine.optim import LinearLR
 
 from mmselfemd.apis.architectures import ARCHITECTURES
 from mmselfemd.apis.finetuning_rule import choose_finetuning, steps_for
@@ -73,3 +75,17 @@ def test_the_users_length_counts():
             choose(300, **wrong)
     with pytest.raises(UserError, match='one of them'):
         choose(300, epochs=1, iterations=1)
+
+
+@pytest.mark.parametrize('iterations', [2, 10, 40, 2000])
+def test_the_rate_of_a_short_run_rises_to_its_height(iterations):
+    choice = choose(300, iterations=iterations)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    rise = LinearLR(optimizer, 0.001, end=choice.warm_up, by_epoch=False)
+    rates = []
+    for _ in range(iterations):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        rise.step()
+    assert rates[0] == pytest.approx(0.001)
+    assert rates[-1] == pytest.approx(1)

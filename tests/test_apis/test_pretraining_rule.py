@@ -77,3 +77,11 @@ def test_one_image_is_no_data_set():
 
 def test_a_checkpoint_comes_sooner_without_a_gpu():
     assert choose(300, Machine(0, 24, 8)).interval < choose(300).interval
+
+
+@pytest.mark.parametrize('epochs', [2, 10, 39, 800])
+def test_the_rate_rises_where_an_epoch_is_one_iteration(epochs):
+    choice = choose(50, epochs=epochs)
+    assert choice.batches.num_at_a_time == 32
+    # mmengine's rise over one iteration ends where it begins.
+    assert choice.warm_up >= 2

@@ -8,15 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
-from mmdet.visualization import DetLocalVisualizer
 
 BOX = (20, 10, 70, 50)  # of the one object of each image
-
-
-@pytest.fixture(autouse=True)
-def own_visualizer() -> None:
-    """mmdet's visualizer is one a process, and writes where it began."""
-    DetLocalVisualizer._instance_dict.clear()
 
 
 def write_images(folder: Path, names: list[str], seed: int = 0) -> None:

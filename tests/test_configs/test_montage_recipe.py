@@ -113,17 +113,17 @@ def test_small_recipe_has_the_backbone_and_steps_of_the_others():
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('scenes') / 'set'
-    return make_scenes(folder, num_train=12, num_val=1)
+    return make_scenes(folder, num_train=12, num_val=1, size=(128, 96))
 
 
 def options(scenes, **more):
     """A few steps of a narrow network on some scenes."""
     return {
-        'train_dataloader.dataset.length': 32,
+        'train_dataloader.dataset.length': 16,
         f'{DATASET}.data_root': str(scenes),
         f'{DATASET}.ann_file': 'annotations/instances_train2017.json',
         f'{DATASET}.data_prefix.img': 'train2017/',
-        'train_dataloader.batch_size': 16,
+        'train_dataloader.batch_size': 8,
         'train_dataloader.num_workers': 0,
         'train_dataloader.persistent_workers': False,
         'train_cfg.max_epochs': 3,
@@ -209,7 +209,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(scenes, trained, tmp_path):
         ({'model.head.num_classes': 80}, r'num_classes is 80.*are \d+'),
         ({f'{DATASET}.data_prefix.img': 'val2017/'}, 'there is no such image'),
         ({f'{DATASET}.ann_file': 'other.json'}, 'no such file or folder'),
-        ({'train_dataloader.batch_size': 64}, '32 images|fewer|batch'),
+        ({'train_dataloader.batch_size': 64}, '16 images|fewer|batch'),
     ],
 )
 def test_what_does_not_fit_is_said_before_training(

@@ -65,6 +65,13 @@ def test_a_share_above_the_limit_stops(share, every, log_folder):
     assert message.count('.jpg') <= 5
 
 
+def test_the_folder_of_an_earlier_run_may_be_gone(log_folder):
+    (log_folder / 'run.log').unlink()
+    log_folder.rmdir()
+    BrokenImages(max_warnings=0, max_share=1).add('0.jpg', 'it is empty')
+    assert (log_folder / 'broken_images.txt').is_file()
+
+
 def test_a_share_of_one_never_stops():
     broken = BrokenImages(max_warnings=0, max_share=1)
     read(broken, 500, 1)

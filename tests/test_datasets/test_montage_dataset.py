@@ -258,3 +258,29 @@ def test_scale_keeps_the_shape():
     assert RandomScale((0.1, 0.1))(dict(img=ramp(2, 2)))['img'].size == 3
     with pytest.raises(UserValueError, match='scale_range'):
         RandomScale((0, 1))
+
+
+def test_one_broken_image_of_a_small_group_stops_nothing(data, our_scope):
+    file = data / 'labels.json'
+    content = json.loads(file.read_text())
+    content['annotations'] = [
+        each
+        for each in content['annotations']
+        if each['image_id'] == 1 or each['category_id'] != 6  # the wide ones
+    ]
+    file.write_text(json.dumps(content))
+    (data / 'images' / '1.png').write_bytes(b'no image')
+    dataset = MontageDataset(objects(data), STITCH, length=200)
+    for montage in map(dataset.__getitem__, range(200)):
+        assert montage['img'].any()
+
+
+@pytest.mark.parametrize(
+    'change',
+    [dict(context=-1), dict(context=float('nan')), dict(background=-0.1)],
+)
+def test_a_setting_that_cannot_be_is_refused(data, our_scope, change):
+    with pytest.raises(UserValueError, match=next(iter(change))):
+        objects(data, **change).full_init()
+    with pytest.raises(UserValueError, match='no sample'):
+        MontageDataset(objects(data, indices=0), STITCH)

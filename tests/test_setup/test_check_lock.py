@@ -33,6 +33,8 @@ def test_lock_gives_one_exact_version_on_each_python(version):
             assert name not in chosen
             chosen[name] = str(entry.specifier)[2:]
     for entry in entries('lock.in'):
+        if entry.marker is not None and not entry.marker.evaluate(machine):
+            continue  # Sphinx 8.2 asks for Python 3.11
         assert entry.specifier.contains(chosen[entry.name.lower()])
     assert chosen['numpy'].startswith('1.')
     assert 'opencv-python' not in chosen

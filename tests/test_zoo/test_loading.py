@@ -10,6 +10,7 @@ import pickle
 import threading
 import zipfile
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -314,3 +315,13 @@ def test_onedl_mmengine_does_not_run_what_was_refused(
     with pytest.raises(UnsafeCheckpointError):
         guarded(str(bomb))
     assert not (tmp_path / 'exploded').exists() and not logged
+
+
+def test_an_address_without_a_network_is_said(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise URLError('no network')
+
+    monkeypatch.setattr('torch.hub.download_url_to_file', refuse)
+    address = 'https://nowhere.invalid/backbone-0123.pth'
+    with pytest.raises(UserError, match='fetched .no network.*A file'):
+        CheckpointLoader.load_checkpoint(address, 'cpu', logger='silent')

@@ -131,6 +131,13 @@ def test_sentence_of_no_difference_says_what_could_be_shown():
     assert '7 seeds would' in example(low=-1, num_seeds=5).sentence('A', 'B')
 
 
+def test_detectors_that_find_nothing_are_no_answer():
+    words = example(low=-0.008, best=0.004).sentence('A', 'B')
+    assert words.startswith(example(low=-0.008).sentence('A', 'B'))
+    assert 'Neither finds much yet, at best 0.4 AP50' in words
+    assert 'much yet' not in example(best=0.3).sentence('A', 'B')
+
+
 def test_one_seed_is_too_few_however_clear_the_images():
     one = example(num_seeds=1, seed_variance=float('nan'))
     assert not one.is_clear

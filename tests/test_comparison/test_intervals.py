@@ -53,10 +53,13 @@ def test_a_clear_difference_is_shown(pair):
     ]
     assert found.mean == pytest.approx(np.mean(by_seed))
     assert found.is_clear and found.low > 0
+    better = [one.average_precision()['AP50'] for one in pair[0]]
+    assert found.best == pytest.approx(np.mean(better))
     assert (found.num_seeds, found.num_images) == (3, 20)
     assert compare(*pair, resamples=200) == found
     backwards = compare(*pair[::-1], resamples=200)
     assert backwards.mean == -found.mean
+    assert backwards.best == found.best
     assert backwards.high == pytest.approx(-found.low)
 
 

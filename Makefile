@@ -9,10 +9,10 @@ python := .venv$(if $(filter onedl,$(STACK)),-onedl)/bin/python
 # Threads that wait for each other by spinning make a step on busy cores three
 # times as long.
 export OMP_WAIT_POLICY ?= passive
-# A worker more than cores, since tests of processes wait, and up to four, of
+# Two workers more than cores, since tests of processes wait, and up to four, of
 # some 2 GB each; ARGS='-n 0' does without them.
 pytest := OMP_NUM_THREADS=1 $(python) -m pytest \
-  -n $$(( $$(nproc) + 1 )) --maxprocesses 4 --dist worksteal
+  -n $$(( $$(nproc) + 2 )) --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test test-slow lint format setup clean
 

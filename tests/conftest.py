@@ -44,7 +44,10 @@ def _read_once(filename: str, *args, **kwargs) -> tuple:
     path = os.path.abspath(filename)
     if not (path.startswith(f'{ROOT}/') or 'site-packages' in path):
         return _read_config(filename, *args, **kwargs)
-    key = (path, args, tuple(sorted(kwargs.items())))
+    variables = {  # some configs read them
+        item for item in os.environ.items() if not item[0].startswith('PYTEST')
+    }
+    key = (path, args, *sorted(kwargs.items()), frozenset(variables))
     if key not in _configs:
         _configs[key] = _read_config(filename, *args, **kwargs)
     return deepcopy(_configs[key])

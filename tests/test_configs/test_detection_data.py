@@ -14,6 +14,7 @@ CONFIGS = 'configs/detection'
 SPLITTER = Path(mmdet.__file__).parent / '.mim/tools/misc/split_coco.py'
 
 
+@pytest.mark.slow
 def test_voc_is_trained_on_and_read_by_two_evaluators(
     root, voc, tmp_path, monkeypatch
 ):

@@ -89,6 +89,7 @@ def saved(work_dir):
     return CheckpointLoader.load_checkpoint(path, 'cpu')['state_dict']
 
 
+@pytest.mark.slow
 def test_reports_stops_in_good_order_and_goes_on(
     root, coco, tmp_path, monkeypatch, logged
 ):

@@ -199,9 +199,9 @@ def test_files_that_begin_alike_are_each_read_once(tmp_path, monkeypatch):
     others[40] = (str(copy), (5001, 0))
     train = {row: keys[row] for row in range(20)}
     read = []
-    digest = splits._digest
+    digest = splits.digest_of
     monkeypatch.setattr(
-        splits, '_digest', lambda path: read.append(path) or digest(path)
+        splits, 'digest_of', lambda path: read.append(path) or digest(path)
     )
     (finding,) = splits.check_splits([train], [(table, others)])
     assert finding.places == (f'image 40: {tmp_path}/7.bmp',)

@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= passive
 pytest := OMP_NUM_THREADS=1 $(python) -m pytest \
   -n $$(( $$(nproc) + 2 )) --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test test-slow lint format setup clean
+.PHONY: help demo test test-slow lint format site setup clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST)) | sed -n '1,5p'
@@ -38,6 +38,9 @@ lint: setup ## style, by ruff
 format: setup ## mend the style where ruff can
 	@$(python) -m ruff check --fix .
 	@$(python) -m ruff format .
+
+site: setup ## docs/ and the reference as a site, in build/site (Python 3.11)
+	@$(python) -m sphinx -q -W --keep-going -c docs -b html . build/site
 
 setup: ## .venv from the lock, mmcv, the package; nothing if all is there
 	@PYTHON='$(PYTHON)' STACK='$(STACK)' sh tools/setup/setup.sh

@@ -99,7 +99,10 @@ autodoc_typehints = 'signature'
 autodoc_typehints_format = 'short'
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes are in the docstring of the class
-suppress_warnings = ['myst.header']  # an anchor within a table
+suppress_warnings = [
+    'myst.header',
+    'ref.python',  # two rooms have a class of the same short name
+]
 
 html_theme = 'furo'
 html_title = f'{project} {release}'

@@ -8,6 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
+
+from mmselfemd.version import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -114,3 +117,10 @@ def test_every_page_has_one_place_in_the_side_bar():
     named = side_bar()
     assert len(set(named)) == len(named)
     assert {*named, 'README'} == pages | {'docs/api/modules'}
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert citation['version'] == __version__
+    title = citation['preferred-citation']['title']
+    assert title in (ROOT / 'README.md').read_text()

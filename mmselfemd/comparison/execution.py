@@ -128,9 +128,11 @@ class _Progress:
         self.at_start = _seconds_left(plan, runs)
 
     def say(self, line: str) -> None:
+        """Print a line with the time of day."""
         print(f'{time.strftime("%H:%M:%S")} {line}', flush=True)
 
     def watch(self) -> None:
+        """Say now and then how much is done, and the time left."""
         if time.time() - self.last < _INTERVAL:
             return
         self.last = time.time()

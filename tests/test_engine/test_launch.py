@@ -362,13 +362,13 @@ def test_run_tool_tells_a_disk_that_fails(capsys, monkeypatch, number):
     )
 
 
-def test_run_tool_knows_the_home_folder(monkeypatch):
+def test_run_tool_knows_the_home_folder(monkeypatch, tmp_path):
     """No shell expands it behind an equals sign."""
-    monkeypatch.setenv('HOME', '/home/someone')
+    monkeypatch.setenv('HOME', str(tmp_path))
     given = ['--out=~/a b', '--name=a~b', '--cfg-options', 'work_dir=~/c']
     monkeypatch.setattr(sys, 'argv', ['tools/train.py', *given])
     run_tool(lambda: None)
-    assert sys.argv[1:] == ['--out=/home/someone/a b', *given[1:]]
+    assert sys.argv[1:] == [f'--out={tmp_path}/a b', *given[1:]]
 
 
 def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):

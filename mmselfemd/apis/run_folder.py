@@ -13,11 +13,11 @@ from mmengine.config import Config
 
 import mmselfemd
 from mmselfemd.atomic_file import atomic_write
-from mmselfemd.engine.config_file import read_config
 from mmselfemd.engine.launch import train
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.engine.run_settings import check_work_dir
 from mmselfemd.errors import UserError, UserFileExistsError
+from mmselfemd.settings.config_file import read_config
 
 from .config_text import Setting, config_text, in_one_line
 

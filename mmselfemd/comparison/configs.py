@@ -10,8 +10,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmselfemd.datasets.data_paths import walk
-from mmselfemd.engine.run_length import counts_epochs, set_iterations
 from mmselfemd.errors import UserValueError
+from mmselfemd.settings.run_length import counts_epochs, set_iterations
 
 #: So many checkpoints a run has from its start to its end.
 NUM_CHECKPOINTS = 10

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from mmselfemd.engine.process_pool import run_tasks
 from mmselfemd.errors import UserError
+from mmselfemd.process_pool import run_tasks
 
 from .plan import Plan
 from .runs import Run, share_done

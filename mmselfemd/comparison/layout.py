@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmselfemd.engine.run_length import iterations_of
+from mmselfemd.settings.run_length import iterations_of
 
 from .candidates import Candidate
 from .configs import last_checkpoint

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmselfemd.engine.process_pool import Task
+from mmselfemd.process_pool import Task
 
 from .candidates import Candidate
 from .data import Data, Labels

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mmselfemd.engine.process_pool import Task
+from mmselfemd.process_pool import Task
 from mmselfemd.visualization.curve_sources import read_curves
 
 from .candidates import Candidate

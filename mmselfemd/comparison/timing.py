@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
-from mmselfemd.engine.process_pool import Task, run_tasks
 from mmselfemd.errors import UserValueError
+from mmselfemd.process_pool import Task, run_tasks
 
 from .configs import (
     NUM_TRIED_IMAGES,

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmselfemd.errors import UserError
-
-from .option_values import parse_option
+from mmselfemd.settings.option_values import parse_option
 
 #: What disks and folders do to any tool.
 _DISK = (

@@ -21,15 +21,15 @@ from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
 from mmselfemd.device import keep_detector_off_gpu
 from mmselfemd.errors import UserError
+from mmselfemd.settings.cfg_options import merge_cfg_options, suggest
+from mmselfemd.settings.config_cleanup import clean_config, name_visualizer
+from mmselfemd.settings.config_file import read_config
+from mmselfemd.settings.path_settings import expand_home
 from mmselfemd.zoo.conventions import check_same_values
 
-from .cfg_options import merge_cfg_options, suggest
-from .config_cleanup import clean_config, name_visualizer
-from .config_file import read_config
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
 from .hooks.check_annotations_hook import check_annotations
 from .model import accumulative_counts, batch_size_of
-from .path_settings import expand_home
 from .processes import start_process_group
 from .run_settings import (
     check_checkpoint,

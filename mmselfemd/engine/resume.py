@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmselfemd.datasets.data_paths import PATH_SETTINGS, walk
-from mmselfemd.decisive_settings import decisive_settings
 from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.settings.decisive_settings import decisive_settings
 from mmselfemd.zoo.config_text import read_config_text
 
 #: mmengine's names, by iteration and by epoch.

@@ -13,9 +13,9 @@ from mmselfemd.errors import (
     UserFileExistsError,
     UserFileNotFoundError,
 )
+from mmselfemd.settings.cfg_options import suggest
 from mmselfemd.zoo.index import SCHEME, find_model
 
-from .cfg_options import suggest
 from .processes import decided_by_first
 from .resume import checkpoint_folder, find_checkpoint_to_resume
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mmengine.hub import get_config
 
-from mmselfemd.decisive_settings import decisive_settings
+from mmselfemd.settings.decisive_settings import decisive_settings
 from mmselfemd.zoo.index import read_model_index
 from mmselfemd.zoo.pretraining import WATCHING
 
@@ -35,7 +35,7 @@ class Published(NamedTuple):
 
     Attributes:
         settings (dict[str, Any]): See
-            :func:`~mmselfemd.decisive_settings.decisive_settings`.
+            :func:`~mmselfemd.settings.decisive_settings.decisive_settings`.
         batch (int): Images of a step of the optimiser.
         processes (int): Of which each has its part of them.
         images (dict[str, int | None]): Images of ``train`` and ``val``; None

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from mmselfemd.decisive_settings import decisive_settings
 from mmselfemd.errors import UserValueError
+from mmselfemd.settings.decisive_settings import decisive_settings
 from mmselfemd.visualization.curve_sources import read_curves
 from mmselfemd.zoo.index import SCHEME
 

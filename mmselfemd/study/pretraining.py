@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mmselfemd.engine.process_pool import Task, run_tasks
 from mmselfemd.errors import UserError
+from mmselfemd.process_pool import Task, run_tasks
 
 from .candidates import Candidate
 
@@ -114,7 +114,7 @@ def pretrain(
     """Train what is not trained yet.
 
     Each run is a process of ``tools/train.py --resume``, see
-    :func:`~mmselfemd.engine.process_pool.run_tasks`; the next call goes on
+    :func:`~mmselfemd.process_pool.run_tasks`; the next call goes on
     from what it saved.
 
     Args:

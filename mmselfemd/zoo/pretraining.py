@@ -10,7 +10,7 @@ with what the published config says.
 
 import re
 
-from mmselfemd.decisive_settings import decisive_settings
+from mmselfemd.settings.decisive_settings import decisive_settings
 
 from .config_text import read_config_text
 

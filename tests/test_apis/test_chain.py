@@ -15,8 +15,8 @@ from forked_scripts import run_script
 from mmengine.config import Config
 
 from mmselfemd.apis import finetune, pretrain
-from mmselfemd.decisive_settings import decisive_settings
 from mmselfemd.engine.launch import load_config
+from mmselfemd.settings.decisive_settings import decisive_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

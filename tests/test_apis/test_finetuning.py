@@ -10,8 +10,8 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmselfemd.apis import finetune
 from mmselfemd.apis.architectures import ARCHITECTURES, standard_backbone
 from mmselfemd.apis.detectors import DETECTORS
+from mmselfemd.datasets.annotations.usage import num_classes_of
 from mmselfemd.datasets.scenes import SCENE_CLASSES
-from mmselfemd.engine.annotation_usage import num_classes_of
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError, UserFileNotFoundError
 from mmselfemd.zoo.architecture import build_backbone

@@ -20,8 +20,8 @@ from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
 from mmselfemd.comparison.timing import Seconds, lengths_within
 from mmselfemd.comparison.weights import Detector
 from mmselfemd.engine.launch import load_config
-from mmselfemd.engine.option_values import parse_option
 from mmselfemd.errors import UserError
+from mmselfemd.settings.option_values import parse_option
 from mmselfemd.zoo.frozen_backbone import build_untrained
 
 ROOT = Path(__file__).resolve().parents[2]

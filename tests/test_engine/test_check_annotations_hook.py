@@ -19,8 +19,8 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from mmselfemd.datasets.annotations import forget_files
+from mmselfemd.datasets.annotations.usage import num_classes_of
 from mmselfemd.engine import launch
-from mmselfemd.engine.annotation_usage import num_classes_of
 from mmselfemd.errors import UserError
 
 CONFIG = """

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import mmselfemd  # noqa: F401
-from mmselfemd.decisive_settings import decisive_settings
+from mmselfemd.settings.decisive_settings import decisive_settings
 from mmselfemd.zoo import extract_backbone
 from mmselfemd.zoo.config_text import read_config_text
 from mmselfemd.zoo.pretraining import read_pretraining

@@ -15,7 +15,8 @@ from mmselfemd.datasets.annotations import (
     check_usages,
     forget_files,
 )
-from mmselfemd.engine.annotation_usage import num_classes_of, usages_of
+from mmselfemd.datasets.annotations.usage import num_classes_of, usages_of
+from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.registry import HOOKS
 
@@ -110,7 +111,9 @@ def _check(
     stops: bool,
 ) -> None:
     usages, findings = usages_of(runner.cfg, splits, left_out)
-    findings.extend(check_usages(usages, num_classes_of(runner.model)))
+    findings.extend(
+        check_usages(usages, num_classes_of(unwrap_model(runner.model)))
+    )
     out = Path(runner.log_dir, 'annotations.json')
     if list(findings):
         with atomic_write(out) as file:

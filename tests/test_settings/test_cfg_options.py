@@ -7,12 +7,12 @@ import pytest
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmselfemd.engine.cfg_options import (
+from mmselfemd.engine.command_line import UserError, add_shared_arguments
+from mmselfemd.settings.cfg_options import (
     check_cfg_options,
     merge_cfg_options,
     suggest,
 )
-from mmselfemd.engine.command_line import UserError, add_shared_arguments
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from uuid import uuid4
 from mmengine.config import Config
 from mmengine.registry import VISUALIZERS
 
-from mmselfemd.engine.config_cleanup import name_visualizer
+from mmselfemd.settings.config_cleanup import name_visualizer
 
 
 def test_each_run_of_a_process_has_a_visualizer_of_its_own():

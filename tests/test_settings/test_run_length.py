@@ -6,8 +6,8 @@ import pytest
 from mmengine.config import Config
 
 import mmselfemd  # noqa: F401
-from mmselfemd.engine.run_length import set_iterations
 from mmselfemd.errors import UserError
+from mmselfemd.settings.run_length import set_iterations
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

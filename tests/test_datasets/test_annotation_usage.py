@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmselfemd.engine.annotation_usage import usages_of
+from mmselfemd.datasets.annotations.usage import usages_of
 from mmselfemd.errors import UserValueError
 
 LOADER = 'train_dataloader.dataset'

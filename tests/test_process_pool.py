@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mmselfemd.engine import process_pool
-from mmselfemd.engine.process_pool import Task, run_tasks
+from mmselfemd import process_pool
 from mmselfemd.errors import UserError
+from mmselfemd.process_pool import Task, run_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -21,8 +21,6 @@ from mmselfemd.datasets.annotations.kinds import WITHOUT_BOXES
 from mmselfemd.datasets.data_paths import walk
 from mmselfemd.errors import UserValueError
 
-from .model import unwrap_model
-
 
 def usages_of(
     cfg: Config, splits: Sequence[str], left_out: Sequence[str] = ()
@@ -87,12 +85,12 @@ def num_classes_of(model: nn.Module) -> dict[str, int]:
     stuff, the things are meant.
 
     Args:
-        model (nn.Module): The detector.
+        model (nn.Module): The detector, without the wrapper for several
+            processes.
 
     Returns:
         dict[str, int]: By the name of the setting, below the model.
     """
-    model = unwrap_model(model)
     if hasattr(model, 'language_model'):
         return {}
     found = {}

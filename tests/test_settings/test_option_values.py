@@ -9,8 +9,8 @@ from mmengine.config import DictAction
 from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.engine.command_line import add_cfg_options
 from mmselfemd.engine.launch import load_config
-from mmselfemd.engine.option_values import parse_option
 from mmselfemd.registry import DATASETS
+from mmselfemd.settings.option_values import parse_option
 
 DATASET = 'train_dataloader.dataset'
 PATHS = [

@@ -1,0 +1,1 @@
+"""What a config and a command line say, before anything is built of it."""

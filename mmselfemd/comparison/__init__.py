@@ -6,9 +6,10 @@ from .coco_files import (
     read_annotations,
     read_results,
 )
-from .detection_matches import METRICS, DetectionMatches
+from .detection_matches import DetectionMatches
 from .difference import Difference, estimate_difference, half_width
 from .intervals import compare, compare_classes, compare_metrics
+from .metrics import METRICS
 
 __all__ = [
     'METRICS',

@@ -98,29 +98,8 @@ def read_data(
     for folder in (images, train_images, val_images):
         if not folder.is_dir():
             raise UserFileNotFoundError(f"no such folder: '{folder}'")
-    table = checked_file(train).table
-    classes = _classes_of(table) if table is not None else None
-    findings = check_usages(
-        [
-            Usage(split, str(path), str(folder), classes)
-            for split, path, folder in (
-                ('train', train, train_images),
-                ('val', val, val_images),
-            )
-        ]
-    )
-    findings.raise_stops()
-    if len(checked_file(val).table.image_ids) < 2:
-        raise UserValueError(
-            f'{val} lists one image, which shows nothing about others: name '
-            'at least 2 to evaluate on'
-        )
-    unlabelled = list(
-        ImageFolder(str(images), EXTENSIONS, get_file_backend(str(images)))
-    )
-    if not unlabelled:
-        raise UserFileNotFoundError(f"there is no image below '{images}'")
-    _check_names(unlabelled, images)
+    classes, said = _check(train, val, train_images, val_images)
+    unlabelled = _photographs(images)
     _, keys = check_images(checked_file(val).table, str(val_images))
     leaked = same_photographs(images, unlabelled, keys)
     if leaked and not leave_out_val:
@@ -131,7 +110,7 @@ def read_data(
         _labels(train, train_images),
         _labels(val, val_images),
         classes,
-        findings.text([MENDED, SAID]),
+        said,
     )
     forget_files()
     return data
@@ -171,15 +150,41 @@ def same_photographs(
     return found
 
 
-def _check_names(names: Sequence[str], images: Path) -> None:
-    """Runs read the names from a list, line by line."""
+def _check(
+    train: Path, val: Path, train_images: Path, val_images: Path
+) -> tuple[tuple[str, ...], str]:
+    """The classes with boxes, and what is to be said of the annotations."""
+    table = checked_file(train).table
+    classes = _classes_of(table) if table is not None else None
+    findings = check_usages(
+        [
+            Usage('train', str(train), str(train_images), classes),
+            Usage('val', str(val), str(val_images), classes),
+        ]
+    )
+    findings.raise_stops()
+    if len(checked_file(val).table.image_ids) < 2:
+        raise UserValueError(
+            f'{val} lists one image, which shows nothing about others: name '
+            'at least 2 to evaluate on'
+        )
+    return classes, findings.text([MENDED, SAID])
+
+
+def _photographs(folder: Path) -> list[str]:
+    """Paths below the folder, which runs read from a list, line by line."""
+    backend = get_file_backend(str(folder))
+    names = list(ImageFolder(str(folder), EXTENSIONS, backend))
+    if not names:
+        raise UserFileNotFoundError(f"there is no image below '{folder}'")
     for name in names:
         if name != name.strip() or {'\n', '\r'} & set(name):
             raise UserValueError(
-                f'below {images} is {name!r}: a name that begins or ends '
+                f'below {folder} is {name!r}: a name that begins or ends '
                 'with a space, or has a line break, cannot be listed; rename '
                 'it'
             )
+    return names
 
 
 def _refuse(leaked: dict[str, str], images: Path, val: Path) -> None:

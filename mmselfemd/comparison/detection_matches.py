@@ -13,25 +13,10 @@ from pycocotools.cocoeval import COCOeval
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 
-from .coco_evaluation import (
-    NUM_THRESHOLDS,
-    evaluate_boxes,
-    matches_of_classes,
-)
+from .coco_evaluation import evaluate_boxes, matches_of_classes
 from .coco_files import check_results
+from .metrics import METRICS, curves_of
 from .weighted_curves import WeightedCurves
-
-_ALL = tuple(range(NUM_THRESHOLDS))
-
-#: Area and IoU thresholds, by their places, that each figure is the mean over.
-METRICS: dict[str, tuple[int, tuple[int, ...]]] = {
-    'AP': (0, _ALL),
-    'AP50': (0, (0,)),
-    'AP75': (0, (5,)),
-    'AP_small': (1, _ALL),
-    'AP_medium': (2, _ALL),
-    'AP_large': (3, _ALL),
-}
 
 
 @dataclass(eq=False)
@@ -195,9 +180,10 @@ class DetectionMatches:
                 known.
         """
         weights = self._checked(image_weights)
-        wanted = sorted({pair for name in metrics for pair in _pairs(name)})
+        wanted = sorted({pair for name in metrics for pair in curves_of(name)})
         columns = [
-            [wanted.index(pair) for pair in _pairs(name)] for name in metrics
+            [wanted.index(pair) for pair in curves_of(name)]
+            for name in metrics
         ]
         curves = self._weighted_curves(tuple(wanted), weights)
         found = np.empty(
@@ -296,17 +282,6 @@ _UNREADABLE = (
     EOFError,
     BadZipFile,
 )
-
-
-def _pairs(metric: str) -> list[tuple[int, int]]:
-    """Area and threshold of the curves of a figure."""
-    if metric not in METRICS:
-        raise UserValueError(
-            f'no such figure: {metric!r}; expected one of '
-            + ', '.join(METRICS)
-        )
-    area, thresholds = METRICS[metric]
-    return [(area, threshold) for threshold in thresholds]
 
 
 def _means(precision: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 
 from mmselfemd.errors import UserValueError
 
-from .detection_matches import METRICS, DetectionMatches
+from .detection_matches import DetectionMatches
 from .difference import Difference, estimate_difference
+from .metrics import METRICS
 
 #: Fewer draws tell no spread; a few show what is computed, as tests do.
 _FEWEST_RESAMPLES = 5

@@ -17,7 +17,7 @@ from mmselfemd.errors import (
 
 from .candidates import parse_candidates
 from .configs import detector_config, pretraining_config
-from .data import nested_subsets, read_data
+from .data import Data, nested_subsets, read_data
 from .layout import Configs, config_file, lay_out
 from .plan import Plan, data_file, has_begun
 from .settings import (
@@ -76,26 +76,7 @@ class Planner:
                 comparison of something else has begun in the folder.
         """
         settings = self.settings
-        if self.work_dir.is_relative_to(settings.images.resolve()):
-            raise UserValueError(
-                f"--work-dir '{self.work_dir}' is below --images "
-                f"'{settings.images}': pictures of the report would be taken "
-                'for photographs. Choose another one'
-            )
-        self.data = read_data(
-            settings.images,
-            settings.train,
-            settings.val,
-            settings.train_images,
-            settings.val_images,
-            settings.leave_out_val,
-        )
-        if self.pretrained and not self.data.unlabelled:
-            raise UserValueError(
-                f"all photographs below '{settings.images}' are those of "
-                f"'{settings.val}': nothing is left to pre-train on; name a "
-                'folder with others: --images DIR'
-            )
+        self.data = self._read_data()
         self.subsets = nested_subsets(self.data.train, settings.fractions)
         files = self._data_files()
         record = dict(settings=settings.as_json(), files=self._digests(files))
@@ -107,12 +88,7 @@ class Planner:
         for path, content in files.items():
             with atomic_write(path) as file:
                 file.write(content)
-        if former:
-            seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
-            lengths = former['lengths']
-        else:
-            seconds = self._seconds(configs)
-            lengths = self._lengths(seconds)
+        seconds, lengths = self._timing(configs, former)
         configs = self._configs(*lengths)
         runs = lay_out(
             self.work_dir,
@@ -135,6 +111,35 @@ class Planner:
             seconds,
             num_bytes,
         )
+
+    def _read_data(self) -> Data:
+        """The data, checked; some of it is for pre-training, if anything is.
+
+        Raises:
+            UserError: If not, or if the runs would write among the images.
+        """
+        settings = self.settings
+        if self.work_dir.is_relative_to(settings.images.resolve()):
+            raise UserValueError(
+                f"--work-dir '{self.work_dir}' is below --images "
+                f"'{settings.images}': pictures of the report would be taken "
+                'for photographs. Choose another one'
+            )
+        data = read_data(
+            settings.images,
+            settings.train,
+            settings.val,
+            settings.train_images,
+            settings.val_images,
+            settings.leave_out_val,
+        )
+        if self.pretrained and not data.unlabelled:
+            raise UserValueError(
+                f"all photographs below '{settings.images}' are those of "
+                f"'{settings.val}': nothing is left to pre-train on; name a "
+                'folder with others: --images DIR'
+            )
+        return data
 
     def _former(self, record: Mapping) -> dict | None:
         """What the same comparison has found before, if it has.
@@ -243,6 +248,16 @@ class Planner:
                 'another --work-dir, or fewer --fractions, --seeds or '
                 '--candidates'
             )
+
+    def _timing(
+        self, configs: Configs, former: Mapping | None
+    ) -> tuple[dict[str, Seconds], tuple[int, int]]:
+        """Seconds of an iteration and lengths of the runs, as found before."""
+        if former:
+            seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
+            return seconds, former['lengths']
+        seconds = self._seconds(configs)
+        return seconds, self._lengths(seconds)
 
     def _seconds(self, configs: Configs) -> dict[str, Seconds]:
         """What an iteration takes of each way of pre-training and detector."""

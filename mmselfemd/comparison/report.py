@@ -18,10 +18,10 @@ from .blocks import (
     render_html,
     render_markdown,
 )
-from .detection_matches import METRICS
 from .difference import Difference
 from .figures import save_figures
 from .first_look import look_blocks, read_look
+from .metrics import METRICS
 from .pictures import save_pictures
 from .plan import Plan
 from .results import METRIC, Results

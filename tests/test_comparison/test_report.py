@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mmselfemd.comparison import report as report_module
-from mmselfemd.comparison.detection_matches import METRICS
+from mmselfemd.comparison.metrics import METRICS
 from mmselfemd.comparison.report import write_report
 from mmselfemd.comparison.results import Results
 

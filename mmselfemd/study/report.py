@@ -133,7 +133,7 @@ def _by_candidate(
 
 def _values(runs: Sequence[Mapping[str, float]], figure: str) -> str:
     values = [f'{run[figure]:.3f}' for run in runs]
-    return ', '.join(dict.fromkeys(values))  # chance is the same for all
+    return values[0] if len(set(values)) == 1 else ', '.join(values)
 
 
 def _interval(difference: Difference | None) -> str:

@@ -6,10 +6,13 @@ bits would come in nearly black, without a word.
 """
 
 from functools import wraps
-from typing import Any
 
+from mmengine.config import Config, ConfigDict
 from mmengine.infer import BaseInferencer
+from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
+
+from .zoo.conventions import check_same_values
 
 
 def hand_on_image_values() -> None:
@@ -18,20 +21,36 @@ def hand_on_image_values() -> None:
     By the class of mmengine's beneath: importing mmdet's takes seconds, and a
     script may do it before or after it imports this package.
     """
-    # A method of theirs. The config may come out of the checkpoint, so that
-    # it is whole no earlier than the model; the pipeline is built next.
     init_model = BaseInferencer._init_model
 
     @wraps(init_model)
     def _init_model(
-        self: BaseInferencer, cfg: Any, *args: Any, **kwargs: Any
+        self: BaseInferencer,
+        cfg: Config | ConfigDict,
+        weights: str | None,
+        device: str = 'cpu',
     ) -> nn.Module:
-        model = init_model(self, cfg, *args, **kwargs)
+        # The config may come out of the checkpoint, so that it is whole no
+        # earlier than the model. The pipeline is built next.
+        model = init_model(self, cfg, weights, device)
         if cfg.get('default_scope') == 'mmdet':
-            # Not above: it imports mmdet, as the caller has by now.
-            from .datasets.image_values import set_inferencer_values
-
-            set_inferencer_values(cfg)
+            _hand_on(cfg, weights)
         return model
 
     BaseInferencer._init_model = _init_model
+
+
+def _hand_on(cfg: Config | ConfigDict, weights: str | None) -> None:
+    # Not above: it imports mmdet, as the caller has by now.
+    from .datasets.image_values import mapping_of, set_inferencer_values
+
+    set_inferencer_values(cfg)
+    if weights is not None:
+        mapping = mapping_of(cfg, 'test')
+        check_same_values(
+            CheckpointLoader.load_checkpoint(weights, 'cpu', logger='silent'),
+            mapping.value_range,
+            mapping.bands,
+            weights,
+            is_pretrained=False,
+        )

@@ -77,6 +77,21 @@ def test_a_range_reaches_what_reads_its_files(inferencer_of, counts, change):
     assert (deep.int() - plain.int()).abs().max() <= 1
 
 
+def test_the_config_may_be_in_the_checkpoint(checkpoint, counts, tmp_path):
+    content = torch.load(checkpoint, weights_only=True)
+    cfg = Config.fromfile(BASE)
+    cfg.value_range = RANGE
+    content['meta'] |= dict(cfg=cfg.pretty_text, value_range=list(RANGE))
+    path = str(tmp_path / 'whole.pth')
+    torch.save(content, path)
+    inferencer = DetInferencer(weights=path, device='cpu')
+    deep, plain = (inferencer.pipeline(path)['inputs'] for path in counts)
+    assert (deep.int() - plain.int()).abs().max() <= 1
+    # The same detector, by a config that does not say so.
+    with pytest.raises(UserValueError, match=r'trained with value_range=\(29'):
+        DetInferencer(str(BASE), path, device='cpu')
+
+
 def test_bands_do_and_boxes_are_those_of_the_picked_colours(
     inferencer_of, tmp_path
 ):

@@ -25,8 +25,8 @@ class LoadDetectionImage(LoadImageFromFile):
     In mmdet's scope it is what ``LoadImageFromFile`` names, as soon as
     ``mmselfemd.datasets`` is imported: with the same keys, and the same
     pixels of JPEG, PNG of 8 bits and BMP, so that pre-training and
-    fine-tuning see the same of the others. An image that cannot be read stops the run, since its boxes
-    would be lost.
+    fine-tuning see the same of the others. An image that cannot be read
+    stops the run, since its boxes would be lost.
 
     Args:
         value_range (tuple[float, float], optional): See :class:`LoadImage`.

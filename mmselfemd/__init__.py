@@ -17,11 +17,13 @@ leave_out_multimodal()
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
 
 from . import zoo  # noqa: E402, F401  registers mmselfemd:// and safe loaders
+from .detector_inference import hand_on_image_values  # noqa: E402
 
 # mmengine resolves `_base_ = 'package::path'` only for packages listed here.
 # It looks the value up as a distribution, whose location is not the package's
 # in an editable install, and then as a module, whose folder always is.
 MODULE2PACKAGE.setdefault('mmselfemd', 'mmselfemd.version')
+hand_on_image_values()
 
 __all__ = ['__version__', 'extract_features']
 

@@ -71,9 +71,9 @@ def _raise_faults(
 ) -> None:
     if found.needs_bands:
         raise UserError(
-            f'{folder}: its images have other bands than colours, see above. '
-            'Say which become red, green and blue, e.g. --bands 0 1 2, or '
-            'which one becomes grey, e.g. --bands 3'
+            f'{folder}: the bands of its images are no colours, or not those '
+            'of --bands, see above. Say which become red, green and blue, '
+            'e.g. --bands 0 1 2, or which one becomes grey, e.g. --bands 3'
         )
     if found.has_many_broken or (are_labelled and found.broken):
         named = ', '.join(found.broken[:3])

@@ -24,7 +24,7 @@ from .pictures.measuring import (
 )
 from .pipelines import pipelines_of, type_name
 from .transforms import LoadImage
-from .transforms.encoded_image import BrokenImageError, UnknownBandsError
+from .transforms.encoded_image import BrokenImageError, UnfitBandsError
 
 #: Names of the settings in a config.
 SETTINGS = ('value_range', 'bands')
@@ -67,6 +67,28 @@ def set_image_values(cfg: Config) -> None:
             if type_name(step) in _OUR_STEPS[:2]:
                 own = {n: v for n, v in step.items() if v is not None}
                 step.update(given | own)
+
+
+def set_inferencer_values(cfg: Config) -> None:
+    """Hand the settings to a detector's pipeline as `DetInferencer` takes it.
+
+    mmdet's ``DetInferencer`` looks for the name ``LoadImageFromFile``, and
+    puts ``InferencerLoader`` in its place, which is ours from here on.
+
+    Args:
+        cfg (Config): A detector's config; changed.
+
+    Raises:
+        UserValueError: If ``value_range`` or ``bands`` is none.
+    """
+    # Not above: it needs the whole of mmdet.
+    from .transforms import inferencer_loader  # noqa: F401
+
+    set_image_values(cfg)
+    for pipeline in pipelines_of(cfg.get('test_dataloader') or {}):
+        for step in pipeline:
+            if type_name(step) == 'LoadDetectionImage':
+                step['type'] = 'LoadImageFromFile'
 
 
 def mapping_of(cfg: Config, split: str = 'train') -> ValueMapping:
@@ -154,7 +176,9 @@ def loading_of(dataset: Any) -> Iterator[tuple[BaseDataset, Any]]:
                 break
 
 
-def check_settings_arrived(load: Any, cfg: Config) -> None:
+def check_settings_arrived(
+    load: Any, cfg: Config, images: str = 'training'
+) -> None:
     """Raise if a config's settings are not those of its pipeline.
 
     mmdet's own tools do not hand them on.
@@ -162,6 +186,7 @@ def check_settings_arrived(load: Any, cfg: Config) -> None:
     Args:
         load (Any): The step that loads images, built.
         cfg (Config): The config.
+        images (str): Which ones, for the error. Defaults to 'training'.
 
     Raises:
         UserError: If one is set, and the step has none.
@@ -171,9 +196,9 @@ def check_settings_arrived(load: Any, cfg: Config) -> None:
         value = cfg.get(name)
         if value is not None and getattr(mapping, name) is None:
             raise UserError(
-                f'{name}={value} is set, but the pipeline of the training '
+                f'{name}={value} is set, but the pipeline of the {images} '
                 "images does not have it: use this project's "
-                'tools/train.py, or set in each pipeline '
+                'tools/train.py and tools/test.py, or set in each pipeline '
                 "pipeline.0=dict(type='mmselfemd.LoadDetectionImage', "
                 f'{name}={value})'
             )
@@ -207,14 +232,15 @@ def check_image_values(dataset: BaseDataset, load: Any) -> None:
         try:
             with open(path, 'rb') as file:
                 content = file.read()
-            if kind_of(content) and is_plain(content):
+            is_known = kind_of(content) and is_plain(content)
+            if is_known and mapping.keeps_colours:
                 continue
             picture = open_picture(content)
             pixels = mapping.picked(picture)
             values = sample_of(picture, pixels)
             sample.add(str(pixels.dtype), picture.full_range, values)
-        except UnknownBandsError as error:
-            raise UserError(f'{path}: {error}. Set it {_BOTH}') from error
+        except UnfitBandsError as error:
+            raise UserError(f'{path}: {error}, {_BOTH}') from error
         except (OSError, BrokenImageError) as error:
             faults[path] = str(error).strip()
     _raise_faults(faults, count)

@@ -176,11 +176,38 @@ def test_bands_pick_colours_or_grey_of_any_picture(tmp_path):
     assert not np.array_equal(loaded(LoadImage(), path), eager)
 
 
-def test_bands_leave_a_picture_of_one_band_and_name_missing_ones():
-    grey = content_of('PNG, grey')
-    assert_is_the_scene('grey', ValueMapping(bands=(0, 1, 2)).read(grey))
-    with pytest.raises(BrokenImageError, match=r'numbers 0 to 2.*\(0, 1, 5\)'):
-        ValueMapping(bands=(0, 1, 5)).read(content_of('JPEG'))
+def test_a_grey_picture_is_all_three_colours():
+    for name in ('PNG, grey', 'PNG, grey with alpha', 'JPEG, grey'):
+        content = content_of(name)
+        plain = ValueMapping().read(content)
+        assert_is_the_scene(name, plain)
+        for bands in ((0,), (0, 1, 2), (2, 1, 0)):
+            found = ValueMapping(bands=bands).read(content)
+            assert np.array_equal(found, plain), (name, bands)
+
+
+MISSING = {
+    'JPEG': '3 bands, uint8, of numbers 0 to 2',
+    'JPEG, grey': '1 band, uint8, of numbers 0 to 0',
+    'PNG, alpha': '4 bands, uint8, of numbers 0 to 3',
+    'PNG, thermal counts of 29000 to 31000': '1 band, uint16',
+    'TIFF, five bands': '5 bands, uint8, of numbers 0 to 4',
+}
+
+
+@pytest.mark.parametrize('name', sorted(KINDS.keys() - REFUSED.keys()))
+def test_bands_that_a_picture_does_not_have(name, tmp_path, logged):
+    path = tmp_path / 'image.any'
+    path.write_bytes(content_of(name))
+    settings = KINDS[name].settings | dict(bands=(0, 1, 9))
+    for lazy in (False, True):
+        load = LoadImage(lazy=lazy, **settings)
+        assert load(dict(img_path=str(path))) is None
+    with pytest.raises(UnreadableImageError) as error:
+        LoadDetectionImage(**settings)(dict(img_path=str(path)))
+    for said in (*logged, str(error.value)):
+        assert MISSING.get(name, ' of numbers 0 to ') in said
+        assert 'bands=(0, 1, 9) names others: set bands to' in said
 
 
 @pytest.mark.parametrize(

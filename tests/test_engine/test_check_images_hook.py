@@ -40,6 +40,7 @@ def look(dataset, iteration=0, **cfg):
         cfg=Config(cfg),
         iter=iteration,
         train_dataloader=SimpleNamespace(dataset=dataset),
+        val_loop=None,
     )
     CheckImagesHook().before_train(runner)
 
@@ -114,15 +115,27 @@ def test_floats_and_bands_ask_for_their_setting(tmp_path):
     assert 'as they are' not in said
     look(dataset_of(tmp_path, value_range=(250, 310)))
     bands = np.zeros((48, 64, 5), np.uint8)
-    tifffile.imwrite(
-        tmp_path / '0.tif',
-        bands,
-        photometric='minisblack',
-        planarconfig='contig',
-    )
+    for number in range(3):
+        tifffile.imwrite(
+            tmp_path / f'{number}.tif',
+            bands,
+            photometric='minisblack',
+            planarconfig='contig',
+        )
     said = error_of(dataset_of(tmp_path, value_range=(250, 310)))
     assert '0.tif' in said and '5 bands' in said and 'set bands' in said
     look(dataset_of(tmp_path, value_range=(250, 310), bands=(4, 0, 1)))
+
+
+def test_bands_that_an_image_lacks_stop(tmp_path, image_folder):
+    said = error_of(dataset_of(image_folder, bands=(5,)))
+    assert '0.jpg: it is a JPEG of 3 bands, uint8' in said
+    assert 'bands=(5,) names others: set bands to numbers that it has' in said
+    look(dataset_of(image_folder, bands=(2, 1, 0)), bands=(2, 1, 0))
+    # Grey has all three, and no fourth.
+    write(tmp_path, 0, 255, np.uint8)
+    look(dataset_of(tmp_path, bands=(2, 1, 0)))
+    assert '1 band, uint8' in error_of(dataset_of(tmp_path, bands=(3,)))
 
 
 def test_none_that_can_be_read_stops_with_the_first_reason(tmp_path):
@@ -151,6 +164,28 @@ def test_a_setting_that_has_not_arrived_stops(tmp_path):
     assert 'value_range=(0, 4095) is set, but the pipeline' in said
     assert 'tools/train.py' in said
     look(dataset_of(tmp_path, value_range=(0, 60000)), value_range=(0, 4095))
+
+
+def test_so_does_one_that_has_not_arrived_at_validation_or_testing(tmp_path):
+    write(tmp_path, 0, 65535)
+    settings = dict(value_range=(0, 60000))
+    without, having = dataset_of(tmp_path), dataset_of(tmp_path, **settings)
+    runner = SimpleNamespace(
+        cfg=Config(settings),
+        iter=0,
+        train_dataloader=SimpleNamespace(dataset=having),
+        val_loop=SimpleNamespace(),
+        val_dataloader=SimpleNamespace(dataset=without),
+        test_dataloader=SimpleNamespace(dataset=ConcatDataset([without])),
+    )
+    hook = CheckImagesHook()
+    with pytest.raises(UserError, match='pipeline of the validation images'):
+        hook.before_train(runner)
+    with pytest.raises(UserError, match='pipeline of the test images'):
+        hook.before_test(runner)
+    runner.val_dataloader.dataset = runner.test_dataloader.dataset = having
+    hook.before_train(runner)
+    hook.before_test(runner)
 
 
 def test_the_published_configs_stop_in_tools_train(root, tmp_path):

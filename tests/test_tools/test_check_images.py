@@ -120,12 +120,23 @@ def test_bands_are_asked_for_and_taken(run, tmp_path):
     )
     status, lines = run(tmp_path)
     assert status == 1 and 'bands = (0, 1, 2)' in lines
-    assert 'not read without bands: 1' in lines
+    assert 'not read for their bands: 1' in lines
     status, lines = run(tmp_path, '--bands', 4)
     (line,) = [line for line in lines if line.startswith('value_range = ')]
     assert status == 1
     assert eval(line.partition('=')[2]) == pytest.approx((100, 300), abs=1)
     assert not any('bands = ' in line for line in lines)
+
+
+def test_bands_that_photographs_do_not_have_are_an_error(run, image_folder):
+    status, lines = run(image_folder, '--bands', 5)
+    assert status == 1 and 'not read for their bands: 8' in lines
+    assert 'bands = (0, 1, 2)' in lines
+    named = [line for line in lines if 'of numbers 0 to 2' in line]
+    assert len(named) == 3 and all('bands=(5,)' in line for line in named)
+    assert '0.jpg: it is a JPEG of 3 bands' in named[0]
+    status, lines = run(image_folder, '--bands', 2, 1, 0)
+    assert status == 0 and 'bands: 3 (8)' in lines
 
 
 def test_many_images_of_many_bands_take_no_more_memory(tmp_path, monkeypatch):

@@ -208,8 +208,10 @@ def look_at(path: str, content: bytes, mapping: ValueMapping) -> Look:
     Raises:
         BrokenImageError: If it does not decode.
     """
-    if kind_of(content) == 'JPEG' and jpeg_components(content) != 4:
+    is_jpeg = kind_of(content) == 'JPEG' and jpeg_components(content) != 4
+    if is_jpeg:
         jpeg_size(content)  # refuses a header that claims too much
+    if is_jpeg and mapping.keeps_colours:
         height, width = decode_image(content).shape[:2]
         number = jpeg_components(content)
         return Look(path, 'JPEG', (width, height), number, 'uint8', (0, 255))
@@ -274,7 +276,7 @@ def _named(problems: Sequence[Look]) -> Iterator[str]:
     """The first few of each kind of problem, then a count."""
     for title, looks in (
         ('not read', [each for each in problems if not each.kind]),
-        ('not read without bands', [each for each in problems if each.kind]),
+        ('not read for their bands', [each for each in problems if each.kind]),
     ):
         if looks:
             yield f'{title}: {len(looks)}'

@@ -9,7 +9,7 @@ import numpy as np
 from ..transforms.encoded_image import (
     BrokenImageError,
     UndecodedImageError,
-    UnknownBandsError,
+    UnfitBandsError,
     decode_image,
 )
 from .kinds import is_plain
@@ -17,6 +17,7 @@ from .opening import open_picture
 from .picture import Picture, Range, checked_bands, checked_range
 
 _COLOURS = (0, 1, 2)
+_GREY = (0,)
 
 
 class ValueMapping:
@@ -30,9 +31,9 @@ class ValueMapping:
             black and the one that becomes white. Defaults to None: all that
             the file can hold; pictures of floats are then refused.
         bands (Sequence[int], optional): Numbers, from 0, of the three bands
-            that become red, green and blue, or of one that becomes grey, of
-            pictures with more than one band. Defaults to None: what the file
-            says are colours; files that do not say are refused.
+            that become red, green and blue, or of one that becomes grey. A
+            grey picture is all three colours, bands 0 to 2. Defaults to None:
+            what the file says are colours; files that do not say are refused.
         where (str): Whose settings they are, for errors. Defaults to
             'LoadImage'.
 
@@ -107,22 +108,24 @@ class ValueMapping:
             np.ndarray: (H, W, 1 or 3).
 
         Raises:
-            UnknownBandsError: If the file does not say which they are.
-            BrokenImageError: If ``bands`` names one that it lacks.
+            UnfitBandsError: If the file does not say which they are, or
+                lacks one that ``bands`` names.
         """
-        bands = self.bands if picture.num_bands > 1 else None
-        bands = bands or picture.colours
+        bands = self.bands or picture.colours
         if bands is None:
-            raise UnknownBandsError(
+            raise UnfitBandsError(
                 f'it is {picture.describe()}, and does not say which are '
                 'colours: set bands to three of them, red, green, blue, e.g. '
                 'bands=(0, 1, 2)'
             )
         if max(bands) >= picture.num_bands:
-            raise BrokenImageError(
-                f'it is {picture.describe()}, of numbers 0 to '
-                f'{picture.num_bands - 1}, and bands={bands} names others'
-            )
+            if picture.colours != _GREY or max(bands) > max(_COLOURS):
+                raise UnfitBandsError(
+                    f'it is {picture.describe()}, of numbers 0 to '
+                    f'{picture.num_bands - 1}, and bands={bands} names '
+                    'others: set bands to numbers that it has'
+                )
+            bands = _GREY
         if bands == _COLOURS[: len(bands)]:
             return picture.pixels[..., : len(bands)]
         return picture.pixels[..., list(bands)]

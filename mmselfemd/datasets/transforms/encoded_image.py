@@ -35,8 +35,8 @@ class UndecodedImageError(BrokenImageError):
     """A file that OpenCV does not decode; another library may."""
 
 
-class UnknownBandsError(BrokenImageError):
-    """A picture that does not say which of its bands are colours."""
+class UnfitBandsError(BrokenImageError):
+    """A picture that lacks bands that are asked for, or has unknown ones."""
 
 
 class EncodedImage:

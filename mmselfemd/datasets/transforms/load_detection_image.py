@@ -22,11 +22,11 @@ from .encoded_image import BrokenImageError
 class LoadDetectionImage(LoadImageFromFile):
     """Read an image of any kind as :class:`LoadImage` does, for a detector.
 
-    In mmdet's scope it is what ``LoadImageFromFile`` names, as soon as this
-    package is imported: with the same keys, and the same pixels of JPEG, PNG
-    of 8 bits and BMP, so that pre-training and fine-tuning see the same of
-    the others. An image that cannot be read stops the run, since its boxes
-    would be lost.
+    In mmdet's scope it is what ``LoadImageFromFile`` names, as soon as
+    ``mmselfemd.datasets`` is imported: with the same keys, and the same
+    pixels of JPEG, PNG of 8 bits and BMP, so that pre-training and
+    fine-tuning see the same of the others. An image that cannot be read
+    stops the run, since its boxes would be lost.
 
     Args:
         value_range (tuple[float, float], optional): See :class:`LoadImage`.

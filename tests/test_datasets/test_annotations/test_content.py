@@ -484,6 +484,26 @@ def test_some_boxes_beyond_the_border_are_not_taken_for_centred(labels):
     assert 'boxes-centred' not in labels.check()
 
 
+def test_an_equal_box_of_another_class_or_image_is_not_twice(labels):
+    first, second, *_ = labels.content['annotations']
+    (other,) = [a for a in labels.content['annotations'] if a['id'] == 9]
+    assert first['category_id'] != second['category_id']
+    assert first['image_id'] != other['image_id']
+    for item in (second, other):
+        item.update(bbox=first['bbox'], area=first['area'])
+    assert labels.check() == {}
+    second['category_id'] = first['category_id']
+    (place,) = labels.check()['box-twice'].places
+    assert place.startswith('annotation 2 of image 1 ')
+
+
+def test_a_box_of_8_pixels_is_not_small(labels):
+    labels.content['annotations'][4].update(bbox=[10, 10, 8, 20], area=160)
+    assert labels.check() == {}
+    labels.content['annotations'][4].update(bbox=[10, 10, 7.9, 20], area=158)
+    assert labels.check().keys() == {'box-small'}
+
+
 def test_a_real_crowd_is_no_fault(labels):
     labels.content['annotations'][0].update(
         iscrowd=1, segmentation=dict(size=[80, 120], counts=[100, 9500])

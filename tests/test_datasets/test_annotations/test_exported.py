@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from mmselfemd.datasets.annotations import STOP, check_content, check_file
+from mmselfemd.datasets.annotations import (
+    STOP,
+    Usage,
+    check_content,
+    check_file,
+    check_usages,
+)
 
 from .conftest import correct_content, write_image
 
@@ -15,6 +21,8 @@ FOUND = {
     'supervision': set(),
     'labelme2coco': set(),  # category ids from 0
     'globox': {'annotation-id-zero'},
+    'imantics_train': {'class-rare'},  # half of the images
+    'imantics_val': set(),  # by itself; see below
     'kwcoco': {'area-missing', 'iscrowd-missing'},
     'kwcoco_channels': {
         'file-name-missing',
@@ -23,6 +31,8 @@ FOUND = {
     },
     # The names are addresses on its server.
     'label_studio': {'annotation-id-zero', 'file-name-absolute'},
+    # Before an image without a box, its box is written again, id and all.
+    'pylabel': {'annotation-id-zero', 'id-twice', 'box-twice'},
     # Each object behind a pole is a crowd.
     'supervision_masks': {'all-crowd', 'crowd-simple', 'class-rare'},
 }
@@ -64,6 +74,58 @@ def test_label_studios_file_with_names_instead_of_addresses(tmp_path):
     for image in content['images']:
         image['file_name'] = Path(image['file_name']).name
     assert checked(content, tmp_path) == {'annotation-id-zero'}
+
+
+def test_imantics_keeps_the_first_data_set_in_the_second(tmp_path):
+    """Validation would be half of what was trained on."""
+    files = {}
+    for split in ('train', 'val'):
+        content = json.loads((FOLDER / f'imantics_{split}.json').read_text())
+        checked(content, tmp_path)  # writes the images
+        files[split] = tmp_path / f'{split}.json'
+        files[split].write_text(json.dumps(content))
+        assert len(content['images']) == dict(train=3, val=6)[split]
+    for folder, kind in (
+        (str(tmp_path), 'image-in-train'),
+        (None, 'name-in-train'),
+    ):
+        (found,) = [
+            finding
+            for finding in check_usages(
+                [Usage(s, str(file), folder) for s, file in files.items()]
+            )
+            if finding.kind.name.endswith('in-train')
+        ]
+        assert found.kind.name == kind and found.file == str(files['val'])
+        assert len(found.places) == 3
+        assert all(
+            place.startswith(f"image {n} ('{n}.jpg'")
+            for n, place in enumerate(found.places, start=1)
+        )
+
+
+def test_pylabel_repeats_a_box_for_each_image_without_one():
+    content = json.loads((FOLDER / 'pylabel.json').read_text())
+    _, findings = check_content(content, 'pylabel')
+    found = {finding.kind.name: finding for finding in findings}
+    (twice,) = found['id-twice'].places
+    last = max(item['id'] for item in content['annotations'])
+    assert twice == f'annotation {last}: 3 times'
+    assert len(found['box-twice'].places) == 2
+    assert all(
+        place.startswith(f'annotation {last} of image 6 ')
+        for place in found['box-twice'].places
+    )
+    assert 'for every image without one' in str(found['box-twice'])
+    # What it says to do leaves a file that can be used.
+    content['annotations'] = list(
+        {item['id']: item for item in content['annotations']}.values()
+    )
+    _, findings = check_content(content, 'pylabel')
+    assert {finding.kind.name for finding in findings} == {
+        'annotation-id-zero',
+        'image-without-box',
+    }
 
 
 def roboflow(content):

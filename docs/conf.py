@@ -38,6 +38,7 @@ PAGES = {
     'Start': [
         'docs/start',
         'docs/two_commands',
+        'docs/choosing_settings',
         'docs/input',
         'docs/own_boxes',
         'docs/backbones',
@@ -54,6 +55,7 @@ PAGES = {
         'docs/long_runs',
         'docs/resume',
         'docs/step',
+        'docs/inherit',
     ],
     'Fine-tune': [
         'configs/detection/README',

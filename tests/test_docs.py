@@ -5,10 +5,13 @@ import importlib.util
 import os
 import re
 import shlex
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from mmselfemd.version import __version__
 
@@ -26,12 +29,56 @@ def commands(text):
         yield from block.replace('\\\n', ' ').splitlines()
 
 
+def tokens_of(page):
+    """What a page is made of, line by line; code is no link there."""
+    return MarkdownIt().enable('table').parse(page.read_text())
+
+
+def links_of(page):
+    """Addresses of links and pictures."""
+    for token in tokens_of(page):
+        for part in token.children or ():
+            yield part.attrs.get('href') or part.attrs.get('src')
+
+
+def anchors_of(page):
+    """What `#...` may name: the headings, as GitHub and the site call them."""
+    seen = Counter()
+    for opening, token in pairwise(tokens_of(page)):
+        # The site has anchors for these alone: myst_heading_anchors.
+        if opening.type == 'heading_open' and opening.tag < 'h4':
+            words = ''.join(part.content for part in token.children)
+            name = re.sub(r'[^\w\- ]', '', words.lower()).replace(' ', '-')
+            yield f'{name}-{seen[name]}' if seen[name] else name
+            seen[name] += 1
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    links = re.findall(r'\]\(([^)#]+)(?:#[^)]*)?\)', page.read_text())
-    for link in links:
-        if '://' not in link:
-            assert (page.parent / link).exists(), link
+    for link in filter(None, links_of(page)):
+        path, _, anchor = link.partition('#')
+        if ':' in path:  # of a scheme: another site
+            continue
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target), link
+
+
+def test_a_link_into_nothing_is_found(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text('# `A` page, *of* [one](x)\n\n# A page of one\n')
+    assert [*anchors_of(page)] == ['a-page-of-one', 'a-page-of-one-1']
+    page.write_text('See [this](#nowhere)\n\n```\n[not this](gone.md)\n```\n')
+    with pytest.raises(AssertionError, match='#nowhere'):
+        test_links_lead_somewhere(page)
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_python_is_python(page):
+    for token in tokens_of(page):
+        if token.type == 'fence' and token.info.strip() == 'python':
+            compile(token.content, f'{page.name}:{token.map[0] + 2}', 'exec')
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

@@ -50,6 +50,7 @@ PAGES = {
         'configs/montage/README',
         'docs/montage',
         'docs/monitors',
+        'docs/loggers',
         'docs/pictures',
         'docs/long_runs',
         'docs/resume',

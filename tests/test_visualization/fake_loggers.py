@@ -3,6 +3,7 @@
 No test themselves. What the real ones refuse they refuse, too.
 """
 
+import os
 import re
 from types import ModuleType, SimpleNamespace
 
@@ -78,6 +79,7 @@ class FakeMlflow(ModuleType):
         if self.refuses or uri.startswith('file:'):
             raise self.MlflowException('the file store is refused')
         self.uri = uri
+        os.environ['MLFLOW_TRACKING_URI'] = uri
 
     def get_experiment_by_name(self, name: str) -> object:
         return self.experiments.get(name)

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,18 +156,31 @@ def read_mlflow(work_dir: Path) -> dict:
     )
 
 
+def records_of(file: Path) -> Iterator[bytes]:
+    """What a file of W&B holds: a log of LevelDB, behind seven bytes."""
+    content, position, record = file.read_bytes(), 7, b''
+    while position < len(content):
+        left = 32768 - position % 32768  # of a block
+        if left < 7:  # no room for a head
+            position += left
+            continue
+        length = int.from_bytes(content[position + 4 : position + 6], 'little')
+        kind, position = content[position + 6], position + 7
+        record += content[position : position + length]
+        position += length
+        if kind in (1, 4):  # whole, or the last part
+            yield record
+            record = b''
+
+
 def read_wandb(work_dir: Path) -> dict:
     """The records of W&B's files, of all starts."""
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
+    from wandb.proto.wandb_internal_pb2 import Record
 
     curves, metrics, runs = {}, [], []
     for file in sorted(work_dir.glob('wandb/offline-run-*/*.wandb')):
-        store = DataStore()
-        store.open_for_scan(str(file))
-        while (data := store.scan_data()) is not None:
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
+        for data in records_of(file):
+            record = Record.FromString(data)
             kind = record.WhichOneof('record_type')
             if kind == 'run':
                 run = record.run

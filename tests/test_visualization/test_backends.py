@@ -197,6 +197,9 @@ def test_mlflow_is_where_the_run_is_unless_it_is_told(
     assert mlflow.uri == f'sqlite:///{cfg.work_dir}/mlflow.db'
     files = Path(cfg.work_dir, 'mlartifacts').as_uri()
     assert mlflow.experiments['mmselfemd'] == files
+    other = Config(dict(work_dir=str(Path(cfg.work_dir).parent)))
+    MLflowVisBackend(start_of(other)).add_config(other)
+    assert mlflow.uri == f'sqlite:///{other.work_dir}/mlflow.db'
     monkeypatch.setenv('MLFLOW_TRACKING_URI', 'http://one')
     monkeypatch.setenv('MLFLOW_EXPERIMENT_NAME', 'theirs')
     MLflowVisBackend(start_of(cfg)).add_config(cfg)

@@ -65,7 +65,8 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
                 f'MLflowVisBackend: {error}. To install it: pip install mlflow'
             ) from error
         self._mlflow = mlflow
-        uri = self._tracking_uri or os.environ.get('MLFLOW_TRACKING_URI')
+        given = os.environ.get('MLFLOW_TRACKING_URI')
+        uri = self._tracking_uri or given
         if uri is None:
             uri = f'sqlite:///{self._folder / "mlflow.db"}'
             if self._artifact_location is None:
@@ -73,6 +74,9 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
                 self._artifact_location = files.as_uri()
         try:
             mlflow.set_tracking_uri(uri)
+            if given is None:
+                # MLflow leaves it there, for the next run of this process.
+                os.environ.pop('MLFLOW_TRACKING_URI', None)
             self._set_experiment()
             self._begin_run()
         except mlflow.exceptions.MlflowException as error:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# mmengine 0.10.7, mmengine.visualization.WandbVisBackend; wandb WANDB_VERSION.
+# mmengine 0.10.7, mmengine.visualization.WandbVisBackend; wandb 0.31.0.
 # It is given the iteration of all that it logs, and hands none of it on
 # (add_scalars, add_scalar, add_image call wandb.log without a step). W&B then
 # counts calls: the loss, the accuracy and the picture of one iteration lie at
@@ -15,7 +15,7 @@ FOLDER=$(mktemp -d)
 trap 'rm -rf "$FOLDER"' EXIT
 python3 -m venv "$FOLDER/venv"
 PYTHON=$FOLDER/venv/bin/python
-"$PYTHON" -m pip install --quiet wandb==WANDB_VERSION numpy==2.4.6 pillow==13.0.0
+"$PYTHON" -m pip install --quiet wandb==0.31.0 numpy==2.4.6 pillow==13.0.0
 "$PYTHON" -m pip install --quiet --no-deps --target "$FOLDER/wheel" mmengine==0.10.7
 
 cat >"$FOLDER/expected" <<'EOF'
@@ -31,7 +31,6 @@ cat >"$FOLDER/run.py" <<'EOF'
 import __future__
 import ast
 import functools
-import json
 import logging
 import os
 import sys
@@ -39,7 +38,6 @@ from types import SimpleNamespace
 
 import numpy as np
 from wandb.proto.wandb_internal_pb2 import Record
-from wandb.sdk.internal.datastore import DataStore
 
 source = open(sys.argv[1]).read()
 names = ('force_init_env', 'WandbVisBackend')
@@ -90,20 +88,26 @@ backend.experiment.finish()
     for file in files
     if file.endswith('.wandb')
 )
-store = DataStore()
-store.open_for_scan(path)
+content, position, part = open(path, 'rb').read(), 7, b''
 rows = []
-while (data := store.scan_data()) is not None:
-    record = Record.FromString(data)
-    if record.HasField('history'):
-        rows.append(
-            {
-                item.key or '/'.join(item.nested_key): json.loads(
-                    item.value_json
-                )
-                for item in record.history.item
-            }
-        )
+while position < len(content):  # LevelDB's log, behind seven bytes
+    if (left := 32768 - position % 32768) < 7:
+        position += left
+        continue
+    length = int.from_bytes(content[position + 4 : position + 6], 'little')
+    kind, position = content[position + 6], position + 7
+    part += content[position : position + length]
+    position += length
+    if kind in (1, 4):  # whole, or the last part
+        record, part = Record.FromString(part), b''
+        if record.HasField('history'):
+            items = record.history.item
+            rows.append(
+                {
+                    item.key or item.nested_key[0]: item.value_json
+                    for item in items
+                }
+            )
 besides = set()
 for (iteration, name, _), row in zip(calls, rows, strict=True):
     print(f"iteration {iteration}, {name}: W&B's step {row['_step']}")

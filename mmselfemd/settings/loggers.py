@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from importlib import metadata
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -79,10 +80,12 @@ def check_loggers(names: Iterable[str]) -> None:
     packages = [LOGGERS[name].package for name in names]
     missing = [package for package in packages if not _is_there(package)]
     if missing:
+        # Else the pandas of MLflow lifts it to one that mmcv does not take.
+        present = f'numpy=={metadata.version("numpy")}'
         raise UserImportError(
             f'--loggers {" ".join(names)}: not installed: '
-            f'{", ".join(missing)}. To install: '
-            f'pip install {" ".join(missing)}'
+            f'{", ".join(missing)}. To install, with the numpy that is there: '
+            f'pip install {" ".join(missing)} {present}'
         )
 
 

@@ -4,6 +4,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
 
+import numpy
 import pytest
 from mmengine.config import Config
 
@@ -98,7 +99,8 @@ def test_the_configs_own_choice_of_logging_wins(hook):
 
 def test_missing_packages_are_named_with_the_line_to_type(packages):
     packages -= {'wandb', 'mlflow'}
-    with pytest.raises(UserError, match='pip install mlflow wandb$'):
+    line = f'pip install mlflow wandb numpy=={numpy.__version__}$'
+    with pytest.raises(UserError, match=line):
         check_loggers(['tensorboard', 'mlflow', 'wandb'])
     check_loggers(['tensorboard'])
 

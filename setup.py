@@ -109,6 +109,8 @@ EXTRAS = {
         for package in ('furo', 'myst-parser>=4', 'sphinx>=8.2')
     ],
     'lmdb': ['lmdb'],
+    # Where a run is logged to, by --loggers.
+    'loggers': ['mlflow>=2.11', 'tensorboard', 'wandb'],
     'safetensors': ['safetensors'],
     'tests': [
         'geomloss>=0.3',

@@ -51,6 +51,7 @@ PAGES = {
         'configs/montage/README',
         'docs/montage',
         'docs/monitors',
+        'docs/loggers',
         'docs/pictures',
         'docs/long_runs',
         'docs/resume',

@@ -10,7 +10,11 @@ import argparse
 from mmselfemd.apis import finetune
 from mmselfemd.apis.architectures import ARCHITECTURES
 from mmselfemd.apis.detectors import DETECTORS
-from mmselfemd.engine.command_line import add_image_values, run_tool
+from mmselfemd.engine.command_line import (
+    add_image_values,
+    add_loggers,
+    run_tool,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,6 +70,7 @@ def parse_args() -> argparse.Namespace:
         'work_dirs/finetune_<name of the folder of photographs>',
     )
     add_image_values(parser)
+    add_loggers(parser)
     parser.add_argument(
         '--dry-run', action='store_true', help='write the config, and end'
     )

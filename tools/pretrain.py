@@ -9,7 +9,11 @@ import argparse
 
 from mmselfemd.apis import pretrain
 from mmselfemd.apis.architectures import ARCHITECTURES
-from mmselfemd.engine.command_line import add_image_values, run_tool
+from mmselfemd.engine.command_line import (
+    add_image_values,
+    add_loggers,
+    run_tool,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +45,7 @@ def parse_args() -> argparse.Namespace:
         'work_dirs/pretrain_<name of the folder of photographs>',
     )
     add_image_values(parser)
+    add_loggers(parser)
     parser.add_argument(
         '--dry-run', action='store_true', help='write the config, and end'
     )

@@ -4,7 +4,11 @@ import argparse
 import os
 
 import mmselfemd  # noqa: F401  makes `_base_ = 'mmselfemd::...'` known
-from mmselfemd.engine.command_line import add_shared_arguments, run_tool
+from mmselfemd.engine.command_line import (
+    add_loggers,
+    add_shared_arguments,
+    run_tool,
+)
 from mmselfemd.engine.launch import train
 
 
@@ -30,6 +34,7 @@ def parse_args() -> argparse.Namespace:
         help='go on from a checkpoint; without a path from the last one of '
         'the work directory, if there is one',
     )
+    add_loggers(parser)
     add_shared_arguments(parser)
     return parser.parse_args()
 
@@ -46,6 +51,7 @@ def main() -> None:
         resume=args.resume,
         cfg_options=args.cfg_options,
         launcher=args.launcher,
+        loggers=args.loggers,
     )
 
 

@@ -50,6 +50,7 @@ def finetune(
     work_dir: str | os.PathLike | None = None,
     value_range: Sequence[float] | None = None,
     bands: Sequence[int] | None = None,
+    loggers: Sequence[str] = (),
     dry_run: bool = False,
     report: Callable[[str], None] = print,
 ) -> FinetunedDetector:
@@ -84,6 +85,8 @@ def finetune(
             Defaults to None: that of ``pretrained``, or measured.
         bands (Sequence[int], optional): The same. Defaults to None: those of
             ``pretrained``.
+        loggers (Sequence[str]): Where else to log to: see ``docs/loggers.md``.
+            Defaults to none.
         dry_run (bool): Whether to end when the config is written. Defaults
             to False.
         report (Callable): Gets lines to show. Defaults to ``print``.
@@ -122,7 +125,7 @@ def finetune(
         value_range=value_range,
         bands=bands,
     )
-    run = RunFolder('finetune.py', given)
+    run = RunFolder('finetune.py', given, loggers)
     if run.is_begun():
         report(f'{run.config} is there: the run goes on by it')
     else:

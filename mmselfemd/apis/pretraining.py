@@ -27,6 +27,7 @@ def pretrain(
     work_dir: str | os.PathLike | None = None,
     value_range: Sequence[float] | None = None,
     bands: Sequence[int] | None = None,
+    loggers: Sequence[str] = (),
     dry_run: bool = False,
     report: Callable[[str], None] = print,
 ) -> Path:
@@ -51,6 +52,8 @@ def pretrain(
         value_range (Sequence[float], optional): See ``docs/input.md``.
             Defaults to None: measured, where it is needed.
         bands (Sequence[int], optional): The same. Defaults to None.
+        loggers (Sequence[str]): Where else to log to: see ``docs/loggers.md``.
+            Defaults to none.
         dry_run (bool): Whether to end when the config is written. Defaults
             to False.
         report (Callable): Gets lines to show. Defaults to ``print``.
@@ -75,7 +78,7 @@ def pretrain(
         value_range=value_range,
         bands=bands,
     )
-    run = RunFolder('pretrain.py', given)
+    run = RunFolder('pretrain.py', given, loggers)
     backbone = run.path / 'backbone.pth'
     if run.is_begun():
         report(f'{run.config} is there: the run goes on by it')

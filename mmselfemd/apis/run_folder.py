@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.engine.run_settings import check_work_dir
 from mmselfemd.errors import UserError, UserFileExistsError
 from mmselfemd.settings.config_file import read_config
+from mmselfemd.settings.loggers import check_loggers
 
 from .config_text import Setting, config_text, in_one_line
 
@@ -33,12 +34,19 @@ class RunFolder:
     Args:
         tool (str): The tool that the run is for, below ``tools/``.
         given (dict): Its options, ``work_dir`` among them.
+        loggers (Sequence[str]): Where else it is logged to; no part of what
+            the run is. Defaults to none.
 
     Raises:
-        UserError: If the folder has no name to call the config by.
+        UserError: If the folder has no name to call the config by, or a logger
+            cannot be used.
     """
 
-    def __init__(self, tool: str, given: dict) -> None:
+    def __init__(
+        self, tool: str, given: dict, loggers: Sequence[str] = ()
+    ) -> None:
+        check_loggers(loggers)
+        self.loggers = list(loggers)
         self.path = Path(given['work_dir'])
         if self.path.name in ('', '..'):
             raise UserError(
@@ -163,7 +171,7 @@ class RunFolder:
         """
         processes = self.settings.get('num_processes', 1)
         if processes == 1:
-            train(str(self.config), resume='auto')
+            train(str(self.config), resume='auto', loggers=self.loggers)
             return
         command = self._distributed(processes)
         status = subprocess.run(
@@ -184,12 +192,15 @@ class RunFolder:
         """
         processes = self.settings.get('num_processes', 1)
         if processes == 1:
-            return tool_command('train.py', self.config)
+            return tool_command(
+                'train.py', self.config, loggers=self.loggers or None
+            )
         return shlex.join(self._distributed(processes))
 
     def _distributed(self, processes: int) -> list[str]:
         command = [str(tools_folder() / 'dist_train.sh'), str(self.config)]
-        return [*command, str(processes), '--resume']
+        command += [str(processes), '--resume']
+        return command + ['--loggers', *self.loggers] * bool(self.loggers)
 
 
 def value_settings(values: dict) -> list[Setting]:

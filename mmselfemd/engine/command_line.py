@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmselfemd.errors import UserError
+from mmselfemd.settings.loggers import LOGGERS
 from mmselfemd.settings.option_values import parse_option
 
 #: What disks and folders do to any tool.
@@ -118,6 +119,21 @@ def add_image_values(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         help='numbers, from 0, of the bands that become red, green and blue, '
         'or of the one that becomes grey',
+    )
+
+
+def add_loggers(parser: argparse.ArgumentParser) -> None:
+    """Add ``--loggers``, which every tool that trains has.
+
+    Args:
+        parser (argparse.ArgumentParser): Where it goes.
+    """
+    parser.add_argument(
+        '--loggers',
+        nargs='+',
+        choices=LOGGERS,
+        default=(),
+        help='where else to log to, by iteration (docs/loggers.md)',
     )
 
 

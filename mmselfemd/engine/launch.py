@@ -1,6 +1,7 @@
 """What ``tools/train.py`` and ``tools/test.py`` do, callable from Python."""
 
 import os
+from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -24,6 +25,7 @@ from mmselfemd.errors import UserError
 from mmselfemd.settings.cfg_options import merge_cfg_options, suggest
 from mmselfemd.settings.config_cleanup import clean_config, name_visualizer
 from mmselfemd.settings.config_file import read_config
+from mmselfemd.settings.loggers import set_loggers
 from mmselfemd.settings.path_settings import expand_home
 from mmselfemd.zoo.conventions import check_same_values
 
@@ -51,6 +53,7 @@ def train(
     resume: str | None = None,
     cfg_options: dict | None = None,
     launcher: str = 'none',
+    loggers: Sequence[str] = (),
 ) -> nn.Module:
     """Train what a config describes: pre-training and detection alike.
 
@@ -70,6 +73,8 @@ def train(
             None.
         launcher (str): ``none``, ``pytorch``, ``slurm`` or ``mpi``. Defaults
             to ``none``.
+        loggers (Sequence[str]): Where else to log to, of
+            :data:`~mmselfemd.settings.loggers.LOGGERS`. Defaults to none.
 
     Returns:
         nn.Module: The trained model.
@@ -79,6 +84,7 @@ def train(
             work.
     """
     cfg = load_config(config, work_dir, cfg_options, launcher)
+    set_loggers(cfg, loggers)
     resume = resume and os.path.expanduser(resume)
     if amp:
         set_amp(cfg)

@@ -1,6 +1,7 @@
 """Pictures of what the method does, drawn from arrays alone."""
 
 from .all_positions import draw_all_positions
+from .backends import MLflowVisBackend, WandbVisBackend
 from .curve_sources import read_curves
 from .curves import draw_curves, read_scalars
 from .flow_lines import draw_flow_lines
@@ -20,8 +21,10 @@ from .saving import save_figure
 from .views import draw_views
 
 __all__ = [
+    'MLflowVisBackend',
     'MatchingPair',
     'Picture',
+    'WandbVisBackend',
     'draw_all_positions',
     'draw_curves',
     'draw_flow_lines',

@@ -95,18 +95,20 @@ def blocks_of(page):
 
 
 def test_another_backend_of_the_visualizer_is_one_block(tmp_path):
-    block = blocks_of('monitors.md')[0]
+    (block,) = blocks_of('loggers.md')
     path = tmp_path / 'mine.py'
     path.write_text(block)
     backends = Config.fromfile(path).visualizer.vis_backends
     assert [backend.type for backend in backends] == [
         'LocalVisBackend',
         'TensorboardVisBackend',
+        'mmselfemd.WandbVisBackend',
+        'mmselfemd.MLflowVisBackend',
     ]
 
 
 def test_checkpoints_by_gain_are_one_block(tmp_path):
-    block = blocks_of('monitors.md')[1]
+    (block,) = blocks_of('monitors.md')
     path = tmp_path / 'mine.py'
     path.write_text(block)
     hook = Config.fromfile(path).default_hooks.checkpoint

@@ -134,6 +134,7 @@ def test_requirements_are_ranges_that_leave_torch_to_the_user(wheel):
         'docs',
         'images',
         'lmdb',
+        'loggers',
         'safetensors',
         'all',
     }

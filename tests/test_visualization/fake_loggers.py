@@ -108,7 +108,8 @@ class FakeMlflow(ModuleType):
         self.open = run_id
         return SimpleNamespace(info=SimpleNamespace(run_id=run_id))
 
-    def end_run(self) -> None:
+    def end_run(self, status: str = 'FINISHED') -> None:
+        self.of_run['status'] = status
         self.open = None
 
     def set_tags(self, tags: dict) -> None:

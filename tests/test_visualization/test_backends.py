@@ -19,6 +19,7 @@ from mmselfemd.engine import launch
 from mmselfemd.errors import UserError
 from mmselfemd.settings import loggers
 from mmselfemd.visualization import MLflowVisBackend, WandbVisBackend
+from mmselfemd.visualization.backends import mlflow_backend
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'test_tools')]
@@ -60,6 +61,7 @@ def wandb(monkeypatch):
 @pytest.fixture
 def mlflow(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mlflow', FakeMlflow())
+    monkeypatch.setattr(mlflow_backend, '_begun', set())
     return sys.modules['mlflow']
 
 
@@ -210,6 +212,22 @@ def test_mlflow_is_where_the_run_is_unless_it_is_told(
     ).add_config(cfg)
     assert mlflow.uri == 'http://two'
     assert mlflow.experiment_name == 'own'
+
+
+def test_a_run_that_an_error_ended_takes_in_no_other(cfg, mlflow):
+    MLflowVisBackend(start_of(cfg)).add_config(cfg)  # and is never closed
+    next_one = Config(cfg.to_dict() | dict(other=True))
+    MLflowVisBackend(start_of(cfg)).add_config(next_one)
+    assert mlflow.open == 'run2'
+    assert mlflow.runs['run1']['status'] == 'FAILED'
+    assert 'other' not in mlflow.runs['run1']['params']
+
+
+def test_a_run_that_the_caller_began_is_taken(cfg, mlflow):
+    mlflow.start_run(run_name='theirs')
+    MLflowVisBackend(start_of(cfg)).add_config(cfg)
+    assert list(mlflow.runs) == ['run1']
+    assert mlflow.runs['run1']['params']
 
 
 def test_a_resumed_run_that_mlflow_has_lost_begins_anew(cfg, mlflow, logged):

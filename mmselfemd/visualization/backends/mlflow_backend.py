@@ -22,6 +22,10 @@ _EXPERIMENT = 'mmselfemd'
 _LONGEST = 250  # of a name that MLflow takes
 
 
+#: Runs that a backend of this process began.
+_begun: set[str] = set()
+
+
 @VISBACKENDS.register_module()
 class MLflowVisBackend(vis_backend.MLflowVisBackend):
     """mmengine's backend for MLflow, where that fails with MLflow 3.
@@ -103,13 +107,19 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
         former = None
         if self.cfg is not None:
             former = former_run_id(self.cfg, 'mlflow')
+        active = self._mlflow.active_run()
+        if active is not None and active.info.run_id in _begun:
+            self._mlflow.end_run('FAILED')  # an error ended that one
+            active = None
         run = (
-            self._mlflow.active_run()  # one that the caller began
+            active  # one that the caller began
             or self._former_run(former)
             or self._mlflow.start_run(
                 run_name=self._run_name or self._folder.name
             )
         )
+        if active is None:
+            _begun.add(run.info.run_id)
         self._goes_on = run.info.run_id == former
         if self.cfg is not None:
             keep_run_id(self.cfg, 'mlflow', run.info.run_id)

@@ -158,6 +158,7 @@ def losses_of(folder):
     return [row['loss'] for row in rows if 'loss' in row]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # two trainings, one in a process of its own
 def test_mmpretrains_own_tool_trains_the_same(blocks, tmp_path, image_folder):
     base = '/path/to/mmselfemd/.mim/configs/selfemd/selfemd_r50_coco_800e.py'

@@ -32,6 +32,7 @@ def tool():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_the_tool(tool, tmp_path, image_folder, monkeypatch, capsys):
     out = tmp_path / 'new' / 'memory.json'
     command = [str(TOOL), str(CONFIG), '--data', str(image_folder)]

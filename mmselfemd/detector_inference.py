@@ -33,7 +33,8 @@ def hand_on_image_values() -> None:
         # The config may come out of the checkpoint, so that it is whole no
         # earlier than the model. The pipeline is built next.
         model = init_model(self, cfg, weights, device)
-        if cfg.get('default_scope') == 'mmdet':
+        # The config may have none: it is DetInferencer's own by default.
+        if 'mmdet' in (self.scope, cfg.get('default_scope')):
             _hand_on(cfg, weights)
         return model
 

@@ -146,6 +146,7 @@ def test(
             f"{config} has no 'test_dataloader' or no 'test_cfg': "
             'nothing to evaluate'
         )
+    set_loggers(cfg, ())  # refuses what would remove data
     checkpoint = os.path.expanduser(checkpoint)
     if out is not None and not out.endswith(('.pkl', '.pickle')):
         raise UserError(f"--out {out}: the name has to end with '.pkl'")

@@ -59,7 +59,7 @@ def set_loggers(cfg: Config, names: Iterable[str]) -> None:
             type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]
         )
         visualizer['vis_backends'] = _with_loggers(
-            visualizer.get('vis_backends'), names
+            _backends_of(visualizer), names
         )
         cfg.visualizer = visualizer
         _log_by_iteration(cfg)
@@ -99,9 +99,20 @@ def _is_there(package: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _with_loggers(backends: Any, names: list[str]) -> list[dict]:
-    backends = [backends] if isinstance(backends, dict) else backends
-    backends = list(backends or [])
+def _backends_of(visualizer: Any) -> list[dict]:
+    backends = (visualizer or {}).get('vis_backends') or []
+    backends = [backends] if isinstance(backends, dict | str) else backends
+    for each in backends:
+        if not isinstance(each, dict) or 'type' not in each:
+            raise UserValueError(
+                f'visualizer.vis_backends: {each!r} is none. Expected is '
+                "dict(type='TensorboardVisBackend') and the like; without "
+                f'arguments, --loggers {" ".join(LOGGERS)}'
+            )
+    return list(backends)
+
+
+def _with_loggers(backends: list[dict], names: list[str]) -> list[dict]:
     for name in names:
         backend = LOGGERS[name].backend
         there = [
@@ -124,14 +135,13 @@ def _class_name(type_: Any) -> str:
 def _log_by_iteration(cfg: Config) -> None:
     hooks = cfg.get('default_hooks') or {}
     hook = hooks.get('logger', dict(type='LoggerHook'))
-    if hook is not None and _class_name(hook['type']) == 'LoggerHook':
+    if hook and _class_name(hook.get('type', '')) == 'LoggerHook':
         hook.setdefault('log_metric_by_epoch', False)
         cfg.default_hooks = hooks | dict(logger=hook)
 
 
 def _beware_of_dvclive(cfg: Config) -> None:
-    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
-    backends = [backends] if isinstance(backends, dict) else backends
+    backends = _backends_of(cfg.get('visualizer'))
     names = [_class_name(each['type']) for each in backends]
     if 'DVCLiveVisBackend' not in names:
         return

@@ -2,6 +2,7 @@
 
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy
@@ -120,6 +121,16 @@ def test_a_folder_of_that_name_is_no_package(tmp_path, monkeypatch):
     check_loggers(['wandb'])
 
 
+@pytest.mark.parametrize(
+    'backends', ['TensorboardVisBackend', ['TensorboardVisBackend'], [{}]]
+)
+@pytest.mark.parametrize('names', [(), ['wandb']])
+def test_a_backend_without_its_dict_is_refused(backends, names):
+    cfg = Config(dict(visualizer=dict(vis_backends=backends)))
+    with pytest.raises(UserError, match=r"dict\(type='Tensorboard"):
+        set_loggers(cfg, names)
+
+
 def test_an_unknown_logger_is_refused():
     with pytest.raises(UserError, match='tensorboard, wandb, mlflow'):
         check_loggers(['dvclive'])
@@ -159,3 +170,9 @@ def test_dvclive_is_refused_where_it_would_remove_data(
         return
     with pytest.raises(UserError, match='git config user.name'):
         set_loggers(cfg, ())
+    Path('a.py').write_text(
+        'test_dataloader = dict()\ntest_cfg = dict()\n'
+        "visualizer = dict(vis_backends=[dict(type='DVCLiveVisBackend')])\n"
+    )
+    with pytest.raises(UserError, match='git config user.name'):
+        launch.test('a.py', 'a.pth')

@@ -23,11 +23,14 @@ class FakeWandb(ModuleType):
         self.settings: dict = {}
         self.refuses = False
         self.is_open = False
+        self.run: SimpleNamespace | None = None
         self.config = SimpleNamespace(update=self._update)
 
     def init(self, **kwargs) -> None:
         if self.refuses:
             raise self.Error('api_key not configured')
+        if self.run is not None:
+            return  # as without `reinit`
         self.begun.append(kwargs)
         self.is_open = True
         run_id = kwargs.get('id', f'run{len(self.begun)}')
@@ -48,8 +51,9 @@ class FakeWandb(ModuleType):
         assert step is None and commit
         self.rows.append(row)
 
-    def finish(self) -> None:
+    def finish(self, exit_code: int = 0) -> None:
         self.is_open = False
+        self.run = None
 
     @staticmethod
     def Image(image) -> tuple:
@@ -80,6 +84,9 @@ class FakeMlflow(ModuleType):
             raise self.MlflowException('the file store is refused')
         self.uri = uri
         os.environ['MLFLOW_TRACKING_URI'] = uri
+
+    def get_tracking_uri(self) -> str:
+        return self.uri
 
     def get_experiment_by_name(self, name: str) -> object:
         return self.experiments.get(name)

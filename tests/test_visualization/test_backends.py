@@ -19,7 +19,7 @@ from mmselfemd.engine import launch
 from mmselfemd.errors import UserError
 from mmselfemd.settings import loggers
 from mmselfemd.visualization import MLflowVisBackend, WandbVisBackend
-from mmselfemd.visualization.backends import mlflow_backend
+from mmselfemd.visualization.backends import mlflow_backend, wandb_backend
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / 'test_tools')]
@@ -55,6 +55,7 @@ def nothing_of_the_users(monkeypatch):
 @pytest.fixture
 def wandb(monkeypatch):
     monkeypatch.setitem(sys.modules, 'wandb', FakeWandb())
+    monkeypatch.setattr(wandb_backend, '_begun', set())
     return sys.modules['wandb']
 
 
@@ -147,10 +148,12 @@ def test_wandbs_own_settings_go_first(cfg, wandb, monkeypatch):
     assert wandb.begun[-1] == dict(
         project='theirs', name='of the config', dir='/elsewhere'
     )
+    backend.add_scalar('loss', 1.0, 1)
     cfg.resume = True
     monkeypatch.setenv('WANDB_RUN_ID', 'chosen')
     WandbVisBackend(start_of(cfg)).add_config(cfg)
-    assert 'id' not in wandb.begun[-1]
+    assert wandb.begun[-1]['id'] == 'chosen'
+    assert wandb.begun[-1]['resume'] == 'allow'
 
 
 def test_wandb_gets_no_source_code_unasked(cfg, wandb):
@@ -223,9 +226,45 @@ def test_a_run_that_an_error_ended_takes_in_no_other(cfg, mlflow):
     assert 'other' not in mlflow.runs['run1']['params']
 
 
+def test_nor_does_one_of_wandb(cfg, wandb):
+    WandbVisBackend(start_of(cfg)).add_config(cfg)  # and is never closed
+    WandbVisBackend(start_of(cfg)).add_config(cfg)
+    assert len(wandb.begun) == 2 and wandb.run.id == 'run2'
+
+
+def test_a_test_takes_no_place_of_the_training(trained):
+    names = ('wandb', 'mlflow')
+    ids = [Path('work_dirs/toy', f'{name}_run_id.txt') for name in names]
+    former = [path.read_text() for path in ids]
+    time.sleep(1)
+    launch.test('work_dirs/toy/toy.py', 'work_dirs/toy/epoch_5.pth')
+    assert [len(one) for one in (trained[0].begun, trained[1].runs)] == [3, 2]
+    assert [path.read_text() for path in ids] == former
+
+
+def test_a_server_that_fails_ends_no_training(cfg, mlflow, logged):
+    Path(start_of(cfg)).mkdir(parents=True)
+    backend = MLflowVisBackend(start_of(cfg))
+    backend.add_config(cfg)
+
+    def fails(*args, **kwargs):
+        raise mlflow.MlflowException('no route to host')
+
+    mlflow.log_metrics = mlflow.log_image = mlflow.end_run = fails
+    backend.add_scalars({'loss': 1.0}, 3)
+    backend.add_image('views', PICTURE, step=3)
+    backend.close()
+    assert len([line for line in logged if 'no route' in line]) == 3
+
+
 def test_a_run_that_the_caller_began_is_taken(cfg, mlflow):
+    mlflow.uri = 'sqlite:///theirs.db'
     mlflow.start_run(run_name='theirs')
-    MLflowVisBackend(start_of(cfg)).add_config(cfg)
+    Path(start_of(cfg)).mkdir(parents=True)
+    backend = MLflowVisBackend(start_of(cfg))
+    backend.add_config(cfg)
+    backend.close()
+    assert mlflow.uri == 'sqlite:///theirs.db' and mlflow.open == 'run1'
     assert list(mlflow.runs) == ['run1']
     assert mlflow.runs['run1']['params']
 
@@ -237,6 +276,7 @@ def test_a_resumed_run_that_mlflow_has_lost_begins_anew(cfg, mlflow, logged):
     backend.add_config(cfg)
     assert any('gone cannot go on' in line for line in logged)
     assert mlflow.runs['run1']['params']
+    backend.add_scalar('loss', 1.0, 1)
     assert Path(cfg.work_dir, 'mlflow_run_id.txt').read_text() == 'run1\n'
 
 

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
     MLflow's ``MLFLOW_TRACKING_URI`` names another place. A resumed training
     goes on in the same run of MLflow, whose id is kept in the work directory,
     with the settings that it was begun with. Letters of a name that MLflow
-    does not take become ``_``. At the end of the run its logs are handed
-    over: those of this start alone.
+    does not take become ``_``. A server that fails later
+    ends no training: a warning names what it did not take. At the end of the
+    run its logs are handed over: those of this start alone.
 
     Args:
         save_dir (str): See mmengine's, as for all others.
@@ -60,6 +62,7 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
 
     cfg: Config | None = None
     _goes_on = False
+    _is_kept = False
 
     def _init_env(self) -> None:
         try:
@@ -69,8 +72,11 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
                 f'MLflowVisBackend: {error}. To install it: pip install mlflow'
             ) from error
         self._mlflow = mlflow
-        given = os.environ.get('MLFLOW_TRACKING_URI')
+        given = os.environ.get('MLFLOW_TRACKING_URI') or None
         uri = self._tracking_uri or given
+        active = mlflow.active_run()
+        if uri is None and active and active.info.run_id not in _begun:
+            uri = mlflow.get_tracking_uri()  # that of the caller's run
         if uri is None:
             uri = f'sqlite:///{self._folder / "mlflow.db"}'
             if self._artifact_location is None:
@@ -120,9 +126,8 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
         )
         if active is None:
             _begun.add(run.info.run_id)
-        self._goes_on = run.info.run_id == former
-        if self.cfg is not None:
-            keep_run_id(self.cfg, 'mlflow', run.info.run_id)
+        self._run_id = run.info.run_id
+        self._goes_on = self._run_id == former
         if self._tags is not None:
             self._mlflow.set_tags(self._tags)
         if self._params is not None and not self._goes_on:
@@ -173,9 +178,11 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
             step (int): Its iteration. Defaults to 0.
             **kwargs: Not used.
         """
-        self.experiment.log_image(
-            image, key=_taken(name, re.ASCII), step=step, synchronous=True
-        )
+        mlflow = self.experiment
+        with self._going_on(name):
+            mlflow.log_image(
+                image, key=_taken(name, re.ASCII), step=step, synchronous=True
+            )
 
     def add_scalar(self, name: str, value: Any, step: int = 0, **kwargs):
         """Hand over a figure.
@@ -203,9 +210,16 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
             file_path (str, optional): Not used. Defaults to None.
             **kwargs: Not used.
         """
-        self.experiment.log_metrics(
-            {_taken(name): value for name, value in scalar_dict.items()}, step
-        )
+        mlflow = self.experiment
+        if self.cfg is not None and not self._is_kept:
+            # A test logs none, whose run no training goes on in.
+            keep_run_id(self.cfg, 'mlflow', self._run_id)
+            self._is_kept = True
+        with self._going_on(f'figures of iteration {step}'):
+            mlflow.log_metrics(
+                {_taken(name): value for name, value in scalar_dict.items()},
+                step,
+            )
 
     def close(self) -> None:
         """Hand over the logs of this start, and end the run."""
@@ -213,10 +227,28 @@ class MLflowVisBackend(vis_backend.MLflowVisBackend):
             return
         # Not all of the work directory: MLflow's own files are in it, too.
         folder = Path(self._save_dir).parent
-        for name in scandir(folder, self._artifact_suffix, recursive=True):
-            target = Path(folder.name, name).parent
-            self._mlflow.log_artifact(str(folder / name), str(target))
-        self._mlflow.end_run()
+        with self._going_on(f'logs of {folder}'):
+            for name in scandir(folder, self._artifact_suffix, recursive=True):
+                target = Path(folder.name, name).parent
+                self._mlflow.log_artifact(str(folder / name), str(target))
+        if self._run_id in _begun:  # the caller ends its own
+            with self._going_on('the end of the run'):
+                self._mlflow.end_run()
+
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """Let the training outlive what the service does not take."""
+        try:
+            yield
+        except (
+            self._mlflow.exceptions.MlflowException,
+            OSError,  # of requests, where files are sent
+        ) as error:
+            print_log(
+                f'MLflow has not taken {what}: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def _taken(name: str, flags: int = 0) -> str:

@@ -16,6 +16,9 @@ from .run_id import former_run_id, keep_run_id
 #: What W&B draws every figure and picture over.
 STEP = 'iteration'
 
+#: Runs that a backend of this process began.
+_begun: set[str] = set()
+
 
 @VISBACKENDS.register_module()
 class WandbVisBackend(vis_backend.WandbVisBackend):
@@ -48,6 +51,7 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
     """
 
     _cfg: Config | None = None
+    _is_kept = False
 
     def _init_env(self) -> None:
         try:
@@ -62,6 +66,10 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
                 dict(name=name, summary=summary, step_metric=STEP)
                 for name, summary in self._define_metric_cfg.items()
             ]
+        if wandb.run is not None and wandb.run.id in _begun:
+            # An error ended that one: `wandb.init` would give it back.
+            wandb.finish(exit_code=1)
+        is_the_callers = wandb.run is not None
         try:
             super()._init_env()
         except wandb.Error as error:
@@ -71,8 +79,8 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
             ) from error
         wandb.define_metric(STEP)
         wandb.define_metric('*', step_metric=STEP)
-        if self._cfg is not None:
-            keep_run_id(self._cfg, 'wandb', wandb.run.id)
+        if not is_the_callers:
+            _begun.add(wandb.run.id)
 
     def _defaults(self) -> dict[str, Any]:
         given = os.environ
@@ -86,8 +94,12 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
             name=given.get('WANDB_NAME', folder.name),
             dir=given.get('WANDB_DIR', str(folder)),
         )
-        if former is not None and 'WANDB_RUN_ID' not in given:
-            defaults |= dict(id=former, resume='allow')
+        if former is not None:
+            # Of an id without `resume`, W&B writes over what is there.
+            defaults |= dict(
+                id=given.get('WANDB_RUN_ID', former),
+                resume=given.get('WANDB_RESUME', 'allow'),
+            )
         return defaults
 
     def add_config(self, config: Config, **kwargs) -> None:
@@ -125,7 +137,7 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
             step (int): Its iteration. Defaults to 0.
             **kwargs: Not used.
         """
-        self._log({name: value}, step)
+        self.add_scalars({name: value}, step)
 
     def add_scalars(
         self,
@@ -143,6 +155,10 @@ class WandbVisBackend(vis_backend.WandbVisBackend):
             **kwargs: Not used.
         """
         self._log(scalar_dict, step)
+        if self._cfg is not None and not self._is_kept:
+            # A test logs none, whose run no training goes on in.
+            keep_run_id(self._cfg, 'wandb', self.experiment.run.id)
+            self._is_kept = True
 
     def _log(self, values: dict, step: int) -> None:
         self.experiment.log({**values, STEP: step}, commit=self._commit)

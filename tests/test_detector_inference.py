@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
+from random_detector import save_random_detector
 
 import mmselfemd  # noqa: F401
 from mmselfemd.engine.launch import load_config
@@ -23,16 +23,7 @@ RANGE = (29000, 31000)
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
-    """Random weights that find something everywhere."""
-    cfg = Config.fromfile(BASE)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        model = MODELS.build(cfg.model)
-    model.init_weights()
-    path = tmp_path_factory.mktemp('detector') / 'iter_1.pth'
-    meta = dict(dataset_meta=dict(cfg.metainfo))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
-    return path
+    return save_random_detector(BASE, tmp_path_factory.mktemp('detector'))
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from forked_scripts import run_script
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
+from random_detector import save_random_detector
 
 import mmselfemd  # noqa: F401
 from mmselfemd.errors import UserError
@@ -21,16 +20,7 @@ CONFIG = ROOT / 'configs/demo/faster-rcnn_r18_fpn_scenes.py'
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
-    """Random weights that find something everywhere."""
-    cfg = Config.fromfile(CONFIG)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        model = MODELS.build(cfg.model)
-    model.init_weights()
-    path = tmp_path_factory.mktemp('detector') / 'iter_1.pth'
-    meta = dict(dataset_meta=dict(cfg.metainfo))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
-    return path
+    return save_random_detector(CONFIG, tmp_path_factory.mktemp('detector'))
 
 
 def pixels(path):

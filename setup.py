@@ -20,6 +20,7 @@ LEFT_OUT = shutil.ignore_patterns(
     'setup',
     'benchmark_mmcv_build.py',  # it uses the set-up
     'mmcv_operators.py',
+    'try_versions.py',
 )
 
 

@@ -102,11 +102,23 @@ def test_unmet_dependencies_are_found(tmp_path, monkeypatch):
     assert problems[1].startswith('thing asks for numpy>=99, found 1.')
 
 
-def test_exceptions_are_still_needed():
-    """An exception whose reason has gone must go, too."""
-    here = check_lock.installed_versions()
-    for owner, name in check_lock.KNOWN_EXCEPTIONS:
-        if owner not in here:  # of the other stack
-            continue
-        requires = check_lock.metadata.requires(owner)
-        assert name in {Requirement(text).name for text in requires}
+def test_a_stand_in_is_held_against_what_is_asked_for(tmp_path, monkeypatch):
+    for name, asked in (('old', '>=3'), ('new', '>=99')):
+        install(tmp_path, name, '1.0', f'opencv-python{asked}')
+    monkeypatch.syspath_prepend(tmp_path)
+    (problem,) = check_lock.unmet(check_lock.installed())
+    assert problem.startswith('new asks for opencv-python>=99, found 4.')
+
+
+def test_stand_ins_are_still_needed():
+    """One whose reason has gone must go, too."""
+    packages = check_lock.installed()
+    asked = {
+        check_lock.canonical(Requirement(text).name)
+        for package in packages.values()
+        for text in package.requires or ()
+    }
+    for name, other in check_lock.STAND_INS.items():
+        assert name in asked
+        assert name not in packages
+        assert other in packages

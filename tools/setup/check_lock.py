@@ -10,11 +10,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-# (package, what its metadata asks for) -> why it need not be installed.
-KNOWN_EXCEPTIONS = {
-    ('mmengine', 'opencv-python'): 'opencv-python-headless is the same cv2',
-    ('onedl-mmcv', 'opencv-python'): 'opencv-python-headless is the same cv2',
-}
+# What a stack's metadata asks for -> what is the same and locked in its place.
+STAND_INS = {'opencv-python': 'opencv-python-headless'}
 # Packages that would put a second, different cv2 over the locked one.
 CLASHING = ('opencv-python', 'opencv-contrib-python', 'mmcv-lite', 'mmcv-full')
 # Each package of a stack owns the files of its like in the other.
@@ -120,8 +117,7 @@ def unmet(packages: dict[str, metadata.Distribution]) -> list[str]:
             if asked.marker and not asked.marker.evaluate({'extra': ''}):
                 continue
             name = canonical(asked.name)
-            if (owner, name) in KNOWN_EXCEPTIONS:
-                continue
+            name = STAND_INS.get(name, name)
             found = packages[name].version if name in packages else None
             if found is None or not asked.specifier.contains(found, True):
                 problems.append(

@@ -180,9 +180,11 @@ def test_the_candidates_of_a_seed_see_the_same_views(tmp_path, photographs):
     for run, (own_pixels, own) in zip(runs[1:], others, strict=True):
         if run.candidate.name == 'byol_two_views':
             # The third view's crop is drawn before the colours of the first.
-            assert [view['box'] for view in own] == [
-                view['box'] for view in views[:2]
+            crops = [
+                [(view['box'], view['flip']) for view in each]
+                for each in (own, views[:2])
             ]
+            assert crops[0] == crops[1]
             assert own != views[:2]
             continue
         assert own == views

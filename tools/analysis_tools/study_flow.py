@@ -1,9 +1,9 @@
 """What the flow of Self-EMD adds to BYOL, in small, with controls and seeds.
 
-Pre-trains each candidate of docs/small_experiments.md with each seed, reads
-the frozen backbones, and writes a table with paired differences from BYOL on
-the same three views, the curves, and the readings. What is there already is
-not made again: the same command goes on.
+Pre-trains each candidate of docs/small_experiments.md with each seed, from
+one untrained backbone a seed, reads the frozen backbones, and writes a table
+with paired differences from BYOL on the same three views, the curves, and the
+readings. What is there already is not made again: the same command goes on.
 """
 
 import argparse

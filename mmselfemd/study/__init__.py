@@ -1,5 +1,6 @@
 """What the flow adds: candidates trained and read alike, and compared."""
 
+from .beginning import find_untrained, save_untrained
 from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
 from .differences import Difference, paired_difference
 from .pretraining import Run, plan_runs, pretrain
@@ -27,11 +28,13 @@ __all__ = [
     'draw_study',
     'figures_of',
     'find_candidates',
+    'find_untrained',
     'load_sums',
     'paired_difference',
     'plan_runs',
     'pretrain',
     'render_study',
     'save_sums',
+    'save_untrained',
     'write_lists',
 ]

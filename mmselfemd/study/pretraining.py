@@ -8,6 +8,7 @@ from typing import NamedTuple
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import Task, run_tasks
 
+from .beginning import find_untrained
 from .candidates import Candidate
 
 
@@ -50,6 +51,7 @@ class Run(NamedTuple):
     def options(self) -> list[str]:
         """What differs from the config, for ``--cfg-options``."""
         return [
+            *self._beginning(),
             f'randomness.seed={self.seed}',
             f'train_cfg.max_epochs={self.epochs}',
             f'train_cfg.val_interval={self.interval}',
@@ -57,6 +59,17 @@ class Run(NamedTuple):
             f'param_scheduler.1.T_max={self.epochs - 1}',
             f'default_hooks.checkpoint.interval={self.interval}',
             'default_hooks.checkpoint.max_keep_ckpts=-1',
+        ]
+
+    def _beginning(self) -> list[str]:
+        """The weights of the backbone, where the study keeps them."""
+        path = find_untrained(self.work_dir.parent, self.seed)
+        if path is None:
+            return []
+        init_cfg = 'model.backbone.init_cfg'
+        return [
+            f'{init_cfg}.type=Pretrained',
+            f'{init_cfg}.checkpoint={path.resolve()}',
         ]
 
 

@@ -63,6 +63,12 @@ def run(data, work_dir, *options):
     )
 
 
+def first_validation(run_dir):
+    (log,) = run_dir.glob('*/vis_data/scalars.json')
+    first = json.loads(log.read_text().splitlines()[0])
+    return {k: v for k, v in first.items() if k.startswith('matching/')}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_pictures_to_a_table_and_again(data, tmp_path):
@@ -86,12 +92,22 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
     assert '(one seed)' in table
     assert (tmp_path / 'what_the_flow_adds.png').stat().st_size > 10_000
 
+    # The candidates begin from one backbone: so the first validation, before
+    # anything is trained, is the same.
+    byol, known_pairs = (
+        first_validation(tmp_path / name)
+        for name in ('byol_three_views_0', 'known_pairs_0')
+    )
+    assert byol == known_pairs
+    backbone = (tmp_path / 'untrained_0.pth').read_bytes()
+
     # What is there is not made again, and reads the same.
     again = run(data, tmp_path)
     assert again.returncode == 0, again.stderr[-2000:]
     assert 'training' not in again.stdout
     assert 'reading' not in again.stdout
     assert table in again.stdout
+    assert (tmp_path / 'untrained_0.pth').read_bytes() == backbone
 
 
 @pytest.mark.slow

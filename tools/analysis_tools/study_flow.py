@@ -1,9 +1,9 @@
 """What the flow of Self-EMD adds to BYOL, in small, with controls and seeds.
 
-Pre-trains each candidate of docs/small_experiments.md with each seed, reads
-the frozen backbones, and writes a table with paired differences from BYOL on
-the same three views, the curves, and the readings. What is there already is
-not made again: the same command goes on.
+Pre-trains each candidate of docs/small_experiments.md with each seed, from
+one untrained backbone a seed, reads the frozen backbones, and writes a table
+with paired differences from BYOL on the same three views, the curves, and the
+readings. What is there already is not made again: the same command goes on.
 """
 
 import argparse
@@ -26,17 +26,21 @@ from mmselfemd.study import (
     annotation_files,
     draw_study,
     find_candidates,
+    find_untrained,
     load_sums,
     plan_runs,
     pretrain,
     render_study,
     save_sums,
+    save_untrained,
     write_lists,
 )
 from mmselfemd.visualization import save_figure
 
 TOOLS = Path(__file__).resolve().parents[1]
 CONFIGS = TOOLS.parent / 'configs' / 'small'
+#: All have the same backbone, and the same held-out views.
+ANY_CANDIDATE = str(CONFIGS / 'selfemd_r18_voc256_20e.py')
 
 
 def parse_args() -> argparse.Namespace:
@@ -103,7 +107,10 @@ def read(
     runs: list[Run], seeds: list[int], args: argparse.Namespace
 ) -> list[Record]:
     """Read every checkpoint that was not read before."""
-    wanted = [(UNTRAINED, seed, 0, None) for seed in seeds] + [
+    wanted = [
+        (UNTRAINED, seed, 0, find_untrained(args.work_dir, seed))
+        for seed in seeds
+    ] + [
         (run.candidate.name, run.seed, epoch, path)
         for run in runs
         for epoch, path in run.checkpoints.items()
@@ -127,11 +134,7 @@ def build_reader(args: argparse.Namespace) -> Reader:
         for option in data_options(args)
         if option.startswith('val_')
     )
-    # How each weight was initialised would fill the screen.
-    MMLogger.get_current_instance().setLevel('WARNING')
-    cfg = load_config(
-        str(CONFIGS / 'selfemd_r18_voc256_20e.py'), cfg_options=options
-    )
+    cfg = load_config(ANY_CANDIDATE, cfg_options=options)
     images = args.data / 'images'
     files = annotation_files(args.data).values()
     return Reader(cfg, [(file, images) for file in files])
@@ -154,6 +157,8 @@ def main() -> None:
     """Train, read, compare."""
     args = parse_args()
     args.work_dir.mkdir(parents=True, exist_ok=True)
+    # How each weight was initialised would fill the screen.
+    MMLogger.get_current_instance().setLevel('WARNING')
     runs = plan_runs(
         find_candidates(args.candidates),
         args.seeds,
@@ -166,10 +171,12 @@ def main() -> None:
     if args.minutes is not None:
         deadline = time.time() + 60 * args.minutes
     try:
+        options = data_options(args)
+        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
         pretrain(
             runs,
             TOOLS / 'train.py',
-            data_options(args),
+            options,
             args.jobs,
             deadline,
         )

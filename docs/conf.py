@@ -17,6 +17,7 @@ from mmselfemd.version import __version__  # noqa: E402
 
 project = 'mmselfemd'
 author = 'the mmselfemd authors'
+copyright = f'2026, {author}'
 release = __version__
 
 extensions = [

@@ -120,6 +120,9 @@ def pip_install(
         reader (Callable): Finds the progress in a line of output.
     """
     command = [python, '-m', 'pip', 'install', '--no-deps']
+    # Python compiles what is imported; pip would compile all that there is,
+    # for more than a minute.
+    command += ['--no-compile']
     command += ['--disable-pip-version-check', '--progress-bar', 'off']
     log = python.parents[1] / 'setup.log'
     progress.run([*command, *arguments], label, expected, log, reader)

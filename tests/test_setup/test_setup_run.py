@@ -286,3 +286,17 @@ def test_pip_output_gives_progress():
         fraction,
         'unpacking',
     )
+
+
+def test_modules_are_compiled_whatever_python_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONDONTWRITEBYTECODE', '1')
+    (tmp_path / 'bin').mkdir()
+    python = tmp_path / 'bin' / 'python'
+    python.symlink_to(sys.executable)
+    packages = tmp_path / 'lib' / 'python3.11' / 'site-packages' / 'one'
+    packages.mkdir(parents=True)
+    (packages / 'good.py').write_text('VALUE = 1\n')
+    (packages / 'template.py').write_text('VALUE = {{ value }} {\n')
+    environment.compile_modules(python)
+    (compiled,) = packages.rglob('*.pyc')
+    assert compiled.name.startswith('good.')

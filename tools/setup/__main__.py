@@ -113,6 +113,7 @@ def install_lock(python: Path) -> None:
         expected=150,
         reader=environment.PipProgress(len(environment.requirements_of(LOCK))),
     )
+    environment.compile_modules(python)
     unfinished.unlink()
 
 

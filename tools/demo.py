@@ -52,6 +52,7 @@ from mmselfemd.zoo.frozen_backbone import build_untrained
 # Folders of the two detectors.
 DETECTOR, RANDOM = 'detector', 'detector_random'
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
+PRETRAINING = CONFIGS / 'selfemd_r18_scenes.py'
 # The screen itself, wherever stdout is sent later.
 CONSOLE = Console(file=sys.stdout, highlight=False)
 
@@ -61,6 +62,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--images', help='pre-train on the photographs below this folder'
+    )
+    parser.add_argument(
+        '--pretraining',
+        metavar='CONFIG',
+        default=str(PRETRAINING),
+        help="the config of pre-training, with the backbone of the demo's "
+        "detector (default: the demo's own, in minutes)",
     )
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     parser.add_argument('--scenes-dir', type=Path, default='data/demo_scenes')
@@ -137,7 +145,7 @@ def pretrain(args: argparse.Namespace) -> tuple[Runner, dict, dict]:
         options['train_cfg.max_epochs'] = args.max_epochs
         options['train_cfg.val_interval'] = args.max_epochs
     cfg = load_config(
-        str(CONFIGS / 'selfemd_r18_scenes.py'),
+        args.pretraining,
         str(args.work_dir / 'pretrain'),
         options,
     )
@@ -274,7 +282,11 @@ def main() -> None:
     """Run the demo."""
     args = parse_args()
     logs = args.work_dir / 'logs'
-    CONSOLE.print('Self-EMD in miniature: ten minutes or more on 2 cores.')
+    CONSOLE.print(
+        'Self-EMD in miniature: ten minutes or more on 2 cores.'
+        if args.pretraining == str(PRETRAINING)
+        else f'Self-EMD by {args.pretraining}.'
+    )
     with stage('1/6 Scenes', logs / 'scenes.log'):
         make_scenes(
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)
@@ -298,6 +310,11 @@ def main() -> None:
     CONSOLE.print('\n[bold]6/6 Summary[/bold]')
     sentence = did_it_help(args)
     summary = dict(
+        settings=dict(
+            pretraining=args.pretraining,
+            num_scenes=args.num_scenes,
+            seed=args.seed,
+        ),
         pretrain=pretraining,
         flow=flow,
         transfer=transfer,

@@ -33,6 +33,7 @@ from mmselfemd.engine.launch import (
     check_has_batches,
     load_config,
 )
+from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation import match_batch
 from mmselfemd.evaluation.own_flow import (
     own_flow_verdict,
@@ -53,6 +54,7 @@ from mmselfemd.zoo.frozen_backbone import build_untrained
 DETECTOR, RANDOM = 'detector', 'detector_random'
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
 PRETRAINING = CONFIGS / 'selfemd_r18_scenes.py'
+DETECTOR_CONFIG = 'faster-rcnn_r18_fpn_scenes.py'
 # The screen itself, wherever stdout is sent later.
 CONSOLE = Console(file=sys.stdout, highlight=False)
 
@@ -128,6 +130,22 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
         runner.register_hook(hook)
     runner.train()
     return runner, round(time.time() - start, 1)
+
+
+def check_backbone(config: str) -> None:
+    """Raise, before anything is trained, if the detector has another one."""
+    backbones = [
+        load_config(path).model.backbone
+        for path in (config, str(CONFIGS / DETECTOR_CONFIG))
+    ]
+    for name, default in (('depth', None), ('base_channels', 64)):
+        ours, theirs = (each.get(name, default) for each in backbones)
+        if ours != theirs:
+            raise UserValueError(
+                f'{config}: its backbone has {name}={ours!r}, and that of '
+                f"the demo's detector {name}={theirs!r}; the detector could "
+                'not start from it'
+            )
 
 
 def pretrain(args: argparse.Namespace) -> tuple[Runner, dict, dict]:
@@ -227,7 +245,7 @@ def finetune(
         options['train_cfg.max_iters'] = args.max_iters
         options['train_cfg.val_interval'] = args.max_iters
     cfg = load_config(
-        str(CONFIGS / 'faster-rcnn_r18_fpn_scenes.py'),
+        str(CONFIGS / DETECTOR_CONFIG),
         str(args.work_dir / name),
         options,
     )
@@ -281,6 +299,7 @@ def show(summary: dict) -> None:
 def main() -> None:
     """Run the demo."""
     args = parse_args()
+    check_backbone(args.pretraining)
     logs = args.work_dir / 'logs'
     CONSOLE.print(
         'Self-EMD in miniature: ten minutes or more on 2 cores.'

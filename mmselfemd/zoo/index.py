@@ -18,6 +18,7 @@ from mmselfemd.errors import (
 )
 
 __all__ = [
+    'INDEX',
     'WeightsNotPublishedError',
     'default_root',
     'file_name',
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 SCHEME = 'mmselfemd://'
+
+#: The name of the index, at the root of a checkout.
+INDEX = 'model-index.yml'
 
 #: The environment variable that names a folder of weights, or a mirror.
 ZOO = 'MMSELFEMD_ZOO'
@@ -46,7 +50,7 @@ def default_root() -> Path:
     """
     package = Path(__file__).resolve().parents[1]
     for root in (package / '.mim', package.parent):
-        if (root / 'model-index.yml').is_file():
+        if (root / INDEX).is_file():
             return root
     raise FileNotFoundError(
         f'model-index.yml is neither in {package / ".mim"} nor in '
@@ -68,7 +72,7 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
         ``Weights``, ...) in the order of the metafiles.
     """
     root = default_root() if root is None else Path(root)
-    index = yaml.safe_load((root / 'model-index.yml').read_text('utf-8'))
+    index = yaml.safe_load((root / INDEX).read_text('utf-8'))
     models = {}
     for metafile in index['Import']:
         content = yaml.safe_load((root / metafile).read_text('utf-8'))

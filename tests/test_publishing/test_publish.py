@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 import yaml
-from finished_demo import NAME, make_demo, make_index, save_checkpoint
+from finished_demo import NAME, save_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 from scipy import stats
@@ -17,25 +17,7 @@ from mmselfemd.publishing import publish
 from mmselfemd.zoo import read_model_index
 from mmselfemd.zoo.download import sha256_of
 
-ACCURACIES = (0.5, 0.25, 0.3)
-
-
-@pytest.fixture
-def index(tmp_path, monkeypatch):
-    """The root of an index, where the names are looked up."""
-    root = tmp_path / 'project'
-    make_index(root)
-    monkeypatch.setattr('mmselfemd.zoo.index.default_root', lambda: root)
-    monkeypatch.delenv('MMSELFEMD_ZOO', raising=False)
-    return root
-
-
-@pytest.fixture
-def demos(tmp_path):
-    return [
-        make_demo(tmp_path / f'scenes_{seed}', seed, accuracy)
-        for seed, accuracy in enumerate(ACCURACIES)
-    ]
+ACCURACIES = (0.5, 0.25, 0.3)  # of conftest's runs
 
 
 def content_of(folder):

@@ -18,7 +18,7 @@ project's, not the paper's.
 
 | | |
 | --- | --- |
-| file | [{file}]({address}), {size:,} bytes |
+| file | {file}, {size:,} bytes |
 | SHA-256 | `{sha256}` |
 | config | `{config}` |
 | values | {values:,} in {tensors} tensors, the backbone alone |
@@ -99,7 +99,7 @@ def model_card(
     name: str,
     config: str,
     file: str,
-    address: str,
+    address: str | None,
     up: str | None,
     backbone: ExtractedBackbone,
     runs: Sequence[FinishedRun],
@@ -110,7 +110,7 @@ def model_card(
         name (str): The model's name.
         config (str): The path of its config in the project.
         file (str): The name of the weights' file.
-        address (str): Where it is, from the card.
+        address (str | None): Where it is; None: with the package.
         up (str | None): The way from the card to the project's root, if it
             lies below that.
         backbone (ExtractedBackbone): What is in the file.
@@ -125,8 +125,7 @@ def model_card(
     pixels = backbone.pixels
     text = _CARD.format(
         name=name,
-        file=file,
-        address=address,
+        file=f'[{file}]({address})' if address else f'`{file}`',
         config=config,
         licence=f'[Apache-2.0]({up}LICENSE)' if up else 'Apache-2.0',
         size=backbone.size,

@@ -111,7 +111,7 @@ def publish(
         backbone = extract_backbone(runs[0].checkpoint, made / f'{name}.pth')
         file = f'{name}-{backbone.sha256[:HASH_DIGITS]}.pth'
         (made / f'{name}.pth').rename(made / file)
-        address = f'{url.rstrip("/")}/{file}' if url else file
+        address = f'{url.rstrip("/")}/{file}' if url else None
         _write_log(runs[0], made / name)
         card = model_card(
             *(name, entry['Config'], file, address),
@@ -126,7 +126,7 @@ def publish(
             _copy(made / each, out / each)
         for path in old - {out / each for each in names}:
             path.unlink()
-    place = address if url else os.path.relpath(out / file, root)
+    place = address or os.path.relpath(out / file, root)
     card_place = os.path.relpath(out / f'{name}.md', root)
     entry |= dict(
         Weights=place,

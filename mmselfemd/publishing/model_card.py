@@ -74,9 +74,10 @@ else's work is in them. The weights are given under the project's licence,
 By the command above with every seed; the file is of seed {seed}. Matching was
 measured on {matched:,} of the scenes that were not trained on, detectors on
 all of them after {max_iters} steps of fine-tuning, the loss's own flow in the
-last third of pre-training. Rows with a dash are controls of the row above
-them: what needs no content, no training, or no pre-training. Matching and flow
-are shares of the nodes, AP is in percent.
+last third of pre-training. Rows with a dash belong to the row above them: what
+is reached without content, without training or without pre-training, and the
+difference to that. Matching and flow are shares of the nodes, AP is in
+percent.
 
 {table}
 

@@ -33,6 +33,7 @@ from mmselfemd.engine.launch import (
     check_has_batches,
     load_config,
 )
+from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation import match_batch
 from mmselfemd.evaluation.own_flow import (
     own_flow_verdict,
@@ -52,6 +53,8 @@ from mmselfemd.zoo.frozen_backbone import build_untrained
 # Folders of the two detectors.
 DETECTOR, RANDOM = 'detector', 'detector_random'
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
+PRETRAINING = CONFIGS / 'selfemd_r18_scenes.py'
+DETECTOR_CONFIG = 'faster-rcnn_r18_fpn_scenes.py'
 # The screen itself, wherever stdout is sent later.
 CONSOLE = Console(file=sys.stdout, highlight=False)
 
@@ -61,6 +64,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--images', help='pre-train on the photographs below this folder'
+    )
+    parser.add_argument(
+        '--pretraining',
+        metavar='CONFIG',
+        default=str(PRETRAINING),
+        help="the config of pre-training, with the backbone of the demo's "
+        "detector (default: the demo's own, in minutes)",
     )
     parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
     parser.add_argument('--scenes-dir', type=Path, default='data/demo_scenes')
@@ -122,6 +132,22 @@ def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
     return runner, round(time.time() - start, 1)
 
 
+def check_backbone(config: str) -> None:
+    """Raise, before anything is trained, if the detector has another one."""
+    backbones = [
+        load_config(path).model.backbone
+        for path in (config, str(CONFIGS / DETECTOR_CONFIG))
+    ]
+    for name, default in (('depth', None), ('base_channels', 64)):
+        ours, theirs = (each.get(name, default) for each in backbones)
+        if ours != theirs:
+            raise UserValueError(
+                f'{config}: its backbone has {name}={ours!r}, and that of '
+                f"the demo's detector {name}={theirs!r}; the detector could "
+                'not start from it'
+            )
+
+
 def pretrain(args: argparse.Namespace) -> tuple[Runner, dict, dict]:
     """Pre-train; return the runner, a summary and that of the flow."""
     folder = dict(
@@ -137,7 +163,7 @@ def pretrain(args: argparse.Namespace) -> tuple[Runner, dict, dict]:
         options['train_cfg.max_epochs'] = args.max_epochs
         options['train_cfg.val_interval'] = args.max_epochs
     cfg = load_config(
-        str(CONFIGS / 'selfemd_r18_scenes.py'),
+        args.pretraining,
         str(args.work_dir / 'pretrain'),
         options,
     )
@@ -219,7 +245,7 @@ def finetune(
         options['train_cfg.max_iters'] = args.max_iters
         options['train_cfg.val_interval'] = args.max_iters
     cfg = load_config(
-        str(CONFIGS / 'faster-rcnn_r18_fpn_scenes.py'),
+        str(CONFIGS / DETECTOR_CONFIG),
         str(args.work_dir / name),
         options,
     )
@@ -273,8 +299,13 @@ def show(summary: dict) -> None:
 def main() -> None:
     """Run the demo."""
     args = parse_args()
+    check_backbone(args.pretraining)
     logs = args.work_dir / 'logs'
-    CONSOLE.print('Self-EMD in miniature: ten minutes or more on 2 cores.')
+    CONSOLE.print(
+        'Self-EMD in miniature: ten minutes or more on 2 cores.'
+        if args.pretraining == str(PRETRAINING)
+        else f'Self-EMD by {args.pretraining}.'
+    )
     with stage('1/6 Scenes', logs / 'scenes.log'):
         make_scenes(
             args.scenes_dir, args.num_scenes, max(args.num_scenes // 5, 4)
@@ -298,6 +329,11 @@ def main() -> None:
     CONSOLE.print('\n[bold]6/6 Summary[/bold]')
     sentence = did_it_help(args)
     summary = dict(
+        settings=dict(
+            pretraining=args.pretraining,
+            num_scenes=args.num_scenes,
+            seed=args.seed,
+        ),
         pretrain=pretraining,
         flow=flow,
         transfer=transfer,

@@ -77,7 +77,7 @@ def download_model(
     """
     model = find_model(name, root)
     source, sha256 = model['Weights'], model.get('SHA256')
-    if '://' not in source:  # in the folder that MMSELFEMD_ZOO names
+    if '://' not in source:  # with the package, or where MMSELFEMD_ZOO says
         source = Path(source).resolve().as_uri()
     elif not sha256:
         raise UserValueError(
@@ -147,8 +147,9 @@ def load_from_zoo(
 ) -> dict:
     """Load the weights of a model of this project by its name.
 
-    They are downloaded into torch's cache the first time. A file in the
-    folder that ``MMSELFEMD_ZOO`` names is read where it lies.
+    They are downloaded into torch's cache the first time. A file that comes
+    with the package, or lies in the folder that ``MMSELFEMD_ZOO`` names, is
+    read where it lies.
 
     Args:
         filename (str): ``mmselfemd://NAME``.

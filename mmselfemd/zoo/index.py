@@ -18,13 +18,18 @@ from mmselfemd.errors import (
 )
 
 __all__ = [
+    'INDEX',
     'WeightsNotPublishedError',
+    'default_root',
     'file_name',
     'find_model',
     'read_model_index',
 ]
 
 SCHEME = 'mmselfemd://'
+
+#: The name of the index, at the root of a checkout.
+INDEX = 'model-index.yml'
 
 #: The environment variable that names a folder of weights, or a mirror.
 ZOO = 'MMSELFEMD_ZOO'
@@ -34,11 +39,18 @@ class WeightsNotPublishedError(UserError):
     """A model of the index has no weights to download (yet)."""
 
 
-def _default_root() -> Path:
-    """Find the folder of ``model-index.yml``: installed, or a checkout."""
+def default_root() -> Path:
+    """Find the folder of ``model-index.yml``: installed, or a checkout.
+
+    Returns:
+        Path: The folder.
+
+    Raises:
+        FileNotFoundError: If the package is not whole.
+    """
     package = Path(__file__).resolve().parents[1]
     for root in (package / '.mim', package.parent):
-        if (root / 'model-index.yml').is_file():
+        if (root / INDEX).is_file():
             return root
     raise FileNotFoundError(
         f'model-index.yml is neither in {package / ".mim"} nor in '
@@ -59,8 +71,8 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
         dict[str, dict]: A model's name and its entry (``Config``,
         ``Weights``, ...) in the order of the metafiles.
     """
-    root = _default_root() if root is None else Path(root)
-    index = yaml.safe_load((root / 'model-index.yml').read_text('utf-8'))
+    root = default_root() if root is None else Path(root)
+    index = yaml.safe_load((root / INDEX).read_text('utf-8'))
     models = {}
     for metafile in index['Import']:
         content = yaml.safe_load((root / metafile).read_text('utf-8'))
@@ -72,10 +84,13 @@ def read_model_index(root: str | Path | None = None) -> dict[str, dict]:
 def find_model(filename: str, root: str | Path | None = None) -> dict:
     """Look up a model that has weights.
 
+    ``Weights`` of the index is an address (with ``://``), or the path of a
+    file that comes with the package, from the folder of ``model-index.yml``.
+
     Where the environment variable ``MMSELFEMD_ZOO`` names a folder, a file
     there comes first: of the published file's name, or ``NAME.pth`` for a
-    model without published weights. Where it is an address (with ``://``), it
-    stands in for the server and path of the published one.
+    model without published weights. Where it is an address, it stands in for
+    the server and path of the published one.
 
     Args:
         filename (str): ``mmselfemd://NAME``.
@@ -88,11 +103,13 @@ def find_model(filename: str, root: str | Path | None = None) -> dict:
 
     Raises:
         UserValueError: If the index has no such model.
-        UserFileNotFoundError: If ``MMSELFEMD_ZOO`` is no folder.
+        UserFileNotFoundError: If ``MMSELFEMD_ZOO`` is no folder, or a file
+            that comes with the package is not there.
         WeightsNotPublishedError: If the model has no weights. The message
             says how to train it and how to use a file instead.
     """
     name = filename.removeprefix(SCHEME)
+    root = default_root() if root is None else Path(root)
     models = read_model_index(root)
     if name not in models:
         near = difflib.get_close_matches(name, models, n=5, cutoff=0.5)
@@ -102,11 +119,14 @@ def find_model(filename: str, root: str | Path | None = None) -> dict:
             f'{", ".join(near or models) or "none"}.'
         )
     model = models[name]
-    weights = _place_of(model)
+    weights = _place_of(model, root)
     if not weights:
+        command = (model.get('Metadata') or {}).get(
+            'Training Command', f'tools/dist_train.sh {model["Config"]} 8'
+        )
         raise WeightsNotPublishedError(
             f'{filename}: the weights of {name} are not published yet.\n'
-            f'Train them: tools/dist_train.sh {model["Config"]} 8\n'
+            f'Train them: {command}\n'
             'or take a file of your own: --cfg-options pretrained=PATH\n'
             'or start from random weights: --cfg-options pretrained=None'
         )
@@ -125,15 +145,33 @@ def file_name(url: str) -> str:
     return os.path.basename(unquote(urlparse(url).path))
 
 
-def _place_of(model: dict) -> str | None:
+def _place_of(model: dict, root: Path) -> str | None:
     """The path or URL that a model's weights are taken from, if any."""
     published, zoo = model.get('Weights'), os.environ.get(ZOO)
-    if not zoo:
-        return published
+    is_ours = bool(published) and '://' not in published
     file = file_name(published) if published else f'{model["Name"]}.pth'
-    if '://' in zoo:
-        return f'{zoo.rstrip("/")}/{file}' if published else None
-    if not os.path.isdir(zoo):
-        raise UserFileNotFoundError(f'{ZOO}={zoo}: there is no such folder.')
-    path = os.path.join(zoo, file)
-    return path if os.path.isfile(path) else published
+    if zoo and '://' in zoo:
+        if published and not is_ours:
+            return f'{zoo.rstrip("/")}/{file}'
+    elif zoo:
+        if not os.path.isdir(zoo):
+            raise UserFileNotFoundError(
+                f'{ZOO}={zoo}: there is no such folder.'
+            )
+        path = os.path.join(zoo, file)
+        if os.path.isfile(path):
+            return path
+    if is_ours:
+        return str(_shipped(root / published, model['Name']))
+    return published
+
+
+def _shipped(path: Path, name: str) -> Path:
+    """The file that comes with the package."""
+    if not path.is_file():
+        raise UserFileNotFoundError(
+            f'{path} is not there: the weights of {name} come with '
+            'mmselfemd, which is not installed whole. Install it again, or '
+            f'name a folder that has them: {ZOO}=PATH.'
+        )
+    return path

@@ -183,3 +183,29 @@ def test_demo_names_a_missing_folder(tmp_path):
     )
     assert result.returncode != 0
     assert 'nowhere' in result.stderr.strip().splitlines()[-1]
+
+
+def test_demo_names_a_backbone_that_its_detector_lacks(tmp_path):
+    config = tmp_path / 'wide.py'
+    base = ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'
+    config.write_text(
+        f"_base_ = ['{base}']\nmodel = dict(backbone=dict(base_channels=32))\n"
+    )
+    result = run_script(
+        ROOT / 'tools' / 'demo.py',
+        *('--num-scenes', '4', '--pretraining', str(config)),
+        cwd=tmp_path,
+        env=os.environ | dict(PYTHONPATH=str(ROOT)),
+    )
+    assert result.returncode == 2
+    last = result.stderr.strip().splitlines()[-1]
+    assert f'{config}: its backbone has base_channels=32, and' in last
+    assert sorted(tmp_path.iterdir()) == [config]  # nothing was begun
+
+
+def test_the_model_that_is_given_away_fits_the_detector(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    demo = importlib.import_module('demo')
+    demo.check_backbone(
+        str(ROOT / 'configs' / 'small' / 'selfemd_r18-w16_scenes_10e.py')
+    )

@@ -1,6 +1,5 @@
 """Downloads from a server that fails in every way."""
 
-import contextlib
 import hashlib
 import http.server
 import io
@@ -8,12 +7,12 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from download_server import Handler, serving
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.zoo import DownloadError, UnsafeCheckpointError, download_model
@@ -32,45 +31,14 @@ RIGHT, WRONG = weights(1.0), weights(2.0)
 SHA256 = hashlib.sha256(RIGHT).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves ``files``; those in ``cut`` end half-way."""
-
-    def do_GET(self) -> None:
-        name = self.path.rpartition('/')[2]
-        self.server.asked.append(self.path)
-        content = self.server.files.get(name)
-        if content is None:
-            self.send_error(404)
-            return
-        sent = content
-        if name in self.server.cut:
-            sent = content[: len(content) // 2]
-        with contextlib.suppress(ConnectionError):  # who gave up is gone
-            self.send_response(200)
-            self.send_header('Content-Length', str(len(content)))
-            self.end_headers()
-            self.server.go_on.wait()
-            self.wfile.write(sent)
-
-    def log_message(self, *args) -> None:
-        pass
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """A server with ``files``, and the paths that were ``asked``."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
     monkeypatch.delenv('MMSELFEMD_ZOO', raising=False)
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        server.files, server.asked, server.cut = {}, [], {'cut.pth'}
-        server.go_on = threading.Event()
-        server.go_on.set()
-        server.address = f'http://127.0.0.1:{server.server_address[1]}'
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving() as server:
+        server.cut = {'cut.pth'}
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

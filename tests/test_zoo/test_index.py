@@ -92,6 +92,26 @@ def test_a_folder_comes_first(root, tmp_path, monkeypatch):
         assert find_model(name, root)['Weights'] == str(folder / file)
 
 
+def test_a_path_is_a_file_that_comes_with_the_package(
+    root, tmp_path, monkeypatch
+):
+    metafile = root / 'configs/b/metafile.yml'
+    entry = dict(Name='byol', Config='byol.py', Weights='configs/b/byol.pth')
+    metafile.write_text(yaml.safe_dump([entry]))
+    with pytest.raises(FileNotFoundError, match=r'b/byol\.pth is not there'):
+        find_model('byol', root)
+    shipped, zoo = root / 'configs/b/byol.pth', tmp_path / 'zoo'
+    shipped.touch()
+    zoo.mkdir()
+    monkeypatch.chdir(zoo)  # it is not looked for from here
+    for place in (None, 'https://mirror.org/zoo', str(zoo)):
+        if place:
+            monkeypatch.setenv('MMSELFEMD_ZOO', place)
+        assert find_model('byol', root)['Weights'] == str(shipped)
+    (zoo / 'byol.pth').touch()
+    assert find_model('byol', root)['Weights'] == str(zoo / 'byol.pth')
+
+
 def test_every_published_model_can_be_checked():
     for name, model in read_model_index().items():
         if model.get('Weights'):

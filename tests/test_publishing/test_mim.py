@@ -24,7 +24,7 @@ PYTHON = os.environ.get('MIM_PYTHON')
 pytestmark = pytest.mark.skipif(
     not PYTHON, reason='MIM_PYTHON names no Python with openmim'
 )
-NAME = 'selfemd_r18-w16_scenes_10e'
+NAME = 'selfemd_r18-w16_scenes_6e'
 
 
 @pytest.fixture

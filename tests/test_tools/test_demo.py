@@ -207,5 +207,5 @@ def test_the_model_that_is_given_away_fits_the_detector(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / 'tools')
     demo = importlib.import_module('demo')
     demo.check_backbone(
-        str(ROOT / 'configs' / 'small' / 'selfemd_r18-w16_scenes_10e.py')
+        str(ROOT / 'configs' / 'small' / 'selfemd_r18-w16_scenes_6e.py')
     )

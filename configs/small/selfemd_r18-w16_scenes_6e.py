@@ -5,7 +5,7 @@
 # (docs/weights.md). The schedule is ours.
 #
 #   python tools/demo.py --pretraining \
-#     configs/small/selfemd_r18-w16_scenes_10e.py --num-scenes 1920 \
+#     configs/small/selfemd_r18-w16_scenes_6e.py --num-scenes 1920 \
 #     --scenes-dir data/scenes --work-dir work_dirs/scenes_0 --seed 0
 _base_ = ['../demo/selfemd_r18_scenes.py']
 
@@ -18,4 +18,4 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=1),
     momentum_update=dict(base_momentum=0.99),
 )
-train_cfg = dict(max_epochs=10, val_interval=10)
+train_cfg = dict(max_epochs=6, val_interval=6)

@@ -22,7 +22,7 @@ PRETRAINING = {
     'simclr/simclr_r50_in1k_200e': (200, 10),
     'demo/selfemd_r18_scenes': (6, 1),
     'small/selfemd_r18_voc256_20e': (20, 1),
-    'small/selfemd_r18-w16_scenes_6e': (10, 1),
+    'small/selfemd_r18-w16_scenes_6e': (6, 1),
     'small/byol_r18_voc256_20e': (20, 1),
     'small/montage_r18_voc256_20e': (20, 1),
 }

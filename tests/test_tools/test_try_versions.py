@@ -107,7 +107,8 @@ def test_rows_are_kept_and_not_tried_again(
 ):
     tried = []
 
-    def try_out(stack, torch, python, tests):
+    def try_out(stack, torch, python, tests, clone):
+        assert clone.parent.exists() and torch in clone.name
         tried.append((stack, torch))
         if torch == '2.7.0':
             return dict(stopped_at='setup')

@@ -75,6 +75,12 @@ def parse_args() -> argparse.Namespace:
         help='of the tests, these alone (default: all that are not slow)',
     )
     parser.add_argument(
+        '--keep',
+        type=Path,
+        metavar='DIR',
+        help='keep the clones there, set up, for the next time',
+    )
+    parser.add_argument(
         '--json',
         type=Path,
         default=ROOT / 'docs' / 'results' / 'versions.json',
@@ -200,34 +206,55 @@ def read_results(file: Path) -> dict[str, Any]:
     return found
 
 
+def fetch_clone(clone: Path) -> None:
+    """Make a clone of this checkout, or bring one up to date."""
+    if clone.exists():
+        git = ('git', '-C', clone)
+        subprocess.run([*git, 'fetch', '-q', ROOT, 'HEAD'], check=True)
+        subprocess.run(
+            [*git, 'reset', '-q', '--hard', 'FETCH_HEAD'], check=True
+        )
+        return
+    subprocess.run(['git', 'clone', '-q', ROOT, clone], check=True)
+    # Photographs beside this checkout are beside the clone, too.
+    beside = clone.parent / 'shared'
+    if not beside.is_symlink():
+        beside.symlink_to(ROOT.parent / 'shared')
+
+
 def try_out(
-    stack: str, torch: str, python: str, tests: list[str]
+    stack: str, torch: str, python: str, tests: list[str], clone: Path
 ) -> dict[str, Any]:
     """Set a combination up in a clone and run the tests.
+
+    Args:
+        stack (str): Name of the stack.
+        torch (str): Version of torch.
+        python (str): The Python to set up with.
+        tests (list[str]): Which tests; none: all.
+        clone (Path): Where the clone is, or is to be.
 
     Returns:
         dict[str, Any]: Versions, ``setup_seconds``, ``tests_seconds`` and
         counts; with ``stopped_at`` ``setup`` or ``tests`` if it came no
         further.
     """
-    with tempfile.TemporaryDirectory() as room:
-        clone, report = Path(room, 'clone'), Path(room, 'report.xml')
-        subprocess.run(['git', 'clone', '-q', ROOT, clone], check=True)
-        # Photographs beside this checkout are beside the clone, too.
-        Path(room, 'shared').symlink_to(ROOT.parent / 'shared')
-        described = stacks.STACKS[stack]
-        change_lock(clone / 'requirements' / described.lock, python, torch)
-        good, seconds = run_make(clone, stack, python, 'setup')
-        row = dict(setup_seconds=round(seconds))
-        if not good:
-            return row | dict(stopped_at='setup')
-        row |= versions_of(clone / described.venv / 'bin' / 'python')
-        arguments = f'ARGS={" ".join(tests)} --junitxml={report}'
-        _, seconds = run_make(clone, stack, python, 'test', arguments)
-        row |= dict(tests=tests or ['all'], tests_seconds=round(seconds))
-        if not report.exists():
-            return row | dict(stopped_at='tests')
-        return row | read_results(report)
+    fetch_clone(clone)
+    report = clone.parent / f'{clone.name}.xml'
+    report.unlink(missing_ok=True)
+    described = stacks.STACKS[stack]
+    change_lock(clone / 'requirements' / described.lock, python, torch)
+    good, seconds = run_make(clone, stack, python, 'setup')
+    row = dict(setup_seconds=round(seconds))
+    if not good:
+        return row | dict(stopped_at='setup')
+    row |= versions_of(clone / described.venv / 'bin' / 'python')
+    arguments = f'ARGS={" ".join(tests)} --junitxml={report}'
+    _, seconds = run_make(clone, stack, python, 'test', arguments)
+    row |= dict(tests=tests or ['all'], tests_seconds=round(seconds))
+    if not report.exists():
+        return row | dict(stopped_at='tests')
+    return row | read_results(report)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -270,7 +297,11 @@ def main() -> None:
             continue
         said = f'{stack}, Python {version}, torch {torch}'
         print(f'[{number}/{len(wanted)}] {said}', flush=True)
-        rows.append(try_out(stack, torch, python, args.tests) | row)
+        with tempfile.TemporaryDirectory() as room:
+            kept = args.keep.resolve() if args.keep else Path(room)
+            clone = kept / f'{stack}-{torch}-python{version}'
+            found = try_out(stack, torch, python, args.tests, clone)
+        rows.append(found | row)
         with atomic_write(args.json, durable=False) as file:
             file.write(json.dumps(rows, indent=1).encode() + b'\n')
     print(table(rows))

@@ -371,6 +371,15 @@ def test_an_animated_png_is_not_left_to_opencv(monkeypatch):
         ValueMapping().read(content[: len(content) // 4])
 
 
+def test_a_picture_without_pixels_is_broken(monkeypatch):
+    """As tifffile reads some damaged files, by its version."""
+    opening = importlib.import_module('mmselfemd.datasets.pictures.opening')
+    empty = opening.picture_of(np.zeros((0, 0, 1), np.uint16), 'TIFF')
+    monkeypatch.setitem(opening._OPENERS, 'TIFF', lambda content: empty)
+    with pytest.raises(BrokenImageError, match='a TIFF without pixels'):
+        open_picture(content_of('TIFF, 16 bits of grey'))
+
+
 @pytest.mark.parametrize(
     'name', ['HEIC', 'AVIF', 'TIFF, 16 bits of grey', 'GIF', 'JPEG XL']
 )

@@ -111,8 +111,8 @@ def test_objects_hide_parts_of_others(coco):
 def area_of(contours) -> float:
     """Area of a silhouette of radius 1: shoelace formula, less its holes."""
     areas = sorted(
-        abs(np.sum(np.cross(contour, np.roll(contour, -1, axis=0)))) / 2
-        for contour in contours
+        abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)) / 2
+        for x, y in (contour.T for contour in contours)
     )
     return areas[-1] - sum(areas[:-1])
 

@@ -4,6 +4,8 @@ import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from mmselfemd.errors import UserValueError
 
 from .kinds import KINDS, MENDED, SAID, STOP, Kind
@@ -21,9 +23,12 @@ def shown(value: Any) -> str:
         value (Any): A value of any size and depth.
 
     Returns:
-        str: Its ``repr``, or the beginnings of that.
+        str: Its ``repr``, or the beginnings of that; of a number of numpy
+        that of Python's own, since numpy 2 adds its type.
     """
-    return _short.repr(value)
+    return _short.repr(
+        value.item() if isinstance(value, np.generic) else value
+    )
 
 
 class Finding(NamedTuple):

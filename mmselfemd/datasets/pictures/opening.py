@@ -54,7 +54,10 @@ def open_picture(content: bytes) -> Picture:
         )
     opener = _OPENERS.get(kind, _open_by_opencv_or_pillow)
     try:
-        return opener(content)
+        picture = opener(content)
+        if not picture.pixels.size:  # as tifffile reads some damaged files
+            raise BrokenImageError(f'it is {_a(picture.kind)} without pixels')
+        return picture
     except BrokenImageError as error:
         if kind is None:
             raise BrokenImageError(

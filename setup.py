@@ -87,6 +87,7 @@ STACKS = {
         'mmpretrain>=1.2,<1.3',
         'numpy<2',  # mmcv 2.1's adjust_hue overflows on numpy 2
         'setuptools<82',  # mmengine imports pkg_resources, gone in 82
+        'torch<2.14',  # its mmcv is C++17, and 2.14 needs C++20
     ],
     # What was tried is the oldest of each; the order of calls is the same.
     'onedl': [

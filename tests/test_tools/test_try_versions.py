@@ -132,7 +132,7 @@ def test_rows_are_kept_and_not_tried_again(
     version = '.'.join(map(str, sys.version_info[:3]))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == [
-        f'| onedl | {version} | 2.6.0 | 2.4.6 |  | 2.3.6 | test_models | 12 '
+        f'| onedl | {version} | 2.6.0 | 2.4.6 |  | 2.3.6 | some | 12 '
         '| 1 | 3 |',
         f'| onedl | {version} | 2.7.0 |  |  |  | stopped at its setup |  |  '
         '|  |',

@@ -146,6 +146,11 @@ def plan_detection(runs):
     runs.add_kills(2, 70, {'train_cfg.max_iters': 70})
 
 
+@pytest.fixture
+def roomy_disk():
+    """Here runs are processes of their own, and see the disk as it is."""
+
+
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
     """All runs that take little time, in one go."""

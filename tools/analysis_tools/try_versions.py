@@ -235,17 +235,19 @@ def try_out(
         clone (Path): Where the clone is, or is to be.
 
     Returns:
-        dict[str, Any]: Versions, ``setup_seconds``, ``tests_seconds`` and
-        counts; with ``stopped_at`` ``setup`` or ``tests`` if it came no
-        further.
+        dict[str, Any]: Versions, ``setup_seconds`` of a new clone,
+        ``tests_seconds`` and counts; with ``stopped_at`` ``setup`` or
+        ``tests`` if it came no further.
     """
+    is_new = not clone.exists()
     fetch_clone(clone)
     report = clone.parent / f'{clone.name}.xml'
     report.unlink(missing_ok=True)
     described = stacks.STACKS[stack]
     change_lock(clone / 'requirements' / described.lock, python, torch)
     good, seconds = run_make(clone, stack, python, 'setup')
-    row = dict(setup_seconds=round(seconds))
+    # That of a clone that was set up before says nothing.
+    row = dict(setup_seconds=round(seconds)) if is_new else {}
     if not good:
         return row | dict(stopped_at='setup')
     row |= versions_of(clone / described.venv / 'bin' / 'python')

@@ -113,7 +113,6 @@ def install_lock(python: Path) -> None:
         expected=150,
         reader=environment.PipProgress(len(environment.requirements_of(LOCK))),
     )
-    environment.compile_modules(python)
     unfinished.unlink()
 
 
@@ -209,6 +208,8 @@ def set_up() -> None:
             'mmselfemd',
             expected=5,
         )
+        print('      compiling modules, on every core')
+        environment.compile_modules(python)
     with step(5, 'check: is everything as locked?'):
         check_environment(python)
     STAMP.write_text(fingerprint())

@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import runpy
 import signal
+import threading
 
 import pytest
 import torch
 from finished_demo import NAME
 from mmengine.runner.checkpoint import CheckpointLoader
+from tqdm import tqdm
 
 from mmselfemd.publishing import publish
 from mmselfemd.zoo import DownloadError, download_model
@@ -115,13 +117,19 @@ def test_offline(published, server, index, tmp_path, monkeypatch):
     assert CheckpointLoader.load_checkpoint(ADDRESS)['state_dict']
 
 
+def download_behind_its_own_lock(*arguments):
+    """Forks share the lock of tqdm, and a killed one never gives it back."""
+    tqdm.set_lock(threading.RLock())
+    download_model(*arguments)
+
+
 def test_killed_half_way_it_starts_again(published, server, tmp_path):
     """By design: what a killed process left is not trusted."""
     name, folder = published.weights.name, tmp_path / 'dest'
     server.paused.add(name)
     server.go_on.clear()
     process = multiprocessing.get_context('fork').Process(
-        target=download_model, args=(NAME, folder)
+        target=download_behind_its_own_lock, args=(NAME, folder)
     )
     process.start()
     assert server.has_paused.wait(60)

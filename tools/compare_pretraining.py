@@ -91,7 +91,7 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='random, selfemd, byol, and weights: NAME=FILE, or '
+        help='random, selfemd, byol, montage, and weights: NAME=FILE, or '
         'NAME=PROJECT:FILE for a file of another project (default: random '
         'and selfemd, beside weights)',
     )

@@ -33,11 +33,15 @@ class Candidate(NamedTuple):
             none.
         weights (str | None): A file or address of weights; None if there are
             none. Without either, the weights are random.
+        learns_from_boxes (bool): Whether its pre-training takes the labelled
+            images, those of each share by itself, and not the unlabelled
+            photographs.
     """
 
     name: str
     config: str | None = None
     weights: str | None = None
+    learns_from_boxes: bool = False
 
     @property
     def label(self) -> str:
@@ -63,6 +67,7 @@ RECIPES = dict(
         dict(
             selfemd='small/selfemd_r18_voc256_20e.py',
             byol='small/byol_r18_voc256_20e_three-views.py',
+            montage='small/montage_r18_voc256_20e.py',
         ),
     ),
     r50=Recipe(
@@ -70,6 +75,7 @@ RECIPES = dict(
         dict(
             selfemd='selfemd/selfemd_r50_coco_800e.py',
             byol='byol/byol_r50_coco_800e.py',
+            montage='montage/montage_r50_coco_64k.py',
         ),
     ),
 )

@@ -11,7 +11,11 @@ from mmengine.config import Config
 
 from mmselfemd.datasets.data_paths import walk
 from mmselfemd.errors import UserValueError
-from mmselfemd.settings.run_length import counts_epochs, set_iterations
+from mmselfemd.settings.run_length import (
+    counts_epochs,
+    iterations_of,
+    set_iterations,
+)
 
 #: So many checkpoints a run has from its start to its end.
 NUM_CHECKPOINTS = 10
@@ -67,6 +71,59 @@ def pretraining_config(
     return cfg
 
 
+def learns_from_boxes(cfg: Config) -> bool:
+    """Whether a pre-training takes boxes and their classes.
+
+    Args:
+        cfg (Config): Its config.
+
+    Returns:
+        bool: Else it takes photographs without labels.
+    """
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    return str(dataset.get('type')).endswith('MontageDataset')
+
+
+def montage_config(
+    base: Config,
+    train: tuple[Path, Path],
+    classes: tuple[str, ...],
+    num_montages: int,
+    iterations: int,
+) -> Config:
+    """A pre-training on the boxes that a detector is to learn from.
+
+    Args:
+        base (Config): The config that it follows; left as it is.
+        train (tuple[Path, Path]): Annotations, and the folder of their
+            images.
+        classes (tuple[str, ...]): Names of the classes.
+        num_montages (int): How many an epoch has.
+        iterations (int): How long it is to be.
+
+    Returns:
+        Config: The config, of the nearest number of whole epochs, where it
+        counts these.
+
+    Raises:
+        UserError: If the montages are too few for one step.
+    """
+    cfg = deepcopy(base)
+    _set_data(cfg, 'train_dataloader', train, classes, 'ObjectDataset')
+    montages = cfg.train_dataloader.dataset
+    former = iterations_of(cfg, montages.get('length') or num_montages)
+    montages.length = num_montages
+    cfg.model.head.num_classes = len(classes)
+    length = set_iterations(cfg, iterations, num_montages)
+    weighting = cfg.default_hooks.get('label_weights')
+    if weighting:  # as often in the run as before
+        interval = round(weighting.interval * length / former)
+        weighting.interval = max(1, interval)
+    _set_intervals(cfg)
+    cfg.pop('work_dir')
+    return cfg
+
+
 def detector_config(
     base: Config,
     train: tuple[Path, Path],
@@ -104,8 +161,8 @@ def detector_config(
             '(configs/detection/README.md)'
         )
     cfg.pretrained = None
-    for split, (file, folder) in dict(train=train, val=val).items():
-        _set_data(cfg, f'{split}_dataloader', file, folder, classes)
+    for split, labels in dict(train=train, val=val).items():
+        _set_data(cfg, f'{split}_dataloader', labels, classes, 'CocoDataset')
     cfg.test_dataloader = deepcopy(cfg.val_dataloader)
     cfg.val_evaluator = dict(
         type='CocoMetric',
@@ -143,7 +200,7 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     Args:
         cfg (Config): A config of this module.
         steps (int): Of how many.
-        num_images (int): Images of training.
+        num_images (int): Images of training, or montages of an epoch.
 
     Returns:
         Config: The copy. It logs each iteration by itself, and evaluates
@@ -154,7 +211,10 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
         counts = cfg.optim_wrapper.get('accumulative_counts', 1)
         steps = -(-steps // counts) * counts
         num_images = min(num_images, cfg.train_dataloader.batch_size * steps)
-        _labels_node(cfg, 'train_dataloader')['indices'] = num_images
+        if learns_from_boxes(cfg):
+            cfg.train_dataloader.dataset.length = num_images
+        else:
+            _labels_node(cfg, 'train_dataloader')['indices'] = num_images
     set_iterations(cfg, steps, num_images)
     _set_intervals(cfg)
     if cfg.get('val_dataloader'):
@@ -177,15 +237,16 @@ def _set_intervals(cfg: Config, num_evaluations: int = 1) -> None:
 def _set_data(
     cfg: Config,
     name: str,
-    file: Path,
-    folder: Path,
+    labels: tuple[Path, Path],
     classes: tuple[str, ...],
+    dataset: str,
 ) -> None:
+    file, folder = labels
     node = _labels_node(cfg, name)
     metainfo = dict(node.get('metainfo') or {})
     metainfo.pop('palette', None)
     node.update(
-        type='CocoDataset',
+        type=dataset,
         data_root='',
         ann_file=str(file.resolve()),
         data_prefix=dict(img=f'{folder.resolve()}/'),

@@ -49,8 +49,9 @@ def _losses(results: Results) -> Figure | None:
     for run in pretraining_runs(results.plan.runs):
         curves = _curves(run)
         if 'loss' in curves:
-            name = f'{run.candidate.label}, seed {run.seed}'
-            series[name] = curves['loss']
+            # By its label, where those of the folder have its name.
+            name = run.name.replace(run.candidate.name, run.candidate.label, 1)
+            series[name.replace(': pre-training', '')] = curves['loss']
     return draw_curves(series, 'Pre-training') if series else None
 
 

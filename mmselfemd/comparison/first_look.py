@@ -175,14 +175,17 @@ def _weights(plan: Plan, candidate: Candidate, seed: int) -> str | None:
     return next(
         run.pretrained
         for run in detector_runs(plan.runs)
-        if (run.candidate, run.seed) == (candidate, seed)
+        if (run.candidate, run.seed, run.fraction)
+        == (candidate, seed, max(plan.subsets))
     )
 
 
 def _reader(plan: Plan, candidate: Candidate) -> Reader:
     """All backbones are of one architecture, that of the detector."""
     settings, val = plan.settings, plan.data.val
-    config = candidate.config or next(iter(settings.pretraining.values()))
+    config = candidate.config
+    if config is None or candidate.learns_from_boxes:  # has no views
+        config = settings.pretraining['selfemd']
     names = data_file(plan.work_dir, 'val.txt')
     names.write_text(
         ''.join(f'{image["file_name"]}\n' for image in val.content['images'])

@@ -11,9 +11,38 @@ from .candidates import Candidate
 from .configs import last_checkpoint
 from .runs import DetectorRun, PretrainingRun, Run
 
-#: Configs with their images of training, by the name of a way of pre-training
-#: or the fraction of a detector.
+#: Configs with their images of training (or montages of an epoch), by
+#: :func:`pretraining_name` or the fraction of a detector.
 Configs = dict[str | float, tuple[Config, int]]
+
+
+def pretraining_name(candidate: Candidate, fraction: float) -> str:
+    """What the pre-training before a detector is called.
+
+    Args:
+        candidate (Candidate): One with a ``config``.
+        fraction (float): Share of the labels that the detector has.
+
+    Returns:
+        str: One for each share where boxes are learnt from: a detector's
+        backbone has seen no box that the detector does not see.
+    """
+    if candidate.learns_from_boxes:
+        return f'{candidate.name}_labels{fraction:g}'
+    return candidate.name
+
+
+def num_pretrainings(candidate: Candidate, num_fractions: int) -> int:
+    """How many pre-trainings a candidate has for each seed.
+
+    Args:
+        candidate (Candidate): One with a ``config``.
+        num_fractions (int): How many shares of the labels there are.
+
+    Returns:
+        int: At least 1, see :func:`pretraining_name`.
+    """
+    return num_fractions if candidate.learns_from_boxes else 1
 
 
 def config_file(work_dir: Path, name: str | float) -> Path:
@@ -57,26 +86,44 @@ def lay_out(
     runs: list[Run] = []
     for seed in range(seeds):
         for candidate in candidates:
-            pretrained = weights.get(candidate.name)
-            if candidate.config is not None:
-                run = _pretraining(work_dir, candidate, seed, configs)
-                pretrained = str(run.backbone)
-                runs.append(run)
-            runs += _detectors(
-                work_dir, candidate, seed, fractions, configs, pretrained
-            )
+            for shares in _with_one_backbone(candidate, fractions):
+                pretrained = weights.get(candidate.name)
+                if candidate.config is not None:
+                    run = _pretraining(
+                        work_dir, candidate, seed, shares[0], configs
+                    )
+                    pretrained = str(run.backbone)
+                    runs.append(run)
+                runs += _detectors(
+                    work_dir, candidate, seed, shares, configs, pretrained
+                )
     return runs
 
 
+def _with_one_backbone(
+    candidate: Candidate, fractions: Sequence[float]
+) -> list[Sequence[float]]:
+    if candidate.learns_from_boxes:
+        return [[fraction] for fraction in fractions]
+    return [fractions]
+
+
 def _pretraining(
-    work_dir: Path, candidate: Candidate, seed: int, configs: Configs
+    work_dir: Path,
+    candidate: Candidate,
+    seed: int,
+    fraction: float,
+    configs: Configs,
 ) -> PretrainingRun:
-    cfg, num_images = configs[candidate.name]
-    stem = f'{candidate.name}_seed{seed}'
+    name = pretraining_name(candidate, fraction)
+    cfg, num_images = configs[name]
+    # As those of the detectors: labels come behind the seed.
+    stem = f'{candidate.name}_seed{seed}{name.removeprefix(candidate.name)}'
     return PretrainingRun(
         candidate,
+        fraction if candidate.learns_from_boxes else None,
         seed,
-        config_file(work_dir, candidate.name),
+        config_file(work_dir, name),
         work_dir / 'pretraining' / stem,
         last_checkpoint(cfg),
         iterations_of(cfg, num_images),

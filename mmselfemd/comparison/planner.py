@@ -5,21 +5,24 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmengine.config import Config
-
 from mmselfemd.atomic_file import atomic_write
-from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import (
     UserError,
     UserFileExistsError,
     UserValueError,
 )
 
-from .candidates import parse_candidates
-from .configs import detector_config, pretraining_config
+from .candidates import Candidate, parse_candidates
 from .data import Data, nested_subsets, read_data
-from .layout import Configs, config_file, lay_out
+from .layout import (
+    Configs,
+    config_file,
+    lay_out,
+    num_pretrainings,
+    pretraining_name,
+)
 from .plan import Plan, data_file, has_begun
+from .run_configs import RunConfigs
 from .settings import (
     Settings,
     check_same,
@@ -58,11 +61,18 @@ class Planner:
         self.work_dir = work_dir.resolve()
         self.jobs = jobs
         self.devices = devices
-        self.candidates = parse_candidates(
-            settings.candidates,
-            {name: str(path) for name, path in settings.pretraining.items()},
-        )
-        self._loaded: dict[str | Path, Config] = {}
+        self._run_configs = RunConfigs(settings, self.work_dir)
+        boxes = self._run_configs.learns_from_boxes
+        self.candidates = [
+            each._replace(learns_from_boxes=boxes(each))
+            for each in parse_candidates(
+                settings.candidates,
+                {
+                    name: str(path)
+                    for name, path in settings.pretraining.items()
+                },
+            )
+        ]
         self.pretrained = [c for c in self.candidates if c.config is not None]
 
     def plan(self) -> Plan:
@@ -133,7 +143,10 @@ class Planner:
             settings.val_images,
             settings.leave_out_val,
         )
-        if self.pretrained and not data.unlabelled:
+        takes_photographs = any(
+            not each.learns_from_boxes for each in self.pretrained
+        )
+        if takes_photographs and not data.unlabelled:
             raise UserValueError(
                 f"all photographs below '{settings.images}' are those of "
                 f"'{settings.val}': nothing is left to pre-train on; name a "
@@ -184,39 +197,9 @@ class Planner:
 
     def _configs(self, pretraining: int, detector: int) -> Configs:
         """All configs, for runs of so many iterations."""
-        settings, data = self.settings, self.data
-        num_images = len(data.unlabelled)
-        configs: Configs = {}
-        for candidate in self.pretrained:
-            cfg = pretraining_config(
-                self._load(candidate.config, 'pretrain'),
-                data.images,
-                data_file(self.work_dir, 'unlabelled.txt'),
-                num_images,
-                pretraining,
-            )
-            configs[candidate.name] = cfg, num_images
-        val = data_file(self.work_dir, 'val.json'), data.val.folder
-        for fraction, subset in self.subsets.items():
-            file = data_file(self.work_dir, f'train_{fraction:g}.json')
-            cfg = detector_config(
-                self._load(settings.detector, 'detector'),
-                (file, subset.folder),
-                val,
-                data.classes,
-                subset.num_images,
-                detector,
-                settings.evaluations,
-            )
-            configs[fraction] = cfg, subset.num_images
-        return configs
-
-    def _load(self, path: str | Path, kind: str) -> Config:
-        """A config with the options of its kind, read once."""
-        if path not in self._loaded:
-            options = getattr(self.settings, f'{kind}_options')
-            self._loaded[path] = load_config(str(path), cfg_options=options)
-        return self._loaded[path]
+        return self._run_configs.build(
+            self.candidates, self.data, self.subsets, pretraining, detector
+        )
 
     def _check_weights(self, configs: Configs) -> tuple[dict[str, str], int]:
         """Where the named weights are, and what all takes on the disk."""
@@ -227,10 +210,12 @@ class Planner:
         weights = {}
         for candidate in self.candidates:
             if candidate.config is not None:
-                cfg, _ = configs[candidate.name]
+                name = pretraining_name(candidate, next(iter(self.subsets)))
+                cfg, _ = configs[name]
                 each = detector.check_pretraining(cfg, candidate.name)
+                runs = self._num_pretrainings(candidate)
                 # The backbone beside it; an old one goes after the new one.
-                num_bytes += (2 * self.settings.seeds + self.jobs) * each
+                num_bytes += (2 * runs + self.jobs) * each
             elif candidate.weights is not None:
                 weights[candidate.name] = detector.find_weights(
                     candidate, self.work_dir / 'imported'
@@ -265,8 +250,11 @@ class Planner:
             pretraining, detector = self.settings.seconds
             found = {c.name: Seconds(pretraining) for c in self.pretrained}
             return found | dict(detector=Seconds(detector))
-        tried = {c.name: configs[c.name] for c in self.pretrained}
         largest = max(self.subsets)
+        tried = {
+            each.name: configs[pretraining_name(each, largest)]
+            for each in self.pretrained
+        }
         tried['detector'] = configs[largest]
         print('Measuring what an iteration takes ...', flush=True)
         folder = self.work_dir / 'trial'
@@ -288,9 +276,17 @@ class Planner:
         return lengths_within(
             self.settings.hours,
             self.jobs,
-            [seconds[c.name] for c in self.pretrained] * seeds,
+            [
+                seconds[each.name]
+                for each in self.pretrained
+                for _ in range(self._num_pretrainings(each))
+            ],
             [seconds['detector']] * num_detectors,
         )
+
+    def _num_pretrainings(self, candidate: Candidate) -> int:
+        shares = num_pretrainings(candidate, len(self.subsets))
+        return self.settings.seeds * shares
 
     def _write_configs(
         self, configs: Configs, former: Mapping | None

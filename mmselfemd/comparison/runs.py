@@ -22,6 +22,8 @@ class PretrainingRun:
 
     Attributes:
         candidate (Candidate): What is trained.
+        fraction (float | None): Share of the labels that it learns from; None
+            if it learns from none.
         seed (int): ``randomness.seed``.
         config (Path): Its config.
         work_dir (Path): Where its logs and checkpoints go.
@@ -31,6 +33,7 @@ class PretrainingRun:
     """
 
     candidate: Candidate
+    fraction: float | None
     seed: int
     config: Path
     work_dir: Path
@@ -41,7 +44,10 @@ class PretrainingRun:
     @property
     def name(self) -> str:
         """For people."""
-        return f'{self.candidate.name}, seed {self.seed}: pre-training'
+        name = f'{self.candidate.name}, seed {self.seed}: pre-training'
+        if self.fraction is None:
+            return name
+        return f'{name}, {100 * self.fraction:g} % of the labels'
 
     @property
     def task(self) -> Task:

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import set_random_seed
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmpretrain.models import BaseSelfSupervisor
+from mmpretrain.models import BaseClassifier, BaseSelfSupervisor
 from torch import Tensor, nn
 
 from mmselfemd.datasets.pictures import ValueMapping
@@ -19,7 +19,7 @@ from .loading import check_finite, state_dict_of
 _PREFIX = 'backbone.'
 
 
-def build_untrained(cfg: Config) -> BaseSelfSupervisor:
+def build_untrained(cfg: Config) -> BaseSelfSupervisor | BaseClassifier:
     """Build the model of a pre-training run as it is at iteration 0.
 
     The generators are seeded as the run's are, by ``randomness.seed``; a
@@ -30,7 +30,8 @@ def build_untrained(cfg: Config) -> BaseSelfSupervisor:
         cfg (Config): The config of a pre-training run.
 
     Returns:
-        BaseSelfSupervisor: The model, on the CPU.
+        BaseSelfSupervisor | BaseClassifier: The model, on the CPU; Montage
+        classifies.
 
     Raises:
         UserValueError: If the config is of another kind of run.
@@ -44,7 +45,7 @@ def build_untrained(cfg: Config) -> BaseSelfSupervisor:
     scope = cfg.get('default_scope') or 'mmengine'
     with DefaultScope.overwrite_default_scope(scope):
         model = MODELS.build(model_cfg)
-        if not isinstance(model, BaseSelfSupervisor):
+        if not isinstance(model, BaseSelfSupervisor | BaseClassifier):
             raise UserValueError(
                 f'{cfg.filename} describes a {type(model).__name__}: expected '
                 'the config of a pre-training run, such as SelfEMD'

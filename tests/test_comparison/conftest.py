@@ -16,7 +16,7 @@ from made_up_photographs import (
     write_all,
 )
 
-from mmselfemd.comparison import planner
+from mmselfemd.comparison import run_configs
 from mmselfemd.comparison.candidates import RECIPES
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.runs import DetectorRun
@@ -34,7 +34,7 @@ def made_up(tmp_path_factory):
 @pytest.fixture(scope='session', autouse=True)
 def shipped_configs_are_read_once():
     """mmdet's inheritance takes a second each time."""
-    load, kept = planner.load_config, {}
+    load, kept = run_configs.load_config, {}
 
     def load_once(path, cfg_options):
         if CONFIGS not in Path(path).parents:
@@ -44,9 +44,9 @@ def shipped_configs_are_read_once():
             kept[key] = load(path, cfg_options=cfg_options)
         return deepcopy(kept[key])
 
-    planner.load_config = load_once
+    run_configs.load_config = load_once
     yield
-    planner.load_config = load
+    run_configs.load_config = load
 
 
 @pytest.fixture(scope='session')

@@ -22,7 +22,7 @@ def test_each_begins_where_it_says():
     random, byol, mine = parse_candidates(
         ['random', 'byol', 'mine=moco:a=b.pth'], CONFIGS
     )
-    assert random[1:] == (None, None)
+    assert random[1:] == (None, None, False)
     assert byol.config == 'byol.py' and byol.weights is None
     assert mine.weights == 'moco:a=b.pth' and mine.config is None
     assert (random.label, byol.label, mine.label) == (

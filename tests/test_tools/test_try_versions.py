@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,61 @@ def test_results_are_counted(tool, tmp_path):
         skipped=1,
         failed=['tests.test_a::test_two', 'tests.test_b::test_three'],
     )
+
+
+MAKEFILE = """\
+setup:
+	@test "$(STACK) $(PYTHON)" = 'openmmlab some-python'
+test:
+	@cp report.xml $(subst --junitxml=,,$(lastword $(ARGS)))
+broken:
+	@false
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """What is committed of a project that `make` sets up and tests."""
+    folder = tmp_path / 'project'
+    (folder / 'requirements').mkdir(parents=True)
+    (folder / 'requirements' / 'lock.txt').write_text(LOCK)
+    (folder / 'report.xml').write_text(JUNIT)
+    (folder / 'Makefile').write_text(MAKEFILE)
+    return folder
+
+
+def commit(folder):
+    who = ('-c', 'user.name=a', '-c', 'user.email=a@b.c')
+    for command in (['init', '-q'], ['add', '-A'], ['commit', '-qm', 'a']):
+        subprocess.run(['git', *who, *command], cwd=folder, check=True)
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='make is absent')
+def test_a_combination_is_set_up_and_tested_in_a_clone(
+    tool, monkeypatch, project, tmp_path
+):
+    monkeypatch.setattr(tool, 'ROOT', project)
+    versions = dict(torch='2.11.0', numpy='1.26.4')
+    monkeypatch.setattr(tool, 'versions_of', lambda python: versions)
+    clone = tmp_path / 'clones' / 'one'
+    clone.parent.mkdir()
+    wanted = 'openmmlab', '2.11.0', 'some-python', ['tests/test_a'], clone
+    commit(project)
+    row = tool.try_out(*wanted)
+    assert row.items() >= versions.items()
+    assert row['passed'] == 1 and len(row['failed']) == 2
+    assert row['tests'] == ['tests/test_a'] and 'setup_seconds' in row
+
+    # What is committed since; the clone's lock begins anew.
+    (project / 'Makefile').write_text(MAKEFILE.replace('broken', 'setup'))
+    commit(project)
+    row = tool.try_out(*wanted)
+    assert row == dict(stopped_at='setup')
+    # A report of before is none of this time.
+    (project / 'Makefile').write_text(MAKEFILE.replace('report', 'no'))
+    commit(project)
+    row = tool.try_out(*wanted)
+    assert row['stopped_at'] == 'tests' and 'passed' not in row
 
 
 def test_rows_are_kept_and_not_tried_again(

@@ -32,6 +32,7 @@ default_hooks = dict(
     # On a CPU alone; on a GPU its gain was not measured (docs/step.md).
     channels_last=dict(type='ChannelsLastHook', devices=['cpu']),
     initial_validation=dict(type='InitialValidationHook'),
+    matching_visualization=dict(type='MatchingVisualizationHook'),
     collapse_monitor=dict(type='CollapseMonitorHook', interval=50),
     transport_monitor=dict(type='TransportMonitorHook', interval=50),
     gradient_monitor=dict(type='GradientMonitorHook', interval=500),

@@ -13,11 +13,12 @@ from .page import Picture, write_page
 from .pairs import (
     matching_pair,
     matching_pair_of_crops,
+    most_overlapping,
     most_overlapping_pairs,
     read_rgb,
 )
 from .pyramid import draw_pyramid_crops
-from .saving import save_figure
+from .saving import save_figure, to_image
 from .views import draw_views
 
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     'heat_map',
     'matching_pair',
     'matching_pair_of_crops',
+    'most_overlapping',
     'most_overlapping_pairs',
     'read_curves',
     'read_rgb',
     'read_scalars',
     'save_figure',
+    'to_image',
     'write_page',
 ]

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -36,6 +37,22 @@ def check_image(name: str, image: np.ndarray) -> None:
             f'{name} must be an RGB image, a uint8 array of '
             f'shape (height, width, 3), but got {found}'
         )
+
+
+def to_image(figure: Figure, dpi: int = 120) -> np.ndarray:
+    """Draw a figure into an array, for loggers that take no file.
+
+    Args:
+        figure (Figure): A matplotlib figure; its resolution is changed.
+        dpi (int): Pixels per inch. Defaults to 120.
+
+    Returns:
+        np.ndarray: RGB image, uint8 (height, width, 3).
+    """
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save_figure(

@@ -40,6 +40,9 @@ def test_the_gain_is_kept_and_chooses_the_best_checkpoint(
     curves = read_curves(tmp_path)
     steps, gains = curves['matching/gain']
     assert steps == [0, 1, 2, 3]
+    # Pictures are by iterations, of which an epoch has two.
+    pictures = {path.name for path in tmp_path.rglob('vis_image/*')}
+    assert pictures == {f'matching_{2 * step}.png' for step in steps}
     for name in ('accuracy', 'gain'):
         first = curves[f'matching/{name}'][1][0]
         kept = curves[f'matching/{name}_untrained']

@@ -1,0 +1,135 @@
+"""Draws what the backbone matches, while it trains."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from mmselfemd.engine.model import unwrap_model
+from mmselfemd.evaluation import match_views
+from mmselfemd.registry import HOOKS
+from mmselfemd.visualization import (
+    draw_matching_figure,
+    matching_pair_of_crops,
+    most_overlapping,
+    to_image,
+)
+
+_BEFORE = 'before training'
+
+
+@HOOKS.register_module()
+class MatchingVisualizationHook(Hook):
+    """Draws Fig. 5 of the paper at each validation.
+
+    For a few held-out images: where the transport between the backbone's last
+    maps takes a position of view 1 in view 2, before training and now. Images
+    and positions are those of the validation before, so that one picture
+    compares with the next; what the flows are has no say in their choice. The
+    picture goes to the runner's visualizer as ``matching``:
+    ``vis_data/vis_image/matching_ITER.png``, and each logger that there is.
+
+    In a resumed run the first validation since then takes the place of that
+    before training, whose flows are not kept.
+
+    Args:
+        num_pairs (int): How many images. Defaults to 3.
+        num_positions (int): How many positions of each. Defaults to 2.
+        gamma (float): Strength of the entropy. Defaults to 0.05.
+        dpi (int): Pixels per inch; a picture is 12 inches wide, where two
+            positions are shown. Defaults to 80.
+    """
+
+    def __init__(
+        self,
+        num_pairs: int = 3,
+        num_positions: int = 2,
+        gamma: float = 0.05,
+        dpi: int = 80,
+    ) -> None:
+        self.num_pairs = num_pairs
+        self.num_positions = num_positions
+        self.gamma = gamma
+        self.dpi = dpi
+        self._first: tuple[str, np.ndarray] | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Forget the flows of a run before."""
+        self._first = None
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[DataSample] | None = None,
+    ) -> None:
+        """Draw images of the first batch.
+
+        Args:
+            runner (Runner): The run.
+            batch_idx (int): Number of the batch; the others are not drawn.
+            data_batch (dict, optional): ``inputs``: images of each view,
+                (B, 3, H, W).
+            outputs (Sequence[DataSample], optional): For each image
+                ``feature_maps`` (C, S, S) of its views, and their geometry
+                ``views``.
+        """
+        if batch_idx != 0 or not is_main_process():
+            return
+        maps = (
+            torch.stack([sample.feature_maps[view] for sample in outputs])
+            for view in (0, 1)
+        )
+        flows = match_views(*maps, self.gamma).cpu().numpy()
+        views = [sample.views[:2] for sample in outputs]
+        crops = [
+            self._crops(runner, images) for images in data_batch['inputs'][:2]
+        ]
+        self._draw(runner, crops, views, flows)
+
+    def _draw(
+        self,
+        runner: Runner,
+        crops: Sequence[np.ndarray],
+        views: Sequence[Sequence[dict]],
+        flows: np.ndarray,
+    ) -> None:
+        now = f'iteration {runner.iter}' if runner.iter else _BEFORE
+        self._first = self._first or (now, flows)
+        title, first = self._first
+        # The first time there is nothing to compare with.
+        shown = {title: first, now: flows}
+        num_cells = round(flows.shape[-1] ** 0.5)
+        try:
+            chosen = most_overlapping(views, num_cells, self.num_pairs)
+        except ValueError as error:
+            print_log(f'No matching is drawn: {error}', logger='current')
+            return
+        pairs = [
+            matching_pair_of_crops(
+                [crop[index] for crop in crops],
+                views[index],
+                [each[index] for each in shown.values()],
+                self.num_positions,
+            )
+            for index in chosen
+        ]
+        figure = draw_matching_figure(pairs, list(shown))
+        runner.visualizer.add_image(
+            'matching', to_image(figure, self.dpi), step=runner.iter
+        )
+
+    @staticmethod
+    def _crops(runner: Runner, images: Tensor) -> np.ndarray:
+        """RGB, uint8, (B, H, W, 3)."""
+        preprocessor = unwrap_model(runner.model).data_preprocessor
+        if preprocessor._channel_conversion:
+            images = images.flip(1)
+        return images.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

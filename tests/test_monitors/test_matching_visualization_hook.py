@@ -1,0 +1,148 @@
+"""What the backbone matches, drawn at each validation."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+
+from mmselfemd.monitors import MatchingVisualizationHook
+from mmselfemd.monitors import matching_visualization_hook as module
+
+SIZE, CELLS = 56, 7
+
+
+class Recorder:
+    def __init__(self):
+        self.pictures = {}
+
+    def add_image(self, name, image, step):
+        self.pictures[name, step] = image
+
+
+def runner_of(iteration, is_bgr=True):
+    preprocessor = SimpleNamespace(_channel_conversion=is_bgr)
+    return SimpleNamespace(
+        iter=iteration,
+        model=SimpleNamespace(data_preprocessor=preprocessor),
+        visualizer=Recorder(),
+    )
+
+
+def batch_of(boxes1, boxes2, seed=0):
+    """Images that differ from place to place; maps that are their means."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(
+        0, 255, (len(boxes1), 3, 2 * SIZE, 2 * SIZE), generator=generator
+    )
+    views, outputs = [[], []], []
+    for image, *boxes in zip(images, boxes1, boxes2, strict=True):
+        sample = DataSample()
+        geometry = [dict(box=box, flip=False, size=SIZE) for box in boxes]
+        cut = [
+            image[:, top : top + SIZE, left : left + SIZE]
+            for left, top, *_ in boxes
+        ]
+        for view, crop in zip(views, cut, strict=True):
+            view.append(crop)
+        pooled = [
+            torch.nn.functional.adaptive_avg_pool2d(crop.float(), CELLS)
+            for crop in cut
+        ]
+        sample.set_field(
+            [each - each.mean() for each in pooled], 'feature_maps'
+        )
+        sample.set_metainfo(dict(views=geometry))
+        outputs.append(sample)
+    inputs = [torch.stack(view).to(torch.uint8) for view in views]
+    return dict(inputs=inputs), outputs
+
+
+ONE, SHIFTED, APART = (
+    (0, 0, SIZE, SIZE),
+    (8, 0, SIZE, SIZE),
+    (SIZE, SIZE, SIZE, SIZE),
+)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Pairs and titles of each picture."""
+    found = []
+    draw = module.draw_matching_figure
+
+    def record(pairs, titles):
+        found.append((pairs, titles))
+        return draw(pairs, titles)
+
+    monkeypatch.setattr(module, 'draw_matching_figure', record)
+    return found
+
+
+def test_each_validation_is_held_against_the_first(drawn):
+    hook = MatchingVisualizationHook(num_pairs=2)
+    batch, outputs = batch_of([ONE] * 3, [APART, SHIFTED, ONE])
+    hook.before_train(None)
+    first = runner_of(0)
+    hook.after_val_iter(first, 0, batch, outputs)
+    hook.after_val_iter(first, 1, batch, outputs)  # no other batch is drawn
+    later = runner_of(30)
+    # What was learnt meanwhile: everything is alike.
+    for sample in outputs:
+        maps = [torch.ones_like(each) for each in sample.feature_maps]
+        sample.set_field(maps, 'feature_maps')
+    hook.after_val_iter(later, 0, batch, outputs)
+    assert [titles for _, titles in drawn] == [
+        ['before training'],
+        ['before training', 'iteration 30'],
+    ]
+    (before, _), (both, _) = drawn
+    assert len(before) == len(both) == 2  # the views of one are apart
+    for one, two in zip(before, both, strict=True):
+        # The same crops and positions, whatever was learnt.
+        assert np.array_equal(one.crop1, two.crop1)
+        assert list(one.positions) == list(two.positions)
+        assert np.array_equal(one.flows[0], two.flows[0])
+        assert np.ptp(two.flows[1]) < 1e-6 < np.ptp(two.flows[0])
+    (picture,) = later.visualizer.pictures.values()
+    assert picture.dtype == np.uint8 and picture.shape[2] == 3
+    assert min(picture.shape[:2]) > 300 and np.ptp(picture) == 255
+
+
+@pytest.mark.parametrize('is_bgr', [True, False])
+def test_crops_are_in_the_colours_of_the_image(drawn, is_bgr):
+    batch, outputs = batch_of([ONE], [SHIFTED])
+    runner = runner_of(0, is_bgr)
+    MatchingVisualizationHook().after_val_iter(runner, 0, batch, outputs)
+    ((pair,), _), *_ = drawn
+    channels = [2, 1, 0] if is_bgr else [0, 1, 2]
+    for view, crop in enumerate((pair.crop1, pair.crop2)):
+        expected = batch['inputs'][view][0].permute(1, 2, 0).numpy()
+        assert np.array_equal(crop, expected[..., channels])
+
+
+def test_a_run_that_goes_on_begins_anew(drawn):
+    hook = MatchingVisualizationHook()
+    batch, outputs = batch_of([ONE], [ONE])
+    for start in (0, 20):
+        hook.before_train(None)
+        for iteration in (start, start + 10):
+            hook.after_val_iter(runner_of(iteration), 0, batch, outputs)
+    assert [titles[0] for _, titles in drawn] == [
+        *('before training', 'before training'),
+        *('iteration 20', 'iteration 20'),
+    ]
+
+
+def test_views_that_are_apart_are_no_error(drawn, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        module, 'print_log', lambda text, **_: said.append(text)
+    )
+    batch, outputs = batch_of([ONE], [APART])
+    runner = runner_of(0)
+    MatchingVisualizationHook().after_val_iter(runner, 0, batch, outputs)
+    assert not drawn and not runner.visualizer.pictures
+    (line,) = said
+    assert line.startswith('No matching is drawn: ')

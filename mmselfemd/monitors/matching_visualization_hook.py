@@ -36,7 +36,8 @@ class MatchingVisualizationHook(Hook):
     ``vis_data/vis_image/matching_ITER.png``, and each logger that there is.
 
     In a resumed run the first validation since then takes the place of that
-    before training, whose flows are not kept.
+    before training, whose flows are not kept. A validation by itself draws
+    nothing.
 
     Args:
         num_pairs (int): How many images. Defaults to 3.
@@ -57,11 +58,12 @@ class MatchingVisualizationHook(Hook):
         self.num_positions = num_positions
         self.gamma = gamma
         self.dpi = dpi
+        self._trains = False
         self._first: tuple[str, np.ndarray] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Forget the flows of a run before."""
-        self._first = None
+        self._trains, self._first = True, None
 
     def after_val_iter(
         self,
@@ -81,7 +83,9 @@ class MatchingVisualizationHook(Hook):
                 ``feature_maps`` (C, S, S) of its views, and their geometry
                 ``views``.
         """
-        if batch_idx != 0 or not is_main_process():
+        # A validation by itself has no iteration: to ask for it builds a loop
+        # of training, by which other hooks take it for one.
+        if not self._trains or batch_idx != 0 or not is_main_process():
             return
         maps = (
             torch.stack([sample.feature_maps[view] for sample in outputs])

@@ -114,7 +114,9 @@ def test_each_validation_is_held_against_the_first(drawn):
 def test_crops_are_in_the_colours_of_the_image(drawn, is_bgr):
     batch, outputs = batch_of([ONE], [SHIFTED])
     runner = runner_of(0, is_bgr)
-    MatchingVisualizationHook().after_val_iter(runner, 0, batch, outputs)
+    hook = MatchingVisualizationHook()
+    hook.before_train(runner)
+    hook.after_val_iter(runner, 0, batch, outputs)
     ((pair,), _), *_ = drawn
     channels = [2, 1, 0] if is_bgr else [0, 1, 2]
     for view, crop in enumerate((pair.crop1, pair.crop2)):
@@ -135,6 +137,12 @@ def test_a_run_that_goes_on_begins_anew(drawn):
     ]
 
 
+def test_a_validation_by_itself_draws_nothing(drawn):
+    batch, outputs = batch_of([ONE], [ONE])
+    MatchingVisualizationHook().after_val_iter(None, 0, batch, outputs)
+    assert not drawn
+
+
 def test_views_that_are_apart_are_no_error(drawn, monkeypatch):
     said = []
     monkeypatch.setattr(
@@ -142,7 +150,9 @@ def test_views_that_are_apart_are_no_error(drawn, monkeypatch):
     )
     batch, outputs = batch_of([ONE], [APART])
     runner = runner_of(0)
-    MatchingVisualizationHook().after_val_iter(runner, 0, batch, outputs)
+    hook = MatchingVisualizationHook()
+    hook.before_train(runner)
+    hook.after_val_iter(runner, 0, batch, outputs)
     assert not drawn and not runner.visualizer.pictures
     (line,) = said
     assert line.startswith('No matching is drawn: ')

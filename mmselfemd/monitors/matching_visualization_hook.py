@@ -1,6 +1,6 @@
 """Draws what the backbone matches, while it trains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from mmselfemd.visualization import (
 )
 
 _BEFORE = 'before training'
+_NOTHING = 'No matching is drawn: '
 
 
 @HOOKS.register_module()
@@ -36,8 +37,10 @@ class MatchingVisualizationHook(Hook):
     ``vis_data/vis_image/matching_ITER.png``, and each logger that there is.
 
     In a resumed run the first validation since then takes the place of that
-    before training, whose flows are not kept. A validation by itself draws
-    nothing.
+    before training, whose flows are not kept. Where views are drawn anew each
+    time, as without a ``seed`` of the data set, each picture stands by itself.
+    A validation by itself draws nothing, nor does one of anything else than
+    maps of two views.
 
     Args:
         num_pairs (int): How many images. Defaults to 3.
@@ -59,7 +62,7 @@ class MatchingVisualizationHook(Hook):
         self.gamma = gamma
         self.dpi = dpi
         self._trains = False
-        self._first: tuple[str, np.ndarray] | None = None
+        self._first: tuple[str, np.ndarray, list] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Forget the flows of a run before."""
@@ -87,11 +90,16 @@ class MatchingVisualizationHook(Hook):
         # of training, by which other hooks take it for one.
         if not self._trains or batch_idx != 0 or not is_main_process():
             return
+        if not all(map(_has_two_views, outputs)):
+            return
         maps = (
             torch.stack([sample.feature_maps[view] for sample in outputs])
             for view in (0, 1)
         )
         flows = match_views(*maps, self.gamma).cpu().numpy()
+        if not np.isfinite(flows).all():
+            print_log(f'{_NOTHING}maps are not finite', logger='current')
+            return
         views = [sample.views[:2] for sample in outputs]
         crops = [
             self._crops(runner, images) for images in data_batch['inputs'][:2]
@@ -106,15 +114,17 @@ class MatchingVisualizationHook(Hook):
         flows: np.ndarray,
     ) -> None:
         now = f'iteration {runner.iter}' if runner.iter else _BEFORE
-        self._first = self._first or (now, flows)
-        title, first = self._first
+        places = [list(map(_place, pair)) for pair in views]
+        if self._first is None or self._first[2] != places:
+            self._first = now, flows, places
+        title, first, _ = self._first
         # The first time there is nothing to compare with.
         shown = {title: first, now: flows}
         num_cells = round(flows.shape[-1] ** 0.5)
         try:
             chosen = most_overlapping(views, num_cells, self.num_pairs)
         except ValueError as error:
-            print_log(f'No matching is drawn: {error}', logger='current')
+            print_log(f'{_NOTHING}{error}', logger='current')
             return
         pairs = [
             matching_pair_of_crops(
@@ -137,3 +147,13 @@ class MatchingVisualizationHook(Hook):
         if preprocessor._channel_conversion:
             images = images.flip(1)
         return images.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _has_two_views(sample: DataSample) -> bool:
+    names = 'feature_maps', 'views'
+    return all(len(sample.get(name, ())) > 1 for name in names)
+
+
+def _place(view: Mapping) -> tuple:
+    """Where a view was cut, whatever was done to its colours."""
+    return tuple(view['box']), view['flip'], view['size']

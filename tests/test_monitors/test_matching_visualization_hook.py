@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
+from mmselfemd.evaluation import MatchingAccuracy
 from mmselfemd.monitors import MatchingVisualizationHook
 from mmselfemd.monitors import matching_visualization_hook as module
 
@@ -80,6 +81,16 @@ def drawn(monkeypatch):
     return found
 
 
+@pytest.fixture
+def said(monkeypatch):
+    """Lines of the log."""
+    lines = []
+    monkeypatch.setattr(
+        module, 'print_log', lambda text, **_: lines.append(text)
+    )
+    return lines
+
+
 def test_each_validation_is_held_against_the_first(drawn):
     hook = MatchingVisualizationHook(num_pairs=2)
     batch, outputs = batch_of([ONE] * 3, [APART, SHIFTED, ONE])
@@ -143,11 +154,7 @@ def test_a_validation_by_itself_draws_nothing(drawn):
     assert not drawn
 
 
-def test_views_that_are_apart_are_no_error(drawn, monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        module, 'print_log', lambda text, **_: said.append(text)
-    )
+def test_views_that_are_apart_are_no_error(drawn, said):
     batch, outputs = batch_of([ONE], [APART])
     runner = runner_of(0)
     hook = MatchingVisualizationHook()
@@ -156,3 +163,53 @@ def test_views_that_are_apart_are_no_error(drawn, monkeypatch):
     assert not drawn and not runner.visualizer.pictures
     (line,) = said
     assert line.startswith('No matching is drawn: ')
+
+
+def test_flows_between_other_views_are_not_shown(drawn):
+    """Without a seed a validation has other views each time."""
+    hook = MatchingVisualizationHook()
+    hook.before_train(None)
+    for iteration, boxes in (0, [ONE]), (10, [SHIFTED]), (20, [SHIFTED] * 2):
+        batch, outputs = batch_of(boxes, [ONE] * len(boxes))
+        hook.after_val_iter(runner_of(iteration), 0, batch, outputs)
+    assert [titles for _, titles in drawn] == [
+        ['before training'],
+        ['iteration 10'],
+        ['iteration 20'],
+    ]
+
+
+def without_views(sample):
+    sample.pop('views')
+
+
+def one_view(sample):
+    sample.set_field(sample.feature_maps[:1], 'feature_maps')
+
+
+def no_maps(sample):
+    sample.pop('feature_maps')
+
+
+@pytest.mark.parametrize('change', [without_views, one_view, no_maps])
+def test_what_else_is_validated_is_not_drawn(drawn, change):
+    batch, outputs = batch_of([ONE], [ONE])
+    change(outputs[0])
+    hook = MatchingVisualizationHook()
+    hook.before_train(None)
+    hook.after_val_iter(runner_of(0), 0, batch, outputs)
+    assert not drawn
+
+
+def test_maps_that_are_not_finite_end_no_training(drawn, said):
+    hook = MatchingVisualizationHook()
+    hook.before_train(None)
+    for iteration, factor in (0, np.nan), (10, 1), (20, np.inf):
+        batch, outputs = batch_of([ONE], [ONE])
+        maps = [factor * each for each in outputs[0].feature_maps]
+        outputs[0].set_field(maps, 'feature_maps')
+        # The figures go on, too.
+        MatchingAccuracy().process({}, [outputs[0].to_dict()])
+        hook.after_val_iter(runner_of(iteration), 0, batch, outputs)
+    assert [titles for _, titles in drawn] == [['iteration 10']]
+    assert len(said) == 2 and all('not finite' in line for line in said)

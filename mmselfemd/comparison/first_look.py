@@ -5,6 +5,10 @@ backbone has learnt something, before days are spent on the detectors.
 """
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
@@ -182,15 +186,12 @@ def _weights(plan: Plan, candidate: Candidate, seed: int) -> str | None:
 
 def _reader(plan: Plan, candidate: Candidate) -> Reader:
     """All backbones are of one architecture, that of the detector."""
-    settings, val = plan.settings, plan.data.val
-    config = candidate.config
-    if config is None or candidate.learns_from_boxes:  # has no views
-        config = settings.pretraining['selfemd']
+    val = plan.data.val
     names = data_file(plan.work_dir, 'val.txt')
     names.write_text(
         ''.join(f'{image["file_name"]}\n' for image in val.content['images'])
     )
-    cfg = load_config(str(config), cfg_options=settings.pretrain_options)
+    cfg = _config_with_views(plan, candidate)
     cfg.val_dataloader.dataset.update(
         data_root='',
         data_prefix=f'{val.folder}/',
@@ -201,3 +202,44 @@ def _reader(plan: Plan, candidate: Candidate) -> Reader:
     train = data_file(plan.work_dir, f'train_{max(plan.subsets):g}.json')
     boxes = (train, plan.data.train.folder), (plan.val_file, val.folder)
     return Reader(cfg, boxes, _MAX_BOXES)
+
+
+def _config_with_views(plan: Plan, candidate: Candidate) -> Config:
+    """That of the candidate, or of another one: Montage's has no views."""
+    settings = plan.settings
+    trained = [
+        each.config
+        for each in (candidate, *plan.candidates)
+        if each.config is not None
+    ]
+    configs = [
+        load_config(str(config), cfg_options=settings.pretrain_options)
+        for config in trained or [settings.pretraining['selfemd']]
+    ]
+    for cfg in configs:
+        if cfg.get('val_dataloader'):
+            return cfg
+    return _with_other_views(configs[0], settings.pretraining.values())
+
+
+def _with_other_views(own: Config, others: Iterable[Path]) -> Config:
+    """What a backbone is, and sees, by one config; views by another."""
+    # Not the options, which were meant for the one.
+    values = {name: own.get(name) for name in ('value_range', 'bands')}
+    for path in others:
+        cfg = load_config(str(path), cfg_options=values)
+        if cfg.get('val_dataloader'):
+            cfg.model.backbone = own.model.backbone
+            pixels = own.get('data_preprocessor') or {}
+            cfg.data_preprocessor.update(
+                {
+                    name: pixels[name]
+                    for name in ('mean', 'std')
+                    if name in pixels
+                }
+            )
+            return cfg
+    raise UserError(
+        '--look: no config of pre-training has a val_dataloader, by whose '
+        'views backbones are read'
+    )

@@ -5,10 +5,12 @@ seed and the place of their results are options of the command.
 """
 
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmselfemd.datasets import ObjectDataset
 from mmselfemd.datasets.data_paths import walk
 from mmselfemd.errors import UserValueError
 from mmselfemd.settings.run_length import (
@@ -82,6 +84,19 @@ def learns_from_boxes(cfg: Config) -> bool:
     """
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     return str(dataset.get('type')).endswith('MontageDataset')
+
+
+def smallest_side(cfg: Config) -> float:
+    """Of the boxes that a pre-training learns from.
+
+    Args:
+        cfg (Config): The config of one that does.
+
+    Returns:
+        float: Pixels; boxes with a shorter side are left out.
+    """
+    default = signature(ObjectDataset).parameters['min_size'].default
+    return _labels_node(cfg, 'train_dataloader').get('min_size', default)
 
 
 def montage_config(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmselfemd.errors import UserValueError
 from mmselfemd.settings.run_length import iterations_of
 
 from .candidates import Candidate
@@ -45,6 +46,31 @@ def num_pretrainings(candidate: Candidate, num_fractions: int) -> int:
     return num_fractions if candidate.learns_from_boxes else 1
 
 
+def check_names(
+    candidates: Sequence[Candidate], fractions: Sequence[float]
+) -> None:
+    """Raise if two configs would be the same file.
+
+    Args:
+        candidates (Sequence[Candidate]): What is compared.
+        fractions (Sequence[float]): Shares of the labelled images.
+
+    Raises:
+        UserValueError: With the candidate that needs another name.
+    """
+    taken = {_detector_name(fraction) for fraction in fractions}
+    for candidate in candidates:
+        if candidate.config is None:
+            continue
+        own = {pretraining_name(candidate, each) for each in fractions}
+        if own & taken:
+            raise UserValueError(
+                f"'{candidate.name}': {min(own & taken)}.py is the config of "
+                'other runs, too; give one of the candidates another name'
+            )
+        taken |= own
+
+
 def config_file(work_dir: Path, name: str | float) -> Path:
     """Where a config is written.
 
@@ -55,8 +81,12 @@ def config_file(work_dir: Path, name: str | float) -> Path:
     Returns:
         Path: The file.
     """
-    stem = name if isinstance(name, str) else f'detector_labels{name:g}'
+    stem = name if isinstance(name, str) else _detector_name(name)
     return work_dir / 'configs' / f'{stem}.py'
+
+
+def _detector_name(fraction: float) -> str:
+    return f'detector_labels{fraction:g}'
 
 
 def lay_out(

@@ -301,7 +301,7 @@ class Planner:
             path = config_file(self.work_dir, name)
             content = digest(json.dumps(cfg.to_dict(), default=repr))
             digests[path.name] = content
-            if former and former['configs'][path.name] == content:
+            if former and former['configs'].get(path.name) == content:
                 continue  # the text takes a second to format
             if has_begun(self.work_dir):
                 raise UserFileExistsError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserValueError
 
 from .candidates import Candidate
 from .configs import (
@@ -13,9 +14,10 @@ from .configs import (
     learns_from_boxes,
     montage_config,
     pretraining_config,
+    smallest_side,
 )
 from .data import Data, Labels
-from .layout import Configs, pretraining_name
+from .layout import Configs, check_names, pretraining_name
 from .plan import data_file
 from .settings import Settings
 
@@ -69,6 +71,7 @@ class RunConfigs:
         Raises:
             UserError: If one that was asked for cannot be followed.
         """
+        check_names(candidates, list(subsets))
         configs: Configs = {}
         for candidate in candidates:
             for fraction, subset in subsets.items():
@@ -102,9 +105,12 @@ class RunConfigs:
         base = self._load(candidate.config, 'pretrain')
         num_images = len(data.unlabelled)
         if candidate.learns_from_boxes:
-            # An epoch is as long as that of the others; a batch, if it has to
+            _check_boxes(candidate, fraction, subset, smallest_side(base))
+            # An epoch is as long as that of the others; a step, if it has to
             # do without them.
-            num_images = max(num_images, base.train_dataloader.batch_size)
+            counts = base.optim_wrapper.get('accumulative_counts', 1)
+            step = base.train_dataloader.batch_size * counts
+            num_images = max(num_images, step)
             labels = self._labels(fraction, subset)
             return montage_config(
                 base, labels, data.classes, num_images, iterations
@@ -124,3 +130,20 @@ class RunConfigs:
             options = getattr(self.settings, f'{kind}_options')
             self._loaded[path] = load_config(str(path), cfg_options=options)
         return self._loaded[path]
+
+
+def _check_boxes(
+    candidate: Candidate, fraction: float, subset: Labels, smallest: float
+) -> None:
+    """Raise now, not when the runs before it are done."""
+    if not any(
+        min(box['bbox'][2:]) >= smallest
+        and not (box.get('iscrowd') or box.get('ignore'))
+        for box in subset.content['annotations']
+    ):
+        raise UserValueError(
+            f'--fractions {fraction:g}: {candidate.name} learns from boxes of '
+            f'at least {smallest:g} pixels a side (min_size), and the '
+            f'{subset.num_images} images that were drawn have none; take a '
+            'larger share'
+        )

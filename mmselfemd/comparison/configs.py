@@ -64,9 +64,7 @@ def pretraining_config(
         ann_file=str(names.resolve()),
         img_suffix='',
     )
-    for split in ('val', 'test'):  # of the matching; the detectors decide
-        for part in ('dataloader', 'cfg', 'evaluator'):
-            cfg[f'{split}_{part}'] = None
+    _drop_validation(cfg)
     set_iterations(cfg, iterations, num_images)
     _set_intervals(cfg)
     cfg.pop('work_dir')
@@ -129,6 +127,7 @@ def montage_config(
     former = iterations_of(cfg, montages.get('length') or num_montages)
     montages.length = num_montages
     cfg.model.head.num_classes = len(classes)
+    _drop_validation(cfg)
     length = set_iterations(cfg, iterations, num_montages)
     weighting = cfg.default_hooks.get('label_weights')
     if weighting:  # as often in the run as before
@@ -239,6 +238,13 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     cfg.default_hooks.logger.interval = 1
     cfg.setdefault('log_processor', {})['window_size'] = 1
     return cfg
+
+
+def _drop_validation(cfg: Config) -> None:
+    """That of pre-training, of the matching: the detectors decide."""
+    for split in ('val', 'test'):
+        for part in ('dataloader', 'cfg', 'evaluator'):
+            cfg[f'{split}_{part}'] = None
 
 
 def _set_intervals(cfg: Config, num_evaluations: int = 1) -> None:

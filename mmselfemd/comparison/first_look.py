@@ -217,7 +217,7 @@ def _config_with_views(plan: Plan, candidate: Candidate) -> Config:
         for config in trained or [settings.pretraining['selfemd']]
     ]
     for cfg in configs:
-        if cfg.get('val_dataloader'):
+        if _has_views(cfg):
             return cfg
     return _with_other_views(configs[0], settings.pretraining.values())
 
@@ -228,7 +228,7 @@ def _with_other_views(own: Config, others: Iterable[Path]) -> Config:
     values = {name: own.get(name) for name in ('value_range', 'bands')}
     for path in others:
         cfg = load_config(str(path), cfg_options=values)
-        if cfg.get('val_dataloader'):
+        if _has_views(cfg):
             cfg.model.backbone = own.model.backbone
             pixels = own.get('data_preprocessor') or {}
             cfg.data_preprocessor.update(
@@ -243,3 +243,8 @@ def _with_other_views(own: Config, others: Iterable[Path]) -> Config:
         '--look: no config of pre-training has a val_dataloader, by whose '
         'views backbones are read'
     )
+
+
+def _has_views(cfg: Config) -> bool:
+    # Options alone may be there.
+    return 'dataset' in (cfg.get('val_dataloader') or {})

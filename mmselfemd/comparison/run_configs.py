@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmselfemd.engine.launch import load_config
-from mmselfemd.errors import UserValueError
+from mmselfemd.errors import UserError, UserValueError
 
 from .candidates import Candidate
 from .configs import (
@@ -20,6 +20,14 @@ from .data import Data, Labels
 from .layout import Configs, check_names, pretraining_name
 from .plan import data_file
 from .settings import Settings
+
+#: How a complaint about an option begins.
+_OPTION = '--cfg-options'
+_HINTS = dict(
+    pretrain='. These options are for all that is pre-trained; what is for '
+    'one alone goes into a config of your own: --pretrain NAME=CONFIG',
+    detector='',
+)
 
 
 class RunConfigs:
@@ -128,7 +136,15 @@ class RunConfigs:
         """A config with the options of its kind, read once."""
         if path not in self._loaded:
             options = getattr(self.settings, f'{kind}_options')
-            self._loaded[path] = load_config(str(path), cfg_options=options)
+            try:
+                cfg = load_config(str(path), cfg_options=options)
+            except UserError as error:
+                if not str(error).startswith(_OPTION):
+                    raise
+                text = str(error).removeprefix(_OPTION)
+                text = f'--{kind}-options{text} ({Path(path).name})'
+                raise UserValueError(text + _HINTS[kind]) from error
+            self._loaded[path] = cfg
         return self._loaded[path]
 
 

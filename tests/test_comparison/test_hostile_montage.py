@@ -4,10 +4,12 @@ import json
 
 import pytest
 from made_up_photographs import DETECTOR_OPTIONS, PRETRAIN_OPTIONS, write_all
+from mmengine.config import Config
 
 from mmselfemd.comparison import first_look
 from mmselfemd.comparison.data import nested_subsets, read_data
 from mmselfemd.comparison.planner import Planner
+from mmselfemd.comparison.runs import PretrainingRun
 from mmselfemd.errors import UserError
 
 
@@ -72,6 +74,35 @@ def test_steps_of_several_batches_without_photographs(
     )
     plan = Planner(given, tmp_path).plan()
     assert {run.iterations for run in plan.runs} == {4}
+
+
+def test_options_of_a_validation_that_montage_has_not(
+    settings, tmp_path, reading
+):
+    given = settings(
+        candidates=('random', 'montage'),
+        pretrain_options=PRETRAIN_OPTIONS | {'val_dataloader.num_workers': 0},
+        seeds=1,
+    )
+    plan = Planner(given, tmp_path).plan()
+    (run, *_) = (r for r in plan.runs if isinstance(r, PretrainingRun))
+    cfg = Config.fromfile(run.config)
+    # mmengine takes all three, or none.
+    for part in ('dataloader', 'cfg', 'evaluator'):
+        assert cfg[f'val_{part}'] is cfg[f'test_{part}'] is None
+    for cfg in reading(plan).values():
+        assert cfg.val_dataloader.dataset.indices == 512
+
+
+def test_options_of_another_way_name_the_config(settings, tmp_path):
+    given = settings(
+        candidates=('selfemd', 'montage'),
+        pretrain_options=PRETRAIN_OPTIONS | {'model.head.gamma': 0.1},
+    )
+    with pytest.raises(UserError, match='head.gamma') as error:
+        Planner(given, tmp_path).plan()
+    assert 'montage_r18_voc256_20e.py' in str(error.value)
+    assert '--pretrain NAME=CONFIG' in str(error.value)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Draws what the backbone matches, while it trains."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,9 +150,11 @@ class MatchingVisualizationHook(Hook):
         return images.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _has_two_views(sample: DataSample) -> bool:
-    names = 'feature_maps', 'views'
-    return all(len(sample.get(name, ())) > 1 for name in names)
+def _has_two_views(output: Any) -> bool:
+    """Whether it is what ``SelfEMD`` predicts of two views."""
+    return isinstance(output, DataSample) and all(
+        len(output.get(name, ())) > 1 for name in ('feature_maps', 'views')
+    )
 
 
 def _place(view: Mapping) -> tuple:

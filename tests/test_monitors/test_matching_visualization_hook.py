@@ -121,6 +121,20 @@ def test_each_validation_is_held_against_the_first(drawn):
     assert min(picture.shape[:2]) > 300 and np.ptp(picture) == 255
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_maps_of_half_precision(drawn, dtype):
+    hook = MatchingVisualizationHook()
+    hook.before_train(None)
+    batch, outputs = batch_of([ONE], [SHIFTED])
+    for iteration, kind in enumerate((torch.float32, dtype)):
+        maps = [each.to(kind) for each in outputs[0].feature_maps]
+        outputs[0].set_field(maps, 'feature_maps')
+        hook.after_val_iter(runner_of(iteration), 0, batch, outputs)
+    ((pair,), _) = drawn[-1]
+    assert np.allclose(*pair.flows, atol=1e-3)
+    assert pair.flows[1].sum() == pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize('is_bgr', [True, False])
 def test_crops_are_in_the_colours_of_the_image(drawn, is_bgr):
     batch, outputs = batch_of([ONE], [SHIFTED])
@@ -179,22 +193,28 @@ def test_flows_between_other_views_are_not_shown(drawn):
     ]
 
 
-def without_views(sample):
-    sample.pop('views')
+def without_views(outputs):
+    outputs[0].pop('views')
 
 
-def one_view(sample):
-    sample.set_field(sample.feature_maps[:1], 'feature_maps')
+def one_view(outputs):
+    outputs[0].set_field(outputs[0].feature_maps[:1], 'feature_maps')
 
 
-def no_maps(sample):
-    sample.pop('feature_maps')
+def no_maps(outputs):
+    outputs[0].pop('feature_maps')
 
 
-@pytest.mark.parametrize('change', [without_views, one_view, no_maps])
+def no_samples(outputs):
+    outputs[:] = [torch.zeros(3), 'accuracy', dict(score=1)]
+
+
+@pytest.mark.parametrize(
+    'change', [without_views, one_view, no_maps, no_samples]
+)
 def test_what_else_is_validated_is_not_drawn(drawn, change):
     batch, outputs = batch_of([ONE], [ONE])
-    change(outputs[0])
+    change(outputs)
     hook = MatchingVisualizationHook()
     hook.before_train(None)
     hook.after_val_iter(runner_of(0), 0, batch, outputs)

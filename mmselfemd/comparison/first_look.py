@@ -212,14 +212,13 @@ def _config_with_views(plan: Plan, candidate: Candidate) -> Config:
         for each in (candidate, *plan.candidates)
         if each.config is not None
     ]
-    configs = [
-        load_config(str(config), cfg_options=settings.pretrain_options)
-        for config in trained or [settings.pretraining['selfemd']]
-    ]
-    for cfg in configs:
+    own = None
+    for config in trained or [settings.pretraining['selfemd']]:
+        cfg = load_config(str(config), cfg_options=settings.pretrain_options)
         if _has_views(cfg):
             return cfg
-    return _with_other_views(configs[0], settings.pretraining.values())
+        own = own or cfg
+    return _with_other_views(own, settings.pretraining.values())
 
 
 def _with_other_views(own: Config, others: Iterable[Path]) -> Config:

@@ -31,6 +31,7 @@ include_patterns = [
     '*.md',
     'docs/**',
     'configs/**/README.md',
+    'configs/*/weights/*.md',  # cards of models
     'findings/README.md',
 ]
 
@@ -72,6 +73,7 @@ PAGES = {
         'docs/reading_boxes',
         'docs/measured',
         'configs/small/README',
+        'configs/small/weights/selfemd_r18-w16_scenes_6e',
     ],
     'Method': ['docs/method', 'docs/transport'],
     'Reference': [

@@ -228,10 +228,10 @@ def _notes(backbone: dict[str, Tensor], to: str, source: str) -> list[str]:
     if is_set or widths == (64, 64):
         return []
     return [
-        f"{to}'s networks have 64 channels at their beginning and in their "
-        f'first stage, and this one has {widths[0]} and {widths[1]}: they do '
-        'not load the file. --to transformers, mmdet and mmpretrain have '
-        'networks of any width.'
+        f"{to}'s {network['type']}-{network['depth']} has 64 channels at its "
+        f'beginning and in its first stage, and this one {widths[0]} and '
+        f'{widths[1]}: it does not load the file. --to transformers, mmdet '
+        'and mmpretrain have networks of any width.'
     ]
 
 

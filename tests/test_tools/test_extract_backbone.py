@@ -143,7 +143,7 @@ def test_a_width_that_a_project_lacks_is_said(tmp_path, to):
         assert done.returncode == 2 and 'of 16 channels' in done.stderr
         return
     assert done.returncode == 0, done.stderr
-    is_said = f"NOTE: {to}'s networks have 64 channels" in done.stdout
+    is_said = f"NOTE: {to}'s ResNet-18 has 64 channels" in done.stdout
     assert is_said == (to in ('torchvision', 'timm', 'detectron2'))
     if to in ('torchvision', 'timm'):
         library = torchvision.models if to == 'torchvision' else timm.models

@@ -36,7 +36,8 @@ or a server, into a detector or into features.
 ```python
 from mmselfemd import extract_features
 
-for maps in extract_features(['photo.jpg'], 'mmselfemd://{name}'):
+backbone = 'mmselfemd://{name}'
+for maps in extract_features(['photo.jpg'], backbone):
     print({{name: tuple(value.shape) for name, value in maps.items()}})
 ```
 

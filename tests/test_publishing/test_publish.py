@@ -131,6 +131,7 @@ def test_the_card_has_every_seed_beside_its_controls(index, demos):
     assert not re.search(r'/elsewhere|/tmp|\{|nan', card.replace('{name:', ''))
     (python,) = re.findall(r'```python\n(.*?)```', card, re.S)
     assert f"'mmselfemd://{NAME}'" in ast.unparse(ast.parse(python))
+    assert max(map(len, python.splitlines())) < 80  # as `make lint` asks
 
 
 def test_one_seed_has_no_interval(index, demos):

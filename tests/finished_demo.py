@@ -84,7 +84,8 @@ def summary_of(seed: int, accuracy: float) -> dict:
             **{f'matching_{name}': value for name, value in controls.items()},
         ),
         flow=dict(
-            own_flow=0.4,
+            own_flow=0.24,
+            flow_matches=False,
             **{f'own_flow_{name}': value for name, value in controls.items()},
         ),
         detector=dict(bbox_mAP=0.25, bbox_mAP_50=0.5 + accuracy / 10),

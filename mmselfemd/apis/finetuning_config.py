@@ -11,6 +11,7 @@ from .machine import Machine
 from .run_folder import value_settings
 
 _NUM_NAMED = 8  # classes
+_USUAL_WIDTH = 64  # channels of a ResNet's first stage
 
 
 def finetuning_notes(
@@ -35,10 +36,11 @@ def finetuning_notes(
     images = choice.iterations * choice.batches.num_at_a_time
     named = ', '.join(labels.classes[:_NUM_NAMED])
     more = ', ...' if len(labels.classes) > _NUM_NAMED else ''
+    width, if_usual = _width_of(backbone)
     lines = [
         f'{labels.num_images} photographs with boxes; {machine}.',
         f'{len(labels.classes)} classes: {named}{more}.',
-        f'Backbone: {backbone.name}.',
+        f'Backbone: {backbone.name}{width}.',
         f'Batch: {choice.batches}; published are {BATCH}.',
         f'Learning rate: {choice.learning_rate:g}, in proportion to the '
         f'published {detector.learning_rate:g} for {BATCH} images.',
@@ -51,10 +53,21 @@ def finetuning_notes(
         seconds = images * ARCHITECTURES[backbone.name].seconds[1]
         hours = seconds / 3600 / machine.num_cores
         lines.append(
-            f'Without a GPU: about {max(1, round(hours))} hours. Fewer '
-            '--iterations take less.'
+            f'Without a GPU: about {max(1, round(hours))} hours{if_usual}. '
+            'Fewer --iterations take less.'
         )
     return lines
+
+
+def _width_of(backbone: Backbone) -> tuple[str, str]:
+    """Words on a width that the seconds of a step are not of."""
+    channels = backbone.network.get('base_channels', _USUAL_WIDTH)
+    if channels == _USUAL_WIDTH:
+        return '', ''
+    return (
+        f', of {channels} channels where {_USUAL_WIDTH} are usual',
+        ', were the backbone of the usual width',
+    )
 
 
 def finetuning_settings(

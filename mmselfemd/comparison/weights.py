@@ -95,6 +95,8 @@ class Detector:
         try:
             self._import(file, out)
         except UserError as error:
+            if str(error) == reason:  # nothing was read at all
+                raise UserValueError(f'{candidate.name}: {reason}') from error
             raise UserValueError(
                 f'{candidate.name}: {reason} Nor does it as the file of '
                 f'another project: {error}'

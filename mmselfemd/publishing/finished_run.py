@@ -17,6 +17,7 @@ from mmselfemd.settings.decisive_settings import decisive_settings
 __all__ = ['FinishedRun', 'read_finished_runs']
 
 SUMMARY = 'summary.json'
+_PARTS_OF_SUMMARY = ('settings', 'pretrain', 'flow', 'detector', 'did_it_help')
 
 # Folders of a demo: the pre-training and its two detectors.
 _PRETRAINING = 'pretrain'
@@ -126,7 +127,7 @@ def _read_summary(work_dir: Path) -> dict:
         )
     try:
         summary = json.loads(path.read_text())
-        missing = {'settings', 'pretrain', 'flow', 'detector'} - set(summary)
+        missing = {*_PARTS_OF_SUMMARY} - set(summary)
     except (ValueError, TypeError) as error:
         raise UserValueError(f'{path} is no summary: {error}') from error
     if missing:

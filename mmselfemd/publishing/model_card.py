@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mmselfemd.evaluation.own_flow import own_flow_verdict
 from mmselfemd.zoo.extract import ExtractedBackbone
 
 from .finished_run import FinishedRun
@@ -35,7 +36,8 @@ or a server, into a detector or into features.
 ```python
 from mmselfemd import extract_features
 
-for maps in extract_features(['photo.jpg'], 'mmselfemd://{name}'):
+backbone = 'mmselfemd://{name}'
+for maps in extract_features(['photo.jpg'], backbone):
     print({{name: tuple(value.shape) for name, value in maps.items()}})
 ```
 
@@ -82,6 +84,10 @@ percent.
 {table}
 
 {interval}
+
+What each run says by itself. There the AP is not rounded before the
+difference is taken, as it is in the table, so that the two may differ by a
+tenth:
 
 {sentences}
 
@@ -148,11 +154,7 @@ def model_card(
         more_seeds=_more_seeds(runs),
         table=table_of(runs),
         interval=_INTERVAL if len(runs) > 1 else _ONE_SEED,
-        sentences='\n'.join(
-            f'- Seed {run.seed}: {run.summary["did_it_help"]}'
-            for run in runs
-            if 'did_it_help' in run.summary
-        ),
+        sentences='\n'.join(map(_sentences, runs)),
     )
     return '\n'.join(line.rstrip() for line in text.splitlines()) + '\n'
 
@@ -162,6 +164,13 @@ def _command(config: str, run: FinishedRun) -> str:
         f'python tools/demo.py --pretraining {config} \\\n'
         f'    --num-scenes {run.num_scenes} --scenes-dir data/scenes \\\n'
         f'    --work-dir work_dirs/scenes_{run.seed} --seed {run.seed}'
+    )
+
+
+def _sentences(run: FinishedRun) -> str:
+    helped = run.summary['did_it_help']
+    return (
+        f'- Seed {run.seed}: {helped} {own_flow_verdict(run.summary["flow"])}'
     )
 
 

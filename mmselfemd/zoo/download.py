@@ -77,8 +77,11 @@ def download_model(
     """
     model = find_model(name, root)
     source, sha256 = model['Weights'], model.get('SHA256')
-    if '://' not in source:  # with the package, or where MMSELFEMD_ZOO says
-        source = Path(source).resolve().as_uri()
+    # With the package, or where MMSELFEMD_ZOO says.
+    local = None if '://' in source else Path(source)
+    if local:
+        # Not resolved: a hub's cache has links to files of other names.
+        source = local.absolute().as_uri()
     elif not sha256:
         raise UserValueError(
             f'{name}: the model index gives no SHA256 of {source}, so that '
@@ -88,6 +91,8 @@ def download_model(
     folder = Path(folder or Path(torch.hub.get_dir(), 'checkpoints'))
     path = folder / file_name(source)
     if not _is_right(path, sha256):
+        if local:
+            _check_local(local, sha256)
         folder.mkdir(parents=True, exist_ok=True)
         # A lock of the operating system ends with the process that holds it.
         with FileLock(f'{path}.lock'):
@@ -98,6 +103,18 @@ def download_model(
 
 def _is_right(path: Path, sha256: str | None) -> bool:
     return bool(sha256) and path.is_file() and sha256_of(path) == sha256
+
+
+def _check_local(path: Path, sha256: str | None) -> None:
+    """Raise if a file of this machine is another than the index says."""
+    if not sha256 or (found := sha256_of(path)) == sha256:
+        return
+    raise DownloadError(
+        f'{path} is not the file of the model index: its SHA-256 is {found}, '
+        f'that of the index {sha256}. If it came with mmselfemd, install that '
+        f'again, or name a folder that has the file: {ZOO}=PATH. If it is a '
+        'copy of yours, copy it again, or give it another name.'
+    )
 
 
 def _download(source: str, path: Path, sha256: str | None) -> None:
@@ -168,12 +185,8 @@ def load_from_zoo(
     path, sha256 = model['Weights'], model.get('SHA256')
     if '://' in path:
         path = download_model(filename, root=root)
-    elif sha256 and (found := sha256_of(path)) != sha256:
-        raise DownloadError(
-            f'{path} is not the file of the model index: its SHA-256 is '
-            f'{found}, that of the index {sha256}. Copy it again, or give it '
-            'another name.'
-        )
+    else:
+        _check_local(Path(path), sha256)
     return CheckpointLoader.load_checkpoint(
         str(path), map_location, logger='silent'
     )

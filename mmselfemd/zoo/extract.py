@@ -49,6 +49,7 @@ class ExtractedBackbone(NamedTuple):
         mapped (dict[str, str]): The checkpoint's names and those written.
         left (list[str]): The checkpoint's names that are no part of the
             query backbone: neck, head, key encoder.
+        notes (list[str]): What the user should know.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class ExtractedBackbone(NamedTuple):
     pixels: dict
     mapped: dict[str, str]
     left: list[str]
+    notes: list[str]
 
 
 def extract_backbone(
@@ -80,7 +82,8 @@ def extract_backbone(
       ``mmpretrain.MobileNetV2``, which our detectors have.)
     - ``mmpretrain``: the same names after ``backbone.``.
     - ``torchvision`` and ``timm``: a bare state dict, for
-      ``load_state_dict``; it has no place for the pixels.
+      ``load_state_dict``; it has no place for the pixels. (Their networks
+      have one width; a note says where this one has another.)
     - ``detectron2``: names and wrapping of its model zoo, for
       ``MODEL.WEIGHTS``.
     - ``transformers`` and ``hub``: a folder (:mod:`mmselfemd.zoo.hub`) of
@@ -139,6 +142,7 @@ def extract_backbone(
             for old, new in zip(backbone, renamed, strict=True)
         },
         left=[name for name in weights if not name.startswith(prefix)],
+        notes=_notes(backbone, to, source),
     )
 
 
@@ -211,6 +215,24 @@ def _check_layout(convention: dict, to: str, source: str) -> None:
             'dilation: they would compute something else with it. The '
             'layouts mmdet and mmpretrain have both as settings.'
         )
+
+
+def _notes(backbone: dict[str, Tensor], to: str, source: str) -> list[str]:
+    """Say where the networks of ``to`` have one width, and this another."""
+    if to not in ('torchvision', 'timm', 'detectron2'):
+        return []
+    network = infer_architecture(backbone, source)
+    # Detectron2 has the widths of bottlenecks as settings.
+    is_set = to == 'detectron2' and network.get('depth', 0) >= 50
+    widths = network.get('stem_channels', 64), network.get('base_channels', 64)
+    if is_set or widths == (64, 64):
+        return []
+    return [
+        f"{to}'s {network['type']}-{network['depth']} has 64 channels at its "
+        f'beginning and in its first stage, and this one {widths[0]} and '
+        f'{widths[1]}: it does not load the file. --to transformers, mmdet '
+        'and mmpretrain have networks of any width.'
+    ]
 
 
 def _serialised(

@@ -165,7 +165,8 @@ def _load(source: str) -> dict:
 def _notes(row: Source, architecture: dict, beside: Beside) -> list[str]:
     pooled = _POOLED.get(architecture.get('depth'))
     could_be_timm = row.project == 'timm' or row.layout == 'torchvision'
-    is_resnet = architecture['type'] == 'ResNet'
+    usual = dict(type='ResNet', stem_channels=64, base_channels=64)
+    is_resnet = usual.items() <= architecture.items()
     if not (pooled and could_be_timm and is_resnet) or beside.is_plain:
         return []
     return [

@@ -23,6 +23,7 @@ from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
 from mmselfemd.settings.option_values import parse_option
 from mmselfemd.zoo.frozen_backbone import build_untrained
+from mmselfemd.zoo.index import find_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -229,6 +230,28 @@ def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):
     given = settings(candidates=('random', 'mine=nowhere.pth'))
     with pytest.raises(UserError, match='mine: there is no file.*nowhere'):
         Planner(given, tmp_path / 'work').plan()
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        ('selfemd_r18-w16_scenes_6e', 'is not the file of the model index'),
+        ('selfemd_r50_coco_800e', 'are not published yet'),
+        ('nobody', "the model index has no 'nobody'"),
+    ],
+)
+def test_a_name_that_gives_no_weights_says_so_once(
+    settings, tmp_path, monkeypatch, name, said
+):
+    zoo = tmp_path / 'zoo'
+    zoo.mkdir()
+    published = Path(find_model('selfemd_r18-w16_scenes_6e')['Weights']).name
+    (zoo / published).write_bytes(b'another')
+    monkeypatch.setenv('MMSELFEMD_ZOO', str(zoo))
+    given = settings(candidates=('random', f'ours=mmselfemd://{name}'))
+    with pytest.raises(UserError, match=f'^ours: .*{said}') as error:
+        Planner(given, tmp_path / 'work').plan()
+    assert str(error.value).count(said) == 1
 
 
 def test_weights_that_fit(settings, tmp_path):

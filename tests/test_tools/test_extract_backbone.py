@@ -9,12 +9,15 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+import timm
 import torch
+import torchvision
 from forked_scripts import run_script
 from mmdet.models import ResNet
 from safetensors import safe_open
 
 from mmselfemd.zoo import UnsafeCheckpointError, extract_backbone
+from mmselfemd.zoo.extract import FORMATS
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'model_converters' / 'extract_backbone.py'
@@ -128,6 +131,42 @@ def test_tool_writes_for_other_projects(tmp_path):
         assert len(file.keys()) == len(weights)
         shortcut = file.get_tensor('res3.0.shortcut.weight')
     assert torch.equal(shortcut, weights['layer2.0.downsample.0.weight'])
+
+
+@pytest.mark.parametrize('to', FORMATS)
+def test_a_width_that_a_project_lacks_is_said(tmp_path, to):
+    """By the model that is given away, which is narrow."""
+    name = 'mmselfemd://selfemd_r18-w16_scenes_6e'
+    out = tmp_path / 'out.pth'
+    done = run(name, out, '--to', to)
+    if to == 'hub':  # the folder names the network
+        assert done.returncode == 2 and 'of 16 channels' in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    is_said = f"NOTE: {to}'s ResNet-18 has 64 channels" in done.stdout
+    assert is_said == (to in ('torchvision', 'timm', 'detectron2'))
+    if to in ('torchvision', 'timm'):
+        library = torchvision.models if to == 'torchvision' else timm.models
+        state = torch.load(out)
+        with pytest.raises(RuntimeError, match='size mismatch'):
+            library.resnet18().load_state_dict(state, strict=False)
+        network = ResNet(depth=18, stem_channels=16, base_channels=16)
+        network.load_state_dict(state)
+
+
+def test_the_usual_width_is_no_note(tmp_path):
+    torch.save(
+        {
+            f'backbone.{name}': value
+            for name, value in ResNet(depth=18).state_dict().items()
+        },
+        tmp_path / 'usual.pth',
+    )
+    for to in ('torchvision', 'timm', 'detectron2'):
+        written = extract_backbone(
+            tmp_path / 'usual.pth', tmp_path / f'{to}.pth', to
+        )
+        assert not written.notes
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])

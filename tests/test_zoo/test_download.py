@@ -160,6 +160,31 @@ def test_folder(server, root, tmp_path, monkeypatch):
     assert not server.asked
 
 
+def test_a_link_is_copied_under_its_own_name(
+    server, root, tmp_path, monkeypatch
+):
+    """The cache of a hub has links to files that are called otherwise."""
+    (tmp_path / 'blob').write_bytes(RIGHT)
+    folder = tmp_path / 'snapshot'
+    folder.mkdir()
+    (folder / 'model.pth').symlink_to('../blob')
+    monkeypatch.setenv('MMSELFEMD_ZOO', str(folder))
+    copy = download_model('model', tmp_path / 'dest', root)
+    assert copy == tmp_path / 'dest' / 'model.pth'
+    assert not copy.is_symlink() and copy.read_bytes() == RIGHT
+
+
+@pytest.mark.parametrize('fetch', [load_from_zoo, download_model])
+def test_a_damaged_file_of_the_package_is_to_be_installed_again(root, fetch):
+    entry = dict(Name='ours', Weights='ours.pth', SHA256=SHA256)
+    (root / 'metafile.yml').write_text(yaml.safe_dump([entry]))
+    (root / 'ours.pth').write_bytes(RIGHT[:-9])
+    message = 'ours.pth is not the file of the model index.*install that again'
+    with pytest.raises(DownloadError, match=message):
+        fetch('mmselfemd://ours', root=root)
+    assert not Path(torch.hub.get_dir()).exists()
+
+
 def test_without_a_hash_nothing_is_downloaded(server, root):
     with pytest.raises(ValueError, match='gives no SHA256'):
         load_from_zoo('mmselfemd://unchecked', root=root)

@@ -172,6 +172,13 @@ def test_it_is_said_where_nothing_tells(tmp_path, pooled):
     assert not done.notes
 
 
+def test_it_is_not_said_of_a_width_that_timm_has_not(tmp_path):
+    ours = 'mmselfemd://selfemd_r18-w16_scenes_6e'
+    done = import_backbone(ours, tmp_path / 'b.pth')
+    assert done.architecture['base_channels'] == 16
+    assert not done.notes
+
+
 @torch.no_grad()
 def test_plain_network_of_timm_with_pixels_of_its_own(tmp_path):
     network = randomised(timm.create_model('resnet18'))

@@ -45,6 +45,8 @@ def main() -> None:
     )
     print(f'pixels: {written.pixels or "not recorded in the checkpoint"}')
     print(f'sha256: {written.sha256}')
+    for note in written.notes:
+        print(f'NOTE: {note}')
 
 
 if __name__ == '__main__':

@@ -146,8 +146,8 @@ def _data(images: str, choice: PretrainingChoice) -> list[Setting]:
         Setting('auto_scale_lr', dict(base_batch_size=batches.num_images)),
         Setting(
             'val_dataloader',
-            dict(dataset=folder),
-            'Matching accuracy (docs/monitors.md), on up to 512 of the same '
+            dict(dataset=dict(**folder, indices=choice.val_images)),
+            'Matching accuracy (docs/monitors.md), on some of the same '
             'photographs.',
         ),
         Setting('test_dataloader', Name('val_dataloader')),

@@ -25,6 +25,10 @@ LEAST_BATCH = 32
 #: Key momentum at the start, and the steps of a run that is short.
 MOMENTUM, SHORT_MOMENTUM, SHORT = 0.99, 0.98, 10_000
 
+#: Images of a validation: a share of those shown since the last one, but
+#: enough for a figure, and not more than it needs.
+VAL_SHARE, LEAST_VAL, MOST_VAL = 10, 64, 512
+
 #: Steps from one checkpoint to the next, with a GPU and without.
 _STEPS_BETWEEN = (1000, 100)
 _FIXED_MEMORY = 1.5  # GiB: weights, twice, gradients, momentum; the context
@@ -40,6 +44,7 @@ class PretrainingChoice(NamedTuple):
         warm_up (int): Of which the learning rate rises.
         momentum (float): Of the key encoder, at the start.
         interval (int): Epochs from one checkpoint to the next.
+        val_images (int): Images of each validation, at most.
         steps (int): Of the optimiser, in all.
     """
 
@@ -49,6 +54,7 @@ class PretrainingChoice(NamedTuple):
     warm_up: int
     momentum: float
     interval: int
+    val_images: int
     steps: int
 
 
@@ -91,6 +97,7 @@ def choose_pretraining(
     epoch_length = num_images // batches.num_at_a_time
     steps = max(1, epoch_length * epochs // batches.accumulative_counts)
     between = _STEPS_BETWEEN[not machine.num_gpus]
+    interval = min(epochs, max(1, between * epochs // steps))
     return PretrainingChoice(
         batches,
         round(RATE * batches.num_images / BATCH, 6),
@@ -98,7 +105,10 @@ def choose_pretraining(
         # One of a single iteration would end where it begins.
         warm_up=min(WARM_UP, max(1 if epoch_length > 1 else 2, epochs // 20)),
         momentum=MOMENTUM if steps >= SHORT else SHORT_MOMENTUM,
-        interval=min(epochs, max(1, between * epochs // steps)),
+        interval=interval,
+        val_images=min(
+            MOST_VAL, max(LEAST_VAL, num_images * interval // VAL_SHARE)
+        ),
         steps=steps,
     )
 

@@ -53,6 +53,21 @@ def test_every_choice_can_train(num_images, machine, arch):
     assert 1 <= choice.interval <= choice.epochs
 
 
+@pytest.mark.parametrize('machine', [GPU, Machine(0, 4, 2)])
+@pytest.mark.parametrize('num_images', NUMBERS)
+def test_a_validation_costs_little_beside_the_training(num_images, machine):
+    choice = choose(num_images, machine)
+    assert 64 <= choice.val_images <= 512
+    shown = choice.interval * num_images
+    assert choice.val_images <= max(64, shown / 10)
+
+
+def test_a_single_epoch_of_few_images_is_not_half_validation():
+    assert choose(343, epochs=1).val_images == 64
+    assert choose(3000, epochs=1).val_images == 300
+    assert choose(118_287).val_images == 512
+
+
 def test_more_images_never_make_smaller_steps_or_more_epochs():
     sizes = [step_size(number) for number in NUMBERS]
     assert sizes == sorted(sizes)

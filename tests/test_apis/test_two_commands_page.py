@@ -47,6 +47,7 @@ def test_the_figures_of_the_rule_are_those_of_the_code(page):
         pretraining_rule.SHORT_MOMENTUM,
         f'{pretraining_rule.SHORT:,}',
         f'{pretraining_rule.BATCH * pretraining_rule.LEAST_STEPS:,}',
+        f'{pretraining_rule.LEAST_VAL} to {pretraining_rule.MOST_VAL}',
     ):
         assert str(number) in pretraining, number
     for number in (

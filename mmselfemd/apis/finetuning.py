@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +15,14 @@ from .architectures import (
     read_backbone,
     standard_backbone,
 )
+from .command_lines import plain_paths, tool_command
 from .detectors import find_detector
 from .finetuning_config import finetuning_notes, finetuning_settings
 from .finetuning_rule import choose_finetuning
 from .labels import Labels, check_labels
 from .machine import find_machine
 from .photographs import look_at
-from .run_folder import RunFolder, plain_path, tool_command
+from .run_folder import RunFolder
 
 _NONE = 'none'
 
@@ -99,47 +101,32 @@ def finetune(
         UserError: If the annotations, the images, the backbone or the
             arguments cannot be used, or another run is in the folder.
     """
-    images = plain_path(images, '--images')
+    paths = plain_paths(
+        images=images,
+        val_images=val_images,
+        train=train,
+        val=val,
+        pretrained=_NONE if pretrained is None else pretrained,
+    )
     if work_dir is None:
-        name = os.path.basename(os.path.abspath(images))
+        name = os.path.basename(os.path.abspath(paths['images']))
         work_dir = f'work_dirs/finetune_{name}'
     given = dict(
-        images=images,
-        val_images=(
-            None
-            if val_images is None
-            else plain_path(val_images, '--val-images')
-        ),
-        train=plain_path(train, '--train'),
-        val=plain_path(val, '--val'),
-        pretrained=(
-            _NONE
-            if pretrained is None
-            else plain_path(pretrained, '--pretrained')
-        ),
+        paths,
         detector=detector,
         arch=arch,
         epochs=epochs,
         iterations=iterations,
-        work_dir=plain_path(work_dir, '--work-dir'),
+        **plain_paths(work_dir=work_dir),
         value_range=value_range,
         bands=bands,
     )
     run = RunFolder('finetune.py', given, loggers)
-    if run.is_begun():
-        report(f'{run.config} is there: the run goes on by it')
-    else:
-        _plan(run, given, report)
-    last = run.last_checkpoint('iter')
-    if dry_run:
-        report(f'To train by it: {run.training_command()}')
-        return FinetunedDetector(run.config, last)
-    if last.is_file():
-        report(f'The run is finished: {last}')
-    else:
-        run.train()
-    report(f'The detector: {last}')
-    report(f'Next: {_next_command(run, given, last)}')
+    plan = partial(_plan, run, given, report)
+    last = run.complete('iter', plan, dry_run, report)
+    if not dry_run:
+        report(f'The detector: {last}')
+        report(f'Next: {_next_command(run, given, last)}')
     return FinetunedDetector(run.config, last)
 
 
@@ -154,7 +141,7 @@ def _next_command(run: RunFolder, given: dict, checkpoint: Path) -> str:
 
 
 def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
-    """Check, choose, tell and write."""
+    """Check, choose, tell, and write the config."""
     detector = find_detector(given['detector'])
     values = {name: given[name] for name in ('value_range', 'bands')}
     ValueMapping(**values, where='the arguments')  # raises
@@ -196,7 +183,6 @@ def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
             choice,
         ),
     )
-    report(f'The config: {run.config}')
 
 
 def _backbone(pretrained: str, arch: str | None) -> Backbone:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.zoo.extract import extract_backbone
 
 from .architectures import find_architecture
+from .command_lines import plain_paths, tool_command
 from .machine import find_machine
 from .photographs import look_at
 from .pretraining_config import (
@@ -16,7 +18,7 @@ from .pretraining_config import (
     pretraining_settings,
 )
 from .pretraining_rule import choose_pretraining
-from .run_folder import RunFolder, plain_path, tool_command
+from .run_folder import RunFolder
 
 
 def pretrain(
@@ -66,40 +68,28 @@ def pretrain(
         UserError: If the photographs or the arguments cannot be used, or
             another run is in the folder.
     """
-    images = plain_path(images, '--images')
+    paths = plain_paths(images=images, init=init)
     if work_dir is None:
-        work_dir = f'work_dirs/pretrain_{_name_of(images)}'
+        name = os.path.basename(os.path.abspath(paths['images']))
+        work_dir = f'work_dirs/pretrain_{name}'
     given = dict(
-        images=images,
+        paths,
         arch=arch,
         epochs=epochs,
-        init=None if init is None else plain_path(init, '--init'),
-        work_dir=plain_path(work_dir, '--work-dir'),
+        **plain_paths(work_dir=work_dir),
         value_range=value_range,
         bands=bands,
     )
     run = RunFolder('pretrain.py', given, loggers)
     backbone = run.path / 'backbone.pth'
-    if run.is_begun():
-        report(f'{run.config} is there: the run goes on by it')
-    else:
-        _plan(run, given, report)
+    plan = partial(_plan, run, given, report)
+    last = run.complete('epoch', plan, dry_run, report)
     if dry_run:
-        report(f'To train by it: {run.training_command()}')
         return backbone
-    last = run.last_checkpoint('epoch')
-    if last.is_file():
-        report(f'The run is finished: {last}')
-    else:
-        run.train()
     extract_backbone(last, backbone, force=True)
     report(f'The backbone: {backbone}')
-    report(f'Next: {_next_command(images, backbone)}')
+    report(f'Next: {_next_command(paths["images"], backbone)}')
     return backbone
-
-
-def _name_of(images: str) -> str:
-    return os.path.basename(os.path.abspath(images))
 
 
 def _next_command(images: str, backbone: Path) -> str:
@@ -113,7 +103,7 @@ def _next_command(images: str, backbone: Path) -> str:
 
 
 def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
-    """Look, choose, tell and write."""
+    """Look, choose, tell, and write the config."""
     architecture = find_architecture(given['arch'])
     values = {name: given[name] for name in ('value_range', 'bands')}
     ValueMapping(**values, where='the arguments')  # raises
@@ -139,4 +129,3 @@ def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
             ),
         ],
     )
-    report(f'The config: {run.config}')

@@ -4,14 +4,12 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
-import mmselfemd
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import train
 from mmselfemd.engine.resume import find_checkpoint_to_resume
@@ -20,6 +18,7 @@ from mmselfemd.errors import UserError, UserFileExistsError
 from mmselfemd.settings.config_file import read_config
 from mmselfemd.settings.loggers import check_loggers
 
+from .command_lines import command_line, tool_command, tools_folder
 from .config_text import Setting, config_text, in_one_line
 
 _MARK = '# Written for: '
@@ -56,6 +55,43 @@ class RunFolder:
             )
         self.command = command_line(f'python tools/{tool}', **given)
         self.config = self.path.with_name(f'{self.path.name}.py')
+
+    def complete(
+        self,
+        unit: str,
+        plan: Callable[[], None],
+        dry_run: bool,
+        report: Callable[[str], None],
+    ) -> Path:
+        """Plan the run and train by the config, each unless it is done.
+
+        Args:
+            unit (str): What the run is counted in, ``epoch`` or ``iter``.
+            plan (Callable): Writes the config.
+            dry_run (bool): Whether to end when the config is written.
+            report (Callable): Gets lines to show.
+
+        Returns:
+            Path: The checkpoint that the run ends with; with ``dry_run``
+            where it will be.
+
+        Raises:
+            UserError: If another run is in the folder, or this one cannot be
+                gone on with.
+        """
+        if self.is_begun():
+            report(f'{self.config} is there: the run goes on by it')
+        else:
+            plan()
+            report(f'The config: {self.config}')
+        last = self.last_checkpoint(unit)
+        if dry_run:
+            report(f'To train by it: {self.training_command()}')
+        elif last.is_file():
+            report(f'The run is finished: {last}')
+        else:
+            self.train()
+        return last
 
     def is_begun(self) -> bool:
         """Whether the config is there, of the same command.
@@ -217,86 +253,3 @@ def value_settings(values: dict) -> list[Setting]:
         for name, value in values.items()
         if value is not None
     ]
-
-
-def plain_path(path: str | os.PathLike, option: str) -> str:
-    """A path, or an address, as it goes into a config.
-
-    Args:
-        path (str | os.PathLike): As the user gave it.
-        option (str): What it was given by, for the error.
-
-    Returns:
-        str: The same, the home folder for ``~``, without a slash at its end.
-
-    Raises:
-        UserError: If it is empty, as a variable of the shell is that was not
-            set, and not the present folder.
-    """
-    path = os.fspath(path)
-    if not path:
-        raise UserError(
-            f"{option} '': an empty path. Was it a variable of the shell that "
-            'is not set? The present folder is .'
-        )
-    if '://' in path:
-        return path
-    return os.path.normpath(os.path.expanduser(path))
-
-
-def tools_folder() -> Path:
-    """Where this project's tools are.
-
-    Returns:
-        Path: That of the checkout, or that of the installed package.
-    """
-    package = Path(mmselfemd.__file__).parent
-    checkout = package.parent / 'tools'
-    is_there = (checkout / 'dist_train.sh').is_file()
-    return checkout if is_there else package / '.mim' / 'tools'
-
-
-def tool_command(tool: str, *arguments: Any, **options: Any) -> str:
-    """A command line that runs a tool.
-
-    Args:
-        tool (str): Its path below ``tools/``.
-        *arguments: What stands without a name.
-        **options: By name; None and False are left out, True has no value, a
-            list has several.
-
-    Returns:
-        str: For the shell, from the present folder.
-    """
-    path = tools_folder() / tool
-    if path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    program = f'python {shlex.quote(str(path))}'
-    return command_line(program, *arguments, **options)
-
-
-def command_line(program: str, *arguments: Any, **options: Any) -> str:
-    """A command line.
-
-    Args:
-        program (str): What is run, for the shell.
-        *arguments: See :func:`tool_command`.
-        **options: Likewise.
-
-    Returns:
-        str: For the shell.
-    """
-    words = [_word(argument) for argument in arguments]
-    for name, value in options.items():
-        if value is None or value is False:
-            continue
-        values = value if isinstance(value, list | tuple) else [value]
-        words.append(f'--{name.replace("_", "-")}')
-        words += [] if value is True else map(_word, values)
-    return ' '.join([program, shlex.join(words)])
-
-
-def _word(value: Any) -> str:
-    """The same for 4095 and 4095.0."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if is_whole else value)

@@ -4,7 +4,8 @@ import shlex
 
 import pytest
 
-from mmselfemd.apis.run_folder import RunFolder, command_line, plain_path
+from mmselfemd.apis.command_lines import plain_path
+from mmselfemd.apis.run_folder import RunFolder
 from mmselfemd.errors import UserError, UserFileExistsError
 
 CONFIG = """# Written for: python tools/pretrain.py --work-dir runs/mine
@@ -81,18 +82,3 @@ def test_several_gpus_are_started_by_torchrun():
     tool, *arguments = shlex.split(command)
     assert tool.endswith('tools/dist_train.sh')
     assert arguments == ['runs/mine.py', '2', '--resume']
-
-
-def test_an_empty_path_is_not_the_present_folder():
-    with pytest.raises(UserError, match="--images ''.*not set"):
-        plain_path('', '--images')
-    assert plain_path('./', '--images') == '.'
-
-
-def test_a_whole_number_is_written_one_way():
-    words = [
-        command_line('x', value_range=values)
-        for values in ([0, 4095], (0.0, 4095.0))
-    ]
-    assert words[0] == words[1] == 'x --value-range 0 4095'
-    assert command_line('x', value_range=[0.25]) == 'x --value-range 0.25'

@@ -20,11 +20,10 @@ from mmselfemd.comparison.execution import (
     execute,
     num_chains,
 )
-from mmselfemd.comparison.first_look import take_look
+from mmselfemd.comparison.first_look import runs_to_read, take_look
 from mmselfemd.comparison.plan import Plan
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.report import write_report
-from mmselfemd.comparison.runs import pretraining_runs
 from mmselfemd.comparison.settings import Settings
 from mmselfemd.comparison.slurm import write_slurm_script
 from mmselfemd.engine.command_line import CfgOptionsAction, run_tool
@@ -252,7 +251,7 @@ def main() -> None:
     if not args.yes:
         raise UserError('nothing was started: add --yes to begin')
     if args.look:
-        execute(plan, pretraining_runs(plan.runs), jobs, devices)
+        execute(plan, runs_to_read(plan), jobs, devices)
         print(take_look(plan))
         print('Without --look the same command goes on with the detectors.')
         return

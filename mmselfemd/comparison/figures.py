@@ -10,7 +10,7 @@ from mmselfemd.visualization.curves import Series, draw_curves
 from mmselfemd.visualization.saving import save_figure
 
 from .results import METRIC, Results
-from .runs import Run, curves_of, pretraining_runs
+from .runs import Run, curves_of, pretraining_runs, share_name
 
 _LOGGED = 'coco/bbox_mAP_50'
 
@@ -34,8 +34,8 @@ def save_figures(results: Results, folder: Path) -> dict[str, Path]:
     }
     for fraction in results.fractions:
         found[
-            f'{METRIC} in the course of training, {100 * fraction:g} % of '
-            'the labels: mean over the seeds.'
+            f'{METRIC} in the course of training, {share_name(fraction)}: '
+            'mean over the seeds.'
         ] = _over_iterations(results, fraction)
     return {
         caption: save_figure(figure, folder / f'curve_{number}.png', dpi=90)
@@ -49,9 +49,7 @@ def _losses(results: Results) -> Figure | None:
     for run in pretraining_runs(results.plan.runs):
         curves = _curves(run)
         if 'loss' in curves:
-            # By its label, where those of the folder have its name.
-            name = run.name.replace(run.candidate.name, run.candidate.label, 1)
-            series[name.replace(': pre-training', '')] = curves['loss']
+            series[run.label] = curves['loss']
     return draw_curves(series, 'Pre-training') if series else None
 
 

@@ -20,7 +20,7 @@ from mmselfemd.study.records import differences_of, load_sums, save_sums
 from .blocks import Block, Heading, Paragraph, Table
 from .candidates import Candidate
 from .plan import Plan, data_file
-from .runs import detector_runs, pretraining_runs
+from .runs import PretrainingRun, detector_runs, pretraining_runs
 from .weights import quietly
 
 #: What is read, and how it is called: docs/small_experiments.md.
@@ -31,11 +31,28 @@ _MAX_BOXES, _MAX_IMAGES = 20_000, 512
 _LOOK = 'first_look.json'
 
 
+def runs_to_read(plan: Plan) -> list[PretrainingRun]:
+    """The pre-trainings that a first look needs.
+
+    Args:
+        plan (Plan): The plan.
+
+    Returns:
+        list[PretrainingRun]: Those before the detectors of the largest share
+        of the labels.
+    """
+    return [
+        run
+        for run in pretraining_runs(plan.runs)
+        if run.fraction in (None, max(plan.subsets))
+    ]
+
+
 def take_look(plan: Plan) -> str:
     """Read the backbones of all candidates and seeds that are there.
 
     Args:
-        plan (Plan): A plan whose pre-trainings are done.
+        plan (Plan): A plan of which :func:`runs_to_read` are done.
 
     Returns:
         str: A table in Markdown, which is in the report, too.
@@ -171,7 +188,7 @@ def _read(plan: Plan, candidate: Candidate) -> list[Sums]:
 
 def _weights(plan: Plan, candidate: Candidate, seed: int) -> str | None:
     """What the detectors of a seed begin with."""
-    for run in pretraining_runs(plan.runs):
+    for run in runs_to_read(plan):
         if (run.candidate, run.seed) == (candidate, seed) and not run.is_done:
             raise UserError(
                 f'{run.name} is not done: there is nothing to read'

@@ -25,6 +25,7 @@ from .metrics import METRICS
 from .pictures import save_pictures
 from .plan import Plan
 from .results import METRIC, Results
+from .runs import share_name
 from .usage import usage_rows
 
 _HOW_TO_READ = (
@@ -150,7 +151,7 @@ def _answer(
     blocks: list[Block] = [Heading('Did pre-training help?', 1)]
     several = len(results.plan.subsets) > 1
     for fraction, sentence in said:
-        share = f'{100 * fraction:g} % of the labels: ' if several else ''
+        share = f'{share_name(fraction)}: ' if several else ''
         blocks.append(Paragraph(f'{share}{sentence}', is_strong=True))
     left = sum(not run.is_done for run in results.plan.runs)
     if left:
@@ -164,7 +165,7 @@ def _answer(
 
 
 def _tables(results: Results) -> list[Block]:
-    share = f'{100 * results.fractions[0]:g} %'
+    share = share_name(results.fractions[0])
     blocks: list[Block] = [Heading('Average precision')]
     candidates = results.plan.candidates
     rows = []
@@ -187,7 +188,7 @@ def _tables(results: Results) -> list[Block]:
         Paragraph('Mean over the seeds; in brackets the lowest and highest.'),
         Heading('Differences'),
         _differences(results),
-        Heading(f'{METRIC} of each class, {share} of the labels'),
+        Heading(f'{METRIC} of each class, {share}'),
         _classes(results),
     ]
     return blocks

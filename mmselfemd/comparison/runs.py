@@ -16,6 +16,18 @@ from .candidates import Candidate
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
+def share_name(fraction: float) -> str:
+    """A share of the labelled images, for people.
+
+    Args:
+        fraction (float): In (0, 1].
+
+    Returns:
+        str: In per cent.
+    """
+    return f'{100 * fraction:g} % of the labels'
+
+
 @dataclass(frozen=True)
 class PretrainingRun:
     """A pre-training of a candidate with a seed.
@@ -44,10 +56,18 @@ class PretrainingRun:
     @property
     def name(self) -> str:
         """For people."""
-        name = f'{self.candidate.name}, seed {self.seed}: pre-training'
-        if self.fraction is None:
-            return name
-        return f'{name}, {100 * self.fraction:g} % of the labels'
+        of = f'{self.candidate.name}, seed {self.seed}: pre-training'
+        return ', '.join([of, *self._shares])
+
+    @property
+    def label(self) -> str:
+        """In figures of pre-training."""
+        of = f'{self.candidate.label}, seed {self.seed}'
+        return ', '.join([of, *self._shares])
+
+    @property
+    def _shares(self) -> list[str]:
+        return [] if self.fraction is None else [share_name(self.fraction)]
 
     @property
     def task(self) -> Task:
@@ -101,7 +121,7 @@ class DetectorRun:
     @property
     def name(self) -> str:
         """For people."""
-        share = f'{100 * self.fraction:g} % of the labels'
+        share = share_name(self.fraction)
         return f'{self.candidate.name}, seed {self.seed}: detector, {share}'
 
     @property

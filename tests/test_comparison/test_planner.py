@@ -15,6 +15,7 @@ from mmselfemd.comparison.execution import (
     hours_left,
     num_chains,
 )
+from mmselfemd.comparison.first_look import runs_to_read
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
 from mmselfemd.comparison.timing import Seconds, lengths_within
@@ -125,6 +126,18 @@ def test_montage_learns_from_the_boxes_of_its_detector_alone(
     assert len({run.config for run in pretraining.values()}) == 2
     assert len({run.work_dir for run in plan.runs}) == len(plan.runs)
     assert len({run.name for run in plan.runs}) == len(plan.runs)
+    labels = {each.label for each in pretraining.values()}
+    assert len(labels) == 4
+    assert 'Montage, seed 0, 50 % of the labels' in labels
+    # A look reads those of the largest share alone.
+    looked = [(run.candidate.name, run.seed) for run in runs_to_read(plan)]
+    assert sorted(looked) == [
+        ('montage', 0),
+        ('montage', 1),
+        ('selfemd', 0),
+        ('selfemd', 1),
+    ]
+    assert pretraining[0.5, 0] not in runs_to_read(plan)
     # 2 + 4 pre-trainings of 4 iterations, 8 detectors of 4.
     hours = (6 * 4 * 0.5 + 8 * 4 * 0.25) / 3600
     assert hours_left(plan, 1) == pytest.approx(hours)

@@ -123,6 +123,7 @@ def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
             *start,
             *pretraining_settings(
                 given['images'],
+                found.num_images,
                 architecture,
                 values | dict(value_range=found.value_range),
                 choice,

@@ -91,6 +91,7 @@ def init_settings(init: str | None, arch: str) -> list[Setting]:
 
 def pretraining_settings(
     images: str,
+    num_images: int,
     architecture: Architecture,
     values: dict,
     choice: PretrainingChoice,
@@ -99,6 +100,7 @@ def pretraining_settings(
 
     Args:
         images (str): Folder of the photographs.
+        num_images (int): How many there are.
         architecture (Architecture): What is trained.
         values (dict): ``value_range`` and ``bands``, or None for each.
         choice (PretrainingChoice): The settings that were chosen.
@@ -109,7 +111,7 @@ def pretraining_settings(
     return [
         *_network(architecture),
         *value_settings(values),
-        *_data(images, choice),
+        *_data(images, num_images, choice),
         *_schedule(choice),
         Setting('randomness', dict(seed=0)),
     ]
@@ -124,7 +126,16 @@ def _network(architecture: Architecture) -> list[Setting]:
     ]
 
 
-def _data(images: str, choice: PretrainingChoice) -> list[Setting]:
+def _sample(num_images: int, choice: PretrainingChoice) -> dict:
+    """From the whole of the folder, whose neighbours may be alike."""
+    every = num_images // choice.val_images
+    found = dict(indices=choice.val_images)
+    return found | dict(every=every) if every > 1 else found
+
+
+def _data(
+    images: str, num_images: int, choice: PretrainingChoice
+) -> list[Setting]:
     batches, folder = choice.batches, dict(data_root=images, data_prefix='')
     return [
         Setting('num_processes', batches.num_processes, f'{batches}.'),
@@ -146,7 +157,7 @@ def _data(images: str, choice: PretrainingChoice) -> list[Setting]:
         Setting('auto_scale_lr', dict(base_batch_size=batches.num_images)),
         Setting(
             'val_dataloader',
-            dict(dataset=dict(**folder, indices=choice.val_images)),
+            dict(dataset=dict(**folder, **_sample(num_images, choice))),
             'Matching accuracy (docs/monitors.md), on some of the same '
             'photographs.',
         ),

@@ -2,6 +2,7 @@
 
 import os.path as osp
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from mmengine.dataset import force_full_init
@@ -49,6 +50,9 @@ class UnlabelledDataset(CustomDataset):
             Defaults to ''.
         img_suffix (str): What the lines of the lists lack at their end, such
             as ``'.jpg'`` in VOC's. Defaults to ''.
+        every (int): Which images are taken: one of so many in that order, the
+            first one among them. Of a folder of films ``indices`` alone takes
+            one scene. Defaults to 1: all.
         max_refetch (int): How many broken images in a row are replaced before
             the run stops. Defaults to 100.
         seed (int, optional): What everything random about an image is drawn
@@ -65,7 +69,8 @@ class UnlabelledDataset(CustomDataset):
         UserFileNotFoundError: If a folder or a list file is missing, a folder
             has no image, a list is empty, or many of a list's images are
             missing.
-        UserValueError: If there are not as many lists as folders.
+        UserValueError: If there are not as many lists as folders, or
+            ``every`` is not positive.
     """
 
     def __init__(
@@ -74,12 +79,16 @@ class UnlabelledDataset(CustomDataset):
         data_prefix: str | Sequence[str] = '',
         ann_file: str | Sequence[str] = '',
         img_suffix: str = '',
+        every: int = 1,
         max_refetch: int = 100,
         seed: int | None = None,
         extensions: Sequence[str] = EXTENSIONS,
         **kwargs,
     ) -> None:
+        if every < 1:
+            raise UserValueError(f'every={every}: expected 1 or more')
         self.img_suffix = img_suffix
+        self.every = every
         self.seed = seed
         super().__init__(
             data_root=data_root and osp.expanduser(data_root),
@@ -128,7 +137,8 @@ class UnlabelledDataset(CustomDataset):
             PathList: Their paths.
         """
         folders = self.img_prefix
-        return PathList(self._paths(), root=osp.commonprefix(folders))
+        paths = islice(self._paths(), 0, None, self.every)
+        return PathList(paths, root=osp.commonprefix(folders))
 
     def _join_prefix(self) -> None:
         """Join ``data_root`` with each folder and list file."""

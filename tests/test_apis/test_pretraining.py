@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 
-from mmselfemd.apis import pretrain
+from mmselfemd.apis import pretrain, pretraining_rule
 from mmselfemd.apis.architectures import ARCHITECTURES
 from mmselfemd.apis.machine import Machine
 from mmselfemd.engine.launch import load_config
@@ -51,6 +51,18 @@ def test_the_config_is_small_and_says_why(photos):
         if line.startswith(('Batch', 'Learning rate', 'Length')):
             assert ' '.join(line.split()[:4]) in text
     assert said[-1].endswith('tools/train.py work_dirs/pretrain_images.py')
+
+
+def test_a_validation_is_on_images_from_the_whole_folder(photos, monkeypatch):
+    """Those of a film's first minute are all alike."""
+    monkeypatch.setattr(pretraining_rule, 'LEAST_VAL', 2)
+    cfg, _ = plan(photos, arch='resnet18', epochs=1)
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        found, everything = (
+            DATASETS.build(cfg[f'{split}_dataloader'].dataset).data_list
+            for split in ('val', 'train')
+        )
+    assert [*found] == [everything[0], everything[4]]
 
 
 @pytest.mark.parametrize('arch', ARCHITECTURES)

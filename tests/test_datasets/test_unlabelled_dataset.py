@@ -77,6 +77,15 @@ def test_a_folder_is_in_the_order_of_its_sorted_paths(tmp_path):
     assert found == sorted(str(tmp_path / name) for name in wanted)
 
 
+def test_some_images_from_the_whole_of_a_folder(image_folder):
+    everything = paths(UnlabelledDataset(str(image_folder)))
+    assert len(everything) > 6
+    found = UnlabelledDataset(str(image_folder), every=3, indices=2)
+    assert paths(found) == everything[0:6:3]
+    with pytest.raises(ValueError, match='every=0'):
+        UnlabelledDataset(str(image_folder), every=0)
+
+
 def test_several_folders_follow_each_other(image_folder, tmp_path):
     other = tmp_path / 'other'
     other.mkdir()

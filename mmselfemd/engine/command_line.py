@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -152,6 +153,8 @@ def run_tool(main: Callable[[], Any]) -> None:
         main (Callable): The tool.
     """
     sys.argv[1:] = map(_with_home, sys.argv[1:])
+    # Of each loader, without a GPU: nothing that a user could do about it.
+    warnings.filterwarnings('ignore', "'pin_memory' argument is set as true")
     try:
         main()
     except Exception as error:

@@ -362,6 +362,15 @@ def test_run_tool_tells_a_disk_that_fails(capsys, monkeypatch, number):
     )
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_run_tool_says_nothing_of_memory_that_is_not_pinned(recwarn):
+    loader = DataLoader([1, 2], pin_memory=True)
+    assert len(list(loader)) == 2
+    assert 'pin_memory' in str(recwarn.pop().message)
+    run_tool(lambda: list(loader))
+    assert not recwarn
+
+
 def test_run_tool_knows_the_home_folder(monkeypatch, tmp_path):
     """No shell expands it behind an equals sign."""
     monkeypatch.setenv('HOME', str(tmp_path))

@@ -12,6 +12,14 @@ from mmselfemd.errors import UserError
 from mmselfemd.settings.loggers import LOGGERS
 from mmselfemd.settings.option_values import parse_option
 
+#: Warnings about which a user can do nothing: of each loader without a GPU,
+#: and where the first step is of several accumulated batches, since mmengine's
+#: schedulers go by batches.
+_FALSE_ALARMS = (
+    "'pin_memory' argument is set as true",
+    r'Detected call of `scheduler\.step\(\)` before `optimizer\.step\(\)`',
+)
+
 #: What disks and folders do to any tool.
 _DISK = (
     errno.ENOSPC,
@@ -153,8 +161,8 @@ def run_tool(main: Callable[[], Any]) -> None:
         main (Callable): The tool.
     """
     sys.argv[1:] = map(_with_home, sys.argv[1:])
-    # Of each loader, without a GPU: nothing that a user could do about it.
-    warnings.filterwarnings('ignore', "'pin_memory' argument is set as true")
+    for message in _FALSE_ALARMS:
+        warnings.filterwarnings('ignore', message)
     try:
         main()
     except Exception as error:

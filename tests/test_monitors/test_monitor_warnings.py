@@ -94,6 +94,17 @@ def test_one_image_does_not_say_whether_images_differ(logged):
     assert isnan(figures['predicted_spread_across']) and not logged
 
 
+@pytest.mark.parametrize('nodes', [None, torch.randn(1, N, C)])
+def test_a_batch_of_one_image_has_not_collapsed(nodes, logged):
+    """As where the norms of the heads are by group, not by batch."""
+    one = Embedding(nodes, torch.randn(1, C))
+    figures = CollapseMonitorHook(begin=0).measure(
+        as_runner(), [one], [one], {}
+    )
+    assert isnan(figures['vector_spread']) and isnan(figures['vector_rank'])
+    assert not logged
+
+
 def test_collapse_is_warned_of_ever_less_often(logged):
     hook, runner = CollapseMonitorHook(interval=10, begin=100), as_runner()
     same = Embedding(torch.ones(4, 5, 8), torch.randn(4, 8))

@@ -69,15 +69,22 @@ class _SkipNonFinite:
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Around the forward pass: keep the buffers as they were before it.
 
+        One without gradients, as precise BN has it, is no part of a step,
+        and is not kept.
+
         Args:
             model (nn.Module): The model, perhaps in its wrapper.
         """
+        if not torch.is_grad_enabled():
+            with super().optim_context(model):
+                yield
+            return
         if self._snapshot is None:
             self._snapshot = BufferSnapshot(model)
         if not self._losses:  # the first micro-batch of a step
             self._batches.clear()
             self._snapshot.save()
-            self._is_open = torch.is_grad_enabled()  # else no step follows
+            self._is_open = True
         # The one place where a batch passes by: train_step hands it to the
         # preprocessor, and to the wrapper the loss alone.
         preprocessor = unwrap_model(model).data_preprocessor

@@ -42,8 +42,8 @@ class TransportMonitorHook(HeadMonitorHook):
     Args:
         interval (int): Iterations from one measurement to the next.
             Defaults to 50.
-        num_exact (int): How many problems are solved without entropy.
-            Defaults to 4.
+        num_exact (int): How many problems are solved without entropy; 0
+            leaves ``excess_cost`` out. Defaults to 4.
         begin (int, optional): No warning of what is measured before this
             iteration. Defaults to None: the end of the learning rate's
             warm-up, or 500 without one.
@@ -123,7 +123,7 @@ class TransportMonitorHook(HeadMonitorHook):
         )
 
     def _excess_cost(self, problems: tuple, flow: Tensor) -> dict[str, float]:
-        if find_spec('ot') is None:  # POT
+        if not self.num_exact or find_spec('ot') is None:  # POT
             return {}
         few = [tensor[: self.num_exact] for tensor in problems]
         cheapest = (few[0] * exact_transport(*few).flow).sum((1, 2)).mean()

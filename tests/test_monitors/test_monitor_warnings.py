@@ -166,6 +166,12 @@ def test_a_flow_that_matches_is_not_warned_of(emd_model, logged):
     assert not logged
 
 
+def test_no_problem_need_be_solved_without_entropy(emd_model):
+    hook = TransportMonitorHook(num_exact=0)
+    figures = read_flow(hook, as_runner(emd_model), blurred=False)
+    assert 'matches_per_node' in figures and 'excess_cost' not in figures
+
+
 def schedulers(by_epoch, warm_up):
     optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1)
     cosine = CosineAnnealingLR(

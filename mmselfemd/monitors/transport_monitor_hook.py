@@ -13,6 +13,7 @@ from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.registry import HOOKS
 from mmselfemd.transport import exact_transport, sinkhorn
+from mmselfemd.transport.convergence import convergence_monitor
 
 from .head_monitor_hook import HeadMonitorHook, Views
 
@@ -69,6 +70,12 @@ class TransportMonitorHook(HeadMonitorHook):
         self.max_matches = max_matches
         self.patience = patience
         self._blurred_in_a_row = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin to watch the head, and the iterations of the transport."""
+        super().before_train(runner)
+        # A run before in this process may have been warned of too few.
+        convergence_monitor.reset()
 
     def measure(
         self, runner: Runner, queries: Views, keys: Views, data_batch: dict

@@ -1,5 +1,6 @@
 """When the monitors of a run warn, and of what."""
 
+from functools import partial
 from math import isnan
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.monitors import CollapseMonitorHook, TransportMonitorHook
 from mmselfemd.monitors.warm_up import warm_up_iters
+from mmselfemd.transport import ConvergenceWarning, sinkhorn
 
 B, N, C = 16, 20, 32
 VERDICTS = dict(
@@ -164,6 +166,21 @@ def test_a_flow_that_matches_is_not_warned_of(emd_model, logged):
     for runner.iter in range(0, 500, 50):
         read_flow(hook, runner, blurred=False)
     assert not logged
+
+
+def test_each_run_of_a_process_is_warned_of_iterations_too_few(emd_model):
+    """The run before, in a notebook, may have said so a while ago."""
+    cost = 2 * torch.rand(2, N, N)
+    weights = torch.rand(2, N) ** 4
+    few = partial(sinkhorn, cost, weights, weights.flip(1), 0.01, max_iters=1)
+    for _ in range(2):
+        runner = as_runner(emd_model)
+        runner.param_schedulers = None
+        hook = TransportMonitorHook()
+        hook.before_train(runner)
+        with pytest.warns(ConvergenceWarning):
+            few()
+        hook.after_train(runner)
 
 
 def test_no_problem_need_be_solved_without_entropy(emd_model):

@@ -9,11 +9,14 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
+from mmselfemd.transport.precision import full_precision
 
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP
 
 Pair = tuple[Embedding, Embedding]
+
+_cosine_similarity = full_precision(F.cosine_similarity)
 
 
 @MODELS.register_module()
@@ -105,7 +108,7 @@ class BYOLHead(BaseModule):
         Returns:
             Tensor: Losses, (B,), in [0, 4].
         """
-        return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
+        return 2 - 2 * _cosine_similarity(query.vector, key.vector)
 
     def pairs(
         self, queries: Sequence[Embedding], keys: Sequence[Embedding]

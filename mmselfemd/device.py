@@ -1,6 +1,8 @@
 """Which device a config can run on."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -10,11 +12,25 @@ from mmengine.logging import print_log
 from mmselfemd.errors import UserError
 
 
+@contextmanager
+def kept_device() -> Iterator[None]:
+    """Give mmengine's device back as it was, around what runs a detector.
+
+    It serves as a decorator, too.
+    """
+    device = mmengine_device.DEVICE
+    try:
+        yield
+    finally:
+        mmengine_device.DEVICE = device
+
+
 def keep_detector_off_gpu(cfg: Config) -> None:
     """Run a detector on the CPU where mmcv was built without GPU operators.
 
     Pre-training needs none of them. A detector's NMS and RoIAlign would stop
-    at the first batch, on a host that has a GPU and no ``nvcc``.
+    at the first batch, on a host that has a GPU and no ``nvcc``. All that
+    follows within :func:`kept_device` is on the CPU then.
 
     Args:
         cfg (Config): The config of a run.

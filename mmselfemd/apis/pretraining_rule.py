@@ -93,6 +93,11 @@ def choose_pretraining(
         least=2,
         most_workers=4,
     )
+    # Where the GPUs are no power of two, an epoch of few images might end
+    # before a step does.
+    own = math.ceil(num_images / batches.num_processes)
+    counts = min(batches.accumulative_counts, own // batches.batch_size)
+    batches = batches._replace(accumulative_counts=counts)
     epochs = epochs or epochs_for(num_images)
     epoch_length = num_images // batches.num_at_a_time
     steps = max(1, epoch_length * epochs // batches.accumulative_counts)

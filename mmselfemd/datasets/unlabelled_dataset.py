@@ -19,9 +19,9 @@ from .path_list import PathList
 from .pictures.kinds import EXTENSIONS
 
 _REMEDY = (
-    'Set data_root, and data_prefix or ann_file below it, of '
-    'train_dataloader.dataset to where your images are, e.g. '
-    '--cfg-options train_dataloader.dataset.data_root=DIR'
+    'Set data_root, and data_prefix or ann_file below it, to where your '
+    'images are, e.g. --cfg-options train_dataloader.dataset.data_root=DIR, '
+    'or val_dataloader.dataset.data_root=DIR if it is that of validation'
 )
 _NUM_LOOKED_FOR = 100
 _MAX_MISSING_SHARE = 0.1

@@ -20,7 +20,7 @@ from mmselfemd.datasets.data_paths import (
 from mmselfemd.datasets.image_values import mapping_of, set_image_values
 from mmselfemd.datasets.pipelines import check_colour_changes
 from mmselfemd.datasets.samplers import does_not_fill
-from mmselfemd.device import keep_detector_off_gpu
+from mmselfemd.device import keep_detector_off_gpu, kept_device
 from mmselfemd.errors import UserError
 from mmselfemd.settings.cfg_options import merge_cfg_options, suggest
 from mmselfemd.settings.config_cleanup import clean_config, name_visualizer
@@ -45,6 +45,7 @@ from .run_settings import (
 from .schedule_length import drop_late_schedules
 
 
+@kept_device()
 def train(
     config: str,
     work_dir: str | None = None,
@@ -109,6 +110,7 @@ def train(
     return model
 
 
+@kept_device()
 def test(
     config: str,
     checkpoint: str,

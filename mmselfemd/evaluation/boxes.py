@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +25,8 @@ from mmselfemd.models.norm_statistics import (
 )
 
 from .reading import Reading, read_features
+
+_CHECK = 'tools/check_annotations.py {} names all that is wrong.'
 
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
@@ -83,25 +84,15 @@ def cut_boxes(
             size than its annotation says, or no box is left.
     """
     coco = _read_annotations(annotations)
-    found = [
-        (annotation, corners)
-        for image in coco.imgs.values()
-        for annotation in coco.imgToAnns[image['id']]
-        if (corners := _corners(annotation, image, min_side)) is not None
-    ]
-    if not found:
-        raise UserValueError(
-            f'{annotations} holds no box with sides of at least {min_side} '
-            'pixels that is neither crowd nor ignored.'
-        )
+    found = _usable_boxes(coco, annotations, min_side)
     if max_boxes is not None and len(found) > max_boxes:
         chosen = np.random.default_rng(seed).choice(
             len(found), max_boxes, replace=False
         )
         found = [found[index] for index in sorted(chosen)]
     per_image: dict[int, list] = {}
-    for annotation, corners in found:
-        per_image.setdefault(annotation['image_id'], []).append(corners)
+    for box in found:
+        per_image.setdefault(box.image_id, []).append(box.corners)
     crops = [
         cut_view(pixels, (left, top, right - left, bottom - top), False, size)
         for image_id in progress(list(per_image))
@@ -110,8 +101,8 @@ def cut_boxes(
     ]
     return Boxes(
         np.stack(crops),
-        np.array([coco.cats[a['category_id']]['name'] for a, _ in found]),
-        np.array([coco.imgs[a['image_id']]['file_name'] for a, _ in found]),
+        np.array([box.label for box in found]),
+        np.array([box.file_name for box in found]),
     )
 
 
@@ -255,11 +246,46 @@ def _read_annotations(path: str | Path) -> COCO:
         raise UserFileNotFoundError(
             f'{path}: there is no such annotation file.'
         ) from error
-    except (AssertionError, json.JSONDecodeError, KeyError) as error:
+    # What is no JSON, or no text, is a ValueError.
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise UserValueError(
             f'{path} is no COCO-style annotation file '
-            f'({type(error).__name__}: {error}).'
+            f'({type(error).__name__}: {error}). {_CHECK.format(path)}'
         ) from error
+
+
+class _Box(NamedTuple):
+    image_id: int
+    file_name: str
+    label: str
+    corners: tuple[int, int, int, int]
+
+
+def _usable_boxes(coco: COCO, path: str | Path, min_side: float) -> list[_Box]:
+    """Those that are not left out, in the order of images and annotations."""
+    try:
+        found = [
+            _Box(
+                image['id'],
+                image['file_name'],
+                coco.cats[annotation['category_id']]['name'],
+                corners,
+            )
+            for image in coco.imgs.values()
+            for annotation in coco.imgToAnns[image['id']]
+            if (corners := _corners(annotation, image, min_side)) is not None
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserValueError(
+            f'{path}: an image, a box or a category is not as COCO has it '
+            f'({type(error).__name__}: {error}). {_CHECK.format(path)}'
+        ) from error
+    if not found:
+        raise UserValueError(
+            f'{path} holds no box with sides of at least {min_side} pixels '
+            'that is neither crowd nor ignored.'
+        )
+    return found
 
 
 def _corners(

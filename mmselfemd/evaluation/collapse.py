@@ -22,8 +22,10 @@ def spread(outputs: Tensor) -> float:
 
     Returns:
         float: 0 where all outputs point the same way, 1 where they are
-        isotropic.
+        isotropic; NaN of one output alone, which cannot tell.
     """
+    if len(outputs) < 2:
+        return nan
     normalised = F.normalize(outputs.float(), dim=1)
     return _scaled_deviation(normalised - normalised.mean(0))
 
@@ -135,6 +137,9 @@ def relative_rank(outputs: Tensor) -> float:
         outputs (Tensor): (n, C).
 
     Returns:
-        float: From 0, collapsed, to about 1, isotropic.
+        float: From 0, collapsed, to about 1, isotropic; NaN of one output
+        alone, which cannot tell.
     """
+    if len(outputs) < 2:
+        return nan
     return effective_rank(outputs) / isotropic_rank(*outputs.shape)

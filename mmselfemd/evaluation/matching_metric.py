@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from math import isnan
+from math import isnan, nan
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -75,7 +75,10 @@ class MatchingAccuracy(BaseMetric):
         """
         # On their way through mmengine named tuples lose their names.
         results = [MatchingResult(*result) for result in results]
-        estimates = bootstrap(matching_sums(results), matching_figures)
+        nothing = [MatchingResult(*[nan] * 5, num_nodes=0)]
+        estimates = bootstrap(
+            matching_sums(results or nothing), matching_figures
+        )
         _warn_of_unknown(len(results), estimates)
         return {name: e.value for name, e in estimates.items()} | {
             f'{name}_error': estimates[name].error
@@ -84,7 +87,12 @@ class MatchingAccuracy(BaseMetric):
 
 
 def _warn_of_unknown(num_images: int, estimates: dict[str, Estimate]) -> None:
-    if isnan(estimates['accuracy'].value):
+    if not num_images:
+        message = (
+            'There was no held-out image: matching accuracy is unknown. Let '
+            'val_dataloader have as many as one batch, or drop_last=False.'
+        )
+    elif isnan(estimates['accuracy'].value):
         message = (
             f'The two views of none of the {num_images} held-out images '
             'overlap: matching accuracy is unknown. Take more images.'

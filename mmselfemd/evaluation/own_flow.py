@@ -25,7 +25,8 @@ def summarise_own_flow(
 
     Returns:
         dict[str, float | bool]: Means over the last third of these batches
-        of ``own_flow``, :data:`CONTROLS` and ``matches_per_node``;
+        of ``own_flow``, :data:`CONTROLS` and ``matches_per_node``, NaN of
+        what was not logged, as another image of batches of one;
         ``own_flow_error``, the standard error over these batches, which are
         of different images; and ``flow_matches``: whether the own flow lies
         above every control by more than two such errors, which takes two
@@ -36,8 +37,11 @@ def summarise_own_flow(
     last = {
         name: logged[name][-max(len(logged[name]) // 3, 2) :]
         for name in ('own_flow', *CONTROLS, 'matches_per_node')
+        if logged.get(name)
     }
-    figures = {name: float(np.mean(values)) for name, values in last.items()}
+    figures = dict.fromkeys((*CONTROLS, 'matches_per_node'), nan) | {
+        name: float(np.mean(values)) for name, values in last.items()
+    }
     own = last['own_flow']
     error = nan
     if len(own) > 1:
@@ -45,7 +49,9 @@ def summarise_own_flow(
     least = figures['own_flow'] - 2 * error
     return figures | dict(
         own_flow_error=error,
-        flow_matches=least > max(figures[name] for name in CONTROLS),
+        flow_matches=all(
+            least > figures[name] for name in CONTROLS if name in last
+        ),
     )
 
 

@@ -1,5 +1,8 @@
 """What of an image the positions of a map depend on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +34,11 @@ def effective_receptive_field(network: nn.Module, images: Tensor) -> Tensor:
     Returns:
         Tensor: G, not negative, (h, w, H, W).
     """
-    with constant_statistics(network, images), torch.enable_grad():
+    with (
+        _without_checkpoints(network),
+        constant_statistics(network, images),
+        torch.enable_grad(),
+    ):
         images = images.detach().requires_grad_()
         signal = network(images)[-1].sum((0, 1))
         gradients = [
@@ -40,3 +47,16 @@ def effective_receptive_field(network: nn.Module, images: Tensor) -> Tensor:
         ]
     field = torch.stack([g.abs().sum(1).mean(0) for g in gradients])
     return field.unflatten(0, signal.shape)
+
+
+@contextmanager
+def _without_checkpoints(network: nn.Module) -> Iterator[None]:
+    """Torch takes gradients through them by ``backward`` alone."""
+    parts = [p for p in network.modules() if getattr(p, 'with_cp', False)]
+    for part in parts:
+        part.with_cp = False
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.with_cp = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 
 from mmselfemd.random_state import kept_random_state
@@ -36,6 +36,13 @@ class InitialValidationHook(Hook):
         """Validate, unless the run resumes or does not validate at all."""
         if runner.iter > 0 or runner.val_loop is None:
             return
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                # Validated is its copy of the network, made before the
+                # weights were initialised; its first update copies them.
+                hook.ema_model.module.load_state_dict(
+                    hook.src_model.state_dict()
+                )
         with kept_random_state():
             metrics = runner.val_loop.run()
         runner.model.train()

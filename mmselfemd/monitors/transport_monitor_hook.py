@@ -13,6 +13,7 @@ from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.registry import HOOKS
 from mmselfemd.transport import exact_transport, sinkhorn
+from mmselfemd.transport.convergence import convergence_monitor
 
 from .head_monitor_hook import HeadMonitorHook, Views
 
@@ -42,8 +43,8 @@ class TransportMonitorHook(HeadMonitorHook):
     Args:
         interval (int): Iterations from one measurement to the next.
             Defaults to 50.
-        num_exact (int): How many problems are solved without entropy.
-            Defaults to 4.
+        num_exact (int): How many problems are solved without entropy; 0
+            leaves ``excess_cost`` out. Defaults to 4.
         begin (int, optional): No warning of what is measured before this
             iteration. Defaults to None: the end of the learning rate's
             warm-up, or 500 without one.
@@ -69,6 +70,12 @@ class TransportMonitorHook(HeadMonitorHook):
         self.max_matches = max_matches
         self.patience = patience
         self._blurred_in_a_row = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin to watch the head, and the iterations of the transport."""
+        super().before_train(runner)
+        # A run before in this process may have been warned of too few.
+        convergence_monitor.reset()
 
     def measure(
         self, runner: Runner, queries: Views, keys: Views, data_batch: dict
@@ -123,7 +130,7 @@ class TransportMonitorHook(HeadMonitorHook):
         )
 
     def _excess_cost(self, problems: tuple, flow: Tensor) -> dict[str, float]:
-        if find_spec('ot') is None:  # POT
+        if not self.num_exact or find_spec('ot') is None:  # POT
             return {}
         few = [tensor[: self.num_exact] for tensor in problems]
         cheapest = (few[0] * exact_transport(*few).flow).sum((1, 2)).mean()

@@ -16,7 +16,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmselfemd.datasets.image_values import for_arrays, mapping_of
-from mmselfemd.device import keep_detector_off_gpu
+from mmselfemd.device import keep_detector_off_gpu, kept_device
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo.conventions import check_same_values
 from mmselfemd.zoo.fit import check_fits
@@ -26,6 +26,7 @@ from .image_files import find_images, skip_image, unique_names
 from .pairs import read_rgb
 
 
+@kept_device()
 def draw_detections(
     cfg: Config,
     checkpoint: str,

@@ -1,5 +1,7 @@
 """The rule of thumb for a pre-training."""
 
+from math import ceil
+
 import pytest
 
 from mmselfemd.apis.architectures import ARCHITECTURES
@@ -51,6 +53,15 @@ def test_every_choice_can_train(num_images, machine, arch):
     )
     assert 1 <= choice.warm_up <= 4
     assert 1 <= choice.interval <= choice.epochs
+
+
+@pytest.mark.parametrize('num_gpus', range(1, 10))
+def test_an_epoch_of_few_images_holds_a_step(num_gpus):
+    """Processes that are no power of two take a step of another size."""
+    for num_images in range(2, 200):
+        batches = choose(num_images, Machine(num_gpus, 24, 8)).batches
+        own = ceil(num_images / batches.num_processes)
+        assert own // batches.batch_size >= batches.accumulative_counts
 
 
 @pytest.mark.parametrize('machine', [GPU, Machine(0, 4, 2)])

@@ -47,8 +47,11 @@ def test_missing_and_empty_are_named(tmp_path):
         UnlabelledDataset(missing)
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'empty' / 'note.txt').write_text('no image')
-    with pytest.raises(FileNotFoundError, match='no image below'):
+    with pytest.raises(FileNotFoundError, match='no image below') as raised:
         UnlabelledDataset(str(tmp_path / 'empty'))
+    # It does not know of which loader it is.
+    for loader in ('train_dataloader', 'val_dataloader'):
+        assert f'{loader}.dataset.data_root=DIR' in str(raised.value)
     with pytest.raises(FileNotFoundError, match='list file .* not exist'):
         UnlabelledDataset(str(tmp_path), ann_file='list.txt')
     (tmp_path / 'list.txt').write_text('')

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
 from mmselfemd.engine.optim import NonFiniteStepsError
 from mmselfemd.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_long_run import Recorder, make_runner
+from toy_long_run import Numbers, Pair, Recorder, make_runner
 
 
 def train(work_dir, **kwargs):
@@ -94,6 +96,52 @@ def test_accumulation_drops_the_whole_step(tmp_path, logged):
     assert is_finite(states[9])
     (line,) = [line for line in logged if 'Non-finite' in line]
     assert line.endswith('16.jpg, 17.jpg, 18.jpg, 19.jpg')
+
+
+def test_forwards_without_a_step_are_none_of_its_batches(tmp_path, logged):
+    """As precise BN makes them, which may come between micro-batches."""
+
+    class Forwards(Hook):
+        def after_train_iter(self, runner, batch_idx, **kwargs):
+            model, other = runner.model, Numbers(4)
+            data = pseudo_collate([other[index] for index in range(4)])
+            with torch.no_grad(), runner.optim_wrapper.optim_context(model):
+                model._run_forward(
+                    model.data_preprocessor(data, True), mode='loss'
+                )
+
+    make_runner(
+        tmp_path,
+        iterations=3,
+        bad={6: 'loss'},  # the second of three micro-batches
+        wrapper=dict(accumulative_counts=3),
+        hooks=[Forwards()],
+    ).train()
+    (line,) = [line for line in logged if 'Non-finite' in line]
+    assert line.endswith('4.jpg, 5.jpg, 6.jpg, 7.jpg')
+
+
+def test_a_model_may_go_backward_and_step_by_itself(
+    tmp_path, logged, monkeypatch
+):
+    """mmengine's own wrapper lets it: no loss passes by then."""
+
+    def train_step(self, data, optim_wrapper):
+        with optim_wrapper.optim_context(self):
+            data = self.data_preprocessor(data, True)
+            losses = self._run_forward(data, mode='loss')
+        optim_wrapper.backward(losses['loss'])
+        optim_wrapper.step()
+        optim_wrapper.zero_grad()
+        return losses
+
+    usual = train(tmp_path / 'usual', bad={9: 'gradient'}).states
+    monkeypatch.setattr(Pair, 'train_step', train_step)
+    states = train(tmp_path / 'itself', bad={9: 'gradient'}).states
+    assert_same(states[2], states[3])
+    assert_same(states[-1], usual[-1])
+    line, same = [line for line in logged if 'Non-finite' in line]
+    assert line == same and line.endswith('8.jpg, 9.jpg, 10.jpg, 11.jpg')
 
 
 def test_log_names_a_bounded_number_of_images(tmp_path, logged):

@@ -6,7 +6,7 @@ from math import cos, pi
 import pytest
 import torch
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -223,3 +223,35 @@ class Plain(BaseModel):
 def test_a_model_without_a_key_is_refused(tmp_path):
     with pytest.raises(TypeError, match='needs a model with a key encoder'):
         runner(tmp_path, Plain()).train()
+
+
+class InTurns(Averaged):
+    """Steps the one optimiser, then the other; every third time neither."""
+
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode='tensor'):
+        loss = super().forward(inputs)['loss']
+        return dict(loss=loss + self.other(inputs).square().mean())
+
+    def train_step(self, data, optim_wrapper):
+        losses = self(data['inputs'], 'loss')
+        if name := (None, 'query', 'other')[len(self.history) % 3]:
+            optim_wrapper[name].update_params(losses['loss'])
+        return losses
+
+
+def test_of_several_optimisers_any_step_counts(tmp_path):
+    model = InTurns()
+    parts = ((name, getattr(model, name)) for name in ('query', 'other'))
+    wrappers = {
+        name: OptimWrapper(torch.optim.SGD(part.parameters(), lr=0.1))
+        for name, part in parts
+    }
+    trained = runner(tmp_path, model)
+    trained.optim_wrapper = OptimWrapperDict(**wrappers)
+    trained.train()
+    moved = [not torch.equal(a, b) for a, b in pairwise(model.history)]
+    assert moved == [True, True, False, True, True]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.model import BaseModel
 from mmengine.registry import DATA_SAMPLERS, DATASETS, MODELS
 from mmengine.runner import Runner
@@ -317,6 +318,31 @@ def test_the_checkpoint_holds_the_new_statistics(tmp_path):
     torch.testing.assert_close(
         saved['state_dict']['first.running_mean'], seen.mean(0)
     )
+
+
+@pytest.mark.parametrize('update_buffers', [False, True])
+def test_averaged_weights_have_statistics_of_their_own(
+    tmp_path, update_buffers
+):
+    """What EMAHook has validated and saved, as by mmdet's users."""
+    runner = build_runner(tmp_path)
+    average = EMAHook(momentum=0.02, update_buffers=update_buffers)
+    runner.register_hook(average)
+    runner.train()
+    model, averaged = runner.model.train(), average.ema_model.module
+    weight = model.linear.weight.detach().clone()
+    assert not torch.allclose(weight, averaged.linear.weight)
+    model.seen.clear()
+    PreciseBNHook(num_images=18).recompute(runner)
+    batches = [batch for batch, _ in model.seen]
+    assert torch.equal(model.linear.weight, weight)
+    for name, (mean, var) in literal_statistics(averaged, batches).items():
+        found = getattr(averaged, name)
+        torch.testing.assert_close(found.running_mean, mean.float())
+        torch.testing.assert_close(found.running_var, var.float())
+    average.before_val_epoch(runner)  # a validation sees the same
+    mean, _ = literal_statistics(model, batches)['second']
+    torch.testing.assert_close(model.second.running_mean, mean.float())
 
 
 def test_bad_arguments():

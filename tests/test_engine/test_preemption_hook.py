@@ -88,6 +88,23 @@ def test_handlers_are_put_back(tmp_path):
     assert signal.getsignal(signal.SIGTERM) is former
 
 
+@pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize('epochs', [None, 1])
+def test_handlers_are_put_back_where_training_fails(tmp_path, epochs, error):
+    """A notebook goes on after that, and has to end when it is asked to."""
+
+    class Fails(Hook):
+        def after_train_iter(self, *args, **kwargs):
+            raise error
+
+    former = signal.getsignal(signal.SIGTERM)
+    loop = 'ReproducibleEpochBasedTrainLoop'
+    failed = runner(tmp_path, Fails(), epochs=epochs, loop=loop)
+    with pytest.raises(error):
+        failed.train()
+    assert signal.getsignal(signal.SIGTERM) is former
+
+
 class Forks(Hook):
     """Forks a process and ends it, as a metric's pool does (VOCMetric's)."""
 

@@ -9,6 +9,7 @@ import torch
 from mmpretrain.models import SelfSupDataPreprocessor
 from torch import nn
 
+from mmselfemd.errors import UserError
 from mmselfemd.evaluation import Boxes, cut_boxes, read_boxes
 from mmselfemd.evaluation.boxes import box_features
 
@@ -110,11 +111,37 @@ def test_draw_of_boxes_is_seeded_and_a_subset(photos_of_two):
     ],
 )
 def test_bad_files_are_named(photos_of_two, change, message):
-    from mmselfemd.errors import UserError
-
     change(photos_of_two)
     with pytest.raises(UserError, match=message):
         cut_boxes(photos_of_two / 'boxes.json', photos_of_two)
+
+
+@pytest.mark.parametrize(
+    'part, change',
+    [
+        ('images', lambda image: image.pop('width')),
+        ('images', lambda image: image.pop('file_name')),
+        ('annotations', lambda box: box.pop('bbox')),
+        ('annotations', lambda box: box.update(bbox=[1, 2])),
+        ('annotations', lambda box: box.update(bbox=None)),
+        ('annotations', lambda box: box.update(category_id=9)),
+        ('annotations', lambda box: box.pop('image_id')),
+    ],
+)
+def test_what_an_entry_lacks_is_said_in_words(photos_of_two, part, change):
+    path = photos_of_two / 'boxes.json'
+    content = json.loads(path.read_text())
+    change(content[part][0])
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r'boxes\.json.*check_annotations'):
+        cut_boxes(path, photos_of_two)
+
+
+def test_bytes_that_are_no_text_are_no_annotations(photos_of_two):
+    path = photos_of_two / 'boxes.json'
+    path.write_bytes(b'\xff\xfe\0{')
+    with pytest.raises(UserError, match='COCO-style'):
+        cut_boxes(path, photos_of_two)
 
 
 class Probe(nn.Module):

@@ -1,5 +1,7 @@
 """Spread and rank of outputs."""
 
+from math import isnan
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +26,11 @@ def test_collapsed_outputs_have_none(noise):
     outputs = torch.ones(100, 32) + noise * torch.randn(100, 32)
     assert spread(outputs) == pytest.approx(0, abs=1e-4)
     assert effective_rank(outputs) == 0
+
+
+def test_one_output_does_not_say_whether_outputs_differ():
+    for outputs in (torch.randn(1, 32), torch.ones(1, 2)):
+        assert isnan(spread(outputs)) and isnan(relative_rank(outputs))
 
 
 def test_length_does_not_matter():

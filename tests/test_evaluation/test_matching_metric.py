@@ -60,6 +60,14 @@ def test_what_is_unknown_is_said(logged):
     assert 'overlap' in logged[-1]
 
 
+def test_no_image_at_all_is_said_and_ends_nothing(logged):
+    """As where ``drop_last`` leaves no batch of a few images."""
+    figures = MatchingAccuracy().evaluate(0)
+    assert {'matching/gain', 'matching/accuracy_error'} <= figures.keys()
+    assert all(map(np.isnan, figures.values()))
+    assert 'val_dataloader' in logged[-1]
+
+
 def evaluate(rank, store, images, queue):
     torch.set_num_threads(1)
     distributed.init_process_group(

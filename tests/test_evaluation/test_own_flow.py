@@ -1,5 +1,7 @@
 """A verdict on the flow that a run without content does not pass."""
 
+from math import isnan
+
 import pytest
 
 from mmselfemd.evaluation.own_flow import (
@@ -45,6 +47,17 @@ def test_a_flow_that_a_control_reaches_does_not(own, controls):
     verdict = own_flow_verdict(figures)
     assert 'does not match yet' in verdict
     assert f'{figures["own_flow_same_position"]:.2f} by position' in verdict
+
+
+@pytest.mark.parametrize('name', ['other_image', 'same_position'])
+def test_a_control_that_cannot_be_is_unknown(name):
+    """Of batches of one image, or of views of other numbers of nodes."""
+    figures = logged([0.30, 0.32, 0.31, 0.29])
+    del figures[f'own_flow_{name}']
+    figures = summarise_own_flow(figures)
+    assert figures['flow_matches'] is True
+    assert isnan(figures[f'own_flow_{name}'])
+    assert 'nan' in own_flow_verdict(figures)
 
 
 def test_a_run_of_few_steps_claims_nothing():

@@ -93,6 +93,33 @@ def test_a_view_that_there_is_not_is_an_error():
         head.loss(views, views)
 
 
+@pytest.mark.parametrize('kind', [BYOLHead, EMDHead])
+def test_nothing_to_compare_is_an_error_in_words(kind):
+    head, views = kind(4, 8, norm_cfg=NORM), [embedding(), embedding()]
+    for queries, keys in ((views[:1], views[:1]), (views, [])):
+        with pytest.raises(ValueError, match='views.*num_key_views'):
+            head.loss(queries, keys)
+    with pytest.raises(ValueError, match='view_pairs'):
+        kind(4, 8, norm_cfg=NORM, view_pairs=[]).loss(views, views)
+
+
+@pytest.mark.parametrize('kind', [BYOLHead, EMDHead])
+def test_losses_are_of_full_precision_under_any_autocast(kind):
+    """CUDA's autocast takes a cosine in float32; others do not."""
+    head = kind(4, 8, norm_cfg=NORM)
+    keys = [embedding(), embedding()]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        queries = [head.predict(embedding()) for _ in range(2)]
+        found = head.loss(queries, keys)
+    assert queries[0].vector.dtype is torch.bfloat16
+    raised = [
+        Embedding(*(x if x is None else x.float() for x in query))
+        for query in queries
+    ]
+    for name, loss in head.loss(raised, keys).items():
+        torch.testing.assert_close(found[name], loss)
+
+
 def test_the_pyramid_can_follow_the_predictor(our_scope):
     pools = [(3, 1), (3, 2)]
     head = EMDHead(

@@ -67,6 +67,18 @@ def test_loss_is_eq_1_averaged_by_region():
     torch.testing.assert_close(found['loss'], torch.stack(means).mean())
 
 
+def test_the_loss_is_of_full_precision_under_autocast():
+    """In float16 its gradient overflows by the scaler's first scale."""
+    built, batch = head(), samples(2)
+    maps = torch.randn(2, 5, 3, 3)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = built.loss((maps,), batch)['loss']
+        scores = built((maps,))
+    assert scores.dtype is torch.bfloat16 and found.dtype is torch.float32
+    built.forward = lambda feats: scores.float()
+    torch.testing.assert_close(found, built.loss((maps,), batch)['loss'])
+
+
 def test_accuracy_counts_regions():
     built, batch = head(), samples(2)
     for sample in batch:

@@ -72,3 +72,16 @@ def test_the_network_is_left_as_it_was(training):
     assert network.training is training and not network.bn1.training
     assert network.bn1.momentum == 0.1
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_a_network_may_save_memory_by_checkpoints():
+    """``with_cp``, through which torch takes no gradient by the images."""
+    options = dict(depth=18, stem_channels=4, base_channels=4)
+    plain, saving = ResNet(**options), ResNet(with_cp=True, **options)
+    saving.load_state_dict(plain.state_dict())
+    images = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(
+        effective_receptive_field(saving, images),
+        effective_receptive_field(plain, images),
+    )
+    assert any(getattr(part, 'with_cp', False) for part in saving.modules())

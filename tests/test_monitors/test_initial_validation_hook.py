@@ -3,8 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import EMAHook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import nn
 
 from mmselfemd.engine import launch
+from mmselfemd.monitors import InitialValidationHook
 from mmselfemd.visualization import read_curves
 
 CONFIG = Path(__file__).resolve().parents[2] / (
@@ -57,3 +64,59 @@ def test_the_gain_is_kept_and_chooses_the_best_checkpoint(
     best = steps[gains.index(max(gains))]
     found = [path.name for path in tmp_path.glob('best*')]
     assert found == [f'best_matching_gain_epoch_{best}.pth']
+
+
+class Weight(BaseModel):
+    """One weight, which its initialisation sets to 3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def init_weights(self) -> None:
+        nn.init.constant_(self.weight, 3)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'loss':
+            return dict(loss=self.weight)
+        return [self.weight.item()] * len(inputs)
+
+
+class Seen(BaseMetric):
+    """The weight that a validation sees."""
+
+    def process(self, data_batch, data_samples) -> None:
+        self.results += data_samples
+
+    def compute_metrics(self, results) -> dict:
+        return dict(weight=results[0])
+
+
+def test_averaged_weights_begin_as_the_network_does(tmp_path):
+    """EMAHook copies the network before its weights are initialised."""
+    data = [dict(inputs=torch.zeros(1))] * 2
+    loader = dict(
+        dataset=data, sampler=dict(type='DefaultSampler'), batch_size=1
+    )
+    runner = Runner(
+        model=Weight(),
+        work_dir=str(tmp_path),
+        train_dataloader=loader,
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        val_dataloader=loader,
+        val_cfg=dict(),
+        val_evaluator=[Seen()],
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
+        custom_hooks=[
+            EMAHook(momentum=0.5),
+            InitialValidationHook(keep=['weight']),
+        ],
+        default_scope='mmselfemd',
+        experiment_name=tmp_path.name,
+    )
+    runner.train()
+    found = runner.message_hub.get_scalar('val/weight_untrained').data[0]
+    assert found.tolist() == [3]
+    # The weight is 2 after a step and 1 after two; the first is copied.
+    last = runner.message_hub.get_scalar('val/weight').data[0][-1]
+    assert last == 1.5

@@ -1,5 +1,6 @@
 """When the monitors of a run warn, and of what."""
 
+from functools import partial
 from math import isnan
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.monitors import CollapseMonitorHook, TransportMonitorHook
 from mmselfemd.monitors.warm_up import warm_up_iters
+from mmselfemd.transport import ConvergenceWarning, sinkhorn
 
 B, N, C = 16, 20, 32
 VERDICTS = dict(
@@ -94,6 +96,17 @@ def test_one_image_does_not_say_whether_images_differ(logged):
     assert isnan(figures['predicted_spread_across']) and not logged
 
 
+@pytest.mark.parametrize('nodes', [None, torch.randn(1, N, C)])
+def test_a_batch_of_one_image_has_not_collapsed(nodes, logged):
+    """As where the norms of the heads are by group, not by batch."""
+    one = Embedding(nodes, torch.randn(1, C))
+    figures = CollapseMonitorHook(begin=0).measure(
+        as_runner(), [one], [one], {}
+    )
+    assert isnan(figures['vector_spread']) and isnan(figures['vector_rank'])
+    assert not logged
+
+
 def test_collapse_is_warned_of_ever_less_often(logged):
     hook, runner = CollapseMonitorHook(interval=10, begin=100), as_runner()
     same = Embedding(torch.ones(4, 5, 8), torch.randn(4, 8))
@@ -153,6 +166,27 @@ def test_a_flow_that_matches_is_not_warned_of(emd_model, logged):
     for runner.iter in range(0, 500, 50):
         read_flow(hook, runner, blurred=False)
     assert not logged
+
+
+def test_each_run_of_a_process_is_warned_of_iterations_too_few(emd_model):
+    """The run before, in a notebook, may have said so a while ago."""
+    cost = 2 * torch.rand(2, N, N)
+    weights = torch.rand(2, N) ** 4
+    few = partial(sinkhorn, cost, weights, weights.flip(1), 0.01, max_iters=1)
+    for _ in range(2):
+        runner = as_runner(emd_model)
+        runner.param_schedulers = None
+        hook = TransportMonitorHook()
+        hook.before_train(runner)
+        with pytest.warns(ConvergenceWarning):
+            few()
+        hook.after_train(runner)
+
+
+def test_no_problem_need_be_solved_without_entropy(emd_model):
+    hook = TransportMonitorHook(num_exact=0)
+    figures = read_flow(hook, as_runner(emd_model), blurred=False)
+    assert 'matches_per_node' in figures and 'excess_cost' not in figures
 
 
 def schedulers(by_epoch, warm_up):

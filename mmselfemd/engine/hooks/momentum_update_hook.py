@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.optim import Optimizer
 
-from mmselfemd.engine.model import unwrap_model
+from mmselfemd.engine.model import optimizers_of, unwrap_model
 from mmselfemd.registry import HOOKS
 
 _LENGTH = 'key_momentum_length'  # in the message hub, and so in checkpoints
@@ -87,9 +87,8 @@ class MomentumUpdateHook(Hook):
         self._warn_of_other_length(runner)
         model.has_momentum_hook = True
         self._has_stepped = False
-        runner.optim_wrapper.optimizer.register_step_post_hook(
-            self._after_step
-        )
+        for optimizer in optimizers_of(runner.optim_wrapper):
+            optimizer.register_step_post_hook(self._after_step)
 
     def _warn_of_other_length(self, runner: Runner) -> None:
         """Warn if a resumed run is longer or shorter than it was."""
@@ -111,9 +110,10 @@ class MomentumUpdateHook(Hook):
         Only the optimiser knows: under accumulation it steps once in several
         iterations, and a gradient scaler that met an overflow does not call
         an unfused optimiser at all; a fused one it calls with ``found_inf``.
+        Of several optimisers any step counts.
         """
         found_inf = getattr(optimizer, 'found_inf', None)
-        self._has_stepped = found_inf is None or not found_inf.item()
+        self._has_stepped |= found_inf is None or not found_inf.item()
 
     def after_train_iter(self, runner: Runner, **kwargs) -> None:
         """Move the key encoder if the optimiser has stepped."""

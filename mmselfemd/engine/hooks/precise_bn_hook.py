@@ -14,6 +14,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader
 
+from mmselfemd.engine.averaged_weights import averaged_weights
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import HOOKS
@@ -34,7 +35,9 @@ class PreciseBNHook(Hook):
     and divides by ``loader.batch_size``, which is None under mmdet's batch
     sampler. This one has a loader of its own over the training data, with
     the config's samplers, and leaves everything else as it was: parameters,
-    optimiser, other buffers, train and eval modes, random generators.
+    optimiser, other buffers, train and eval modes, random generators. Where
+    ``EMAHook`` averages the weights, which are then what is evaluated and
+    saved, the statistics are theirs.
 
     It runs after the iteration (or epoch) that an evaluation follows, ahead
     of the checkpoint hook, so that a checkpoint of that moment holds the
@@ -121,7 +124,7 @@ class PreciseBNHook(Hook):
                 'in train mode; nothing to recompute.'
             )
             return
-        with kept_random_state():
+        with kept_random_state(), averaged_weights(runner):
             loader = self._build_loader(runner)
             runner.logger.info(
                 'Precise BN: statistics of %d layers over %d batches ...',

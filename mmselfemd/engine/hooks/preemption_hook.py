@@ -134,7 +134,12 @@ class PreemptionHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
-        self._has_ended.value = True
+        self.stop_listening()
+
+    def stop_listening(self) -> None:
+        """Put the former handlers back; our loops do, where a run fails."""
+        if self._has_ended is not None:
+            self._has_ended.value = True
         for number, handler in self._former.items():
             signal.signal(number, handler or signal.SIG_DFL)
         self._former.clear()

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmselfemd.datasets.same_files import check_same_files
 from mmselfemd.datasets.seeded_data_loader import SeededDataLoader
+from mmselfemd.engine.hooks.preemption_hook import PreemptionHook
 from mmselfemd.engine.model import accumulative_counts
 from mmselfemd.random_state import derived_seed, seed_generators
 from mmselfemd.registry import LOOPS
@@ -86,15 +87,28 @@ class _ReproducibleLoop:
         try:
             return super().run()
         except Exception:
-            try:
-                self._last_whole_step.save()
-            except Exception as error:  # the first one is what matters
-                print_log(
-                    f'The last whole step could not be saved: {error}',
-                    logger='current',
-                    level=logging.WARNING,
-                )
+            self._save_last_whole_step()
+            self._stop_listening()
             raise
+        except KeyboardInterrupt:
+            self._stop_listening()
+            raise
+
+    def _save_last_whole_step(self) -> None:
+        try:
+            self._last_whole_step.save()
+        except Exception as error:  # the first one is what matters
+            print_log(
+                f'The last whole step could not be saved: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    def _stop_listening(self) -> None:
+        # A process that goes on, a notebook's, has to hear signals again.
+        for hook in self.runner.hooks:
+            if isinstance(hook, PreemptionHook):
+                hook.stop_listening()
 
     def run_iter(self, *args) -> None:
         """Train on a batch.

@@ -69,15 +69,22 @@ class _SkipNonFinite:
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Around the forward pass: keep the buffers as they were before it.
 
+        One without gradients, as precise BN has it, is no part of a step,
+        and is not kept.
+
         Args:
             model (nn.Module): The model, perhaps in its wrapper.
         """
+        if not torch.is_grad_enabled():
+            with super().optim_context(model):
+                yield
+            return
         if self._snapshot is None:
             self._snapshot = BufferSnapshot(model)
         if not self._losses:  # the first micro-batch of a step
             self._batches.clear()
             self._snapshot.save()
-            self._is_open = torch.is_grad_enabled()  # else no step follows
+            self._is_open = True
         # The one place where a batch passes by: train_step hands it to the
         # preprocessor, and to the wrapper the loss alone.
         preprocessor = unwrap_model(model).data_preprocessor
@@ -114,9 +121,12 @@ class _SkipNonFinite:
             NonFiniteStepsError: After ``max_skipped`` steps in a row that
                 were not.
         """
-        finite = [torch.stack(self._losses).isfinite().all()]
-        finite += [torch.stack(self._gradient_norms()).isfinite().all()]
-        bad = torch.stack(finite).logical_not().int()
+        gradient = torch.stack(self._gradient_norms()).isfinite().all()
+        # A model may go backward by itself: no loss has passed by then.
+        loss = torch.ones_like(gradient)
+        if self._losses:
+            loss = torch.stack(self._losses).isfinite().all()
+        bad = torch.stack([loss, gradient]).logical_not().int()
         all_reduce(bad, op='max')
         bad_loss, bad_gradient = bad.tolist()
         if bad_loss or (bad_gradient and self._is_gradients_own_fault()):
@@ -139,13 +149,13 @@ class _SkipNonFinite:
             for parameter in group['params']
             if parameter.grad is not None
         ]
+        if not gradients:
+            return [torch.zeros_like(loss) for loss in self._losses] or [
+                torch.zeros(())
+            ]
         # A gradient above 1e19, whose squares overflow, counts as infinite.
         # The largest entry would not, and takes 18 times as long on a CPU.
-        return (
-            list(torch._foreach_norm(gradients))
-            if gradients
-            else [torch.zeros_like(self._losses[0])]
-        )
+        return list(torch._foreach_norm(gradients))
 
     def _is_gradients_own_fault(self) -> bool:
         return True
@@ -171,11 +181,13 @@ class _SkipNonFinite:
 
     def _images(self, what: str) -> str:
         """Names of the images that may be at fault, of all processes."""
-        suspects = [
-            samples
-            for samples, loss in zip(self._batches, self._losses, strict=False)
-            if what == 'gradient' or not loss.isfinite()
-        ]
+        suspects = self._batches
+        if what == 'loss':
+            suspects = [
+                samples
+                for samples, loss in zip(suspects, self._losses, strict=False)
+                if not loss.isfinite()
+            ]
         names = [
             str(getattr(sample, 'img_path', 'unnamed'))
             for samples in suspects

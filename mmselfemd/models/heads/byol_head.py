@@ -9,11 +9,14 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmselfemd.registry import MODELS
+from mmselfemd.transport.precision import full_precision
 
 from ..embedding import Embedding
 from ..pointwise_mlp import PointwiseMLP
 
 Pair = tuple[Embedding, Embedding]
+
+_cosine_similarity = full_precision(F.cosine_similarity)
 
 
 @MODELS.register_module()
@@ -105,7 +108,7 @@ class BYOLHead(BaseModule):
         Returns:
             Tensor: Losses, (B,), in [0, 4].
         """
-        return 2 - 2 * F.cosine_similarity(query.vector, key.vector)
+        return 2 - 2 * _cosine_similarity(query.vector, key.vector)
 
     def pairs(
         self, queries: Sequence[Embedding], keys: Sequence[Embedding]
@@ -139,12 +142,20 @@ class BYOLHead(BaseModule):
             list[tuple[int, int]]: View of the query, view of the key.
 
         Raises:
-            ValueError: If ``view_pairs`` names a view that there is not.
+            ValueError: If ``view_pairs`` names a view that there is not, or
+                there is nothing to compare.
         """
         every = list(product(range(num_queries), range(num_keys)))
-        if self.view_pairs is None:
-            return [(i, j) for i, j in every if i != j]
-        pairs = [(i, j) for i, j in self.view_pairs]
+        pairs = [(i, j) for i, j in every if i != j]
+        if self.view_pairs is not None:
+            pairs = [(i, j) for i, j in self.view_pairs]
+        if not pairs:
+            raise ValueError(
+                f'There is nothing to compare: queries of {num_queries} views '
+                f'and keys of {num_keys}, view_pairs={self.view_pairs}. Let '
+                'the pipeline give two views or more, num_key_views of the '
+                'model be at least 1, and view_pairs None or not empty'
+            )
         for pair in pairs:
             if pair not in every:
                 raise ValueError(

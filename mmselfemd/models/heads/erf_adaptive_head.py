@@ -128,7 +128,9 @@ class ERFAdaptiveHead(BaseModule):
             dict[str, Tensor]: ``loss``; and ``accuracy``, the share of
             regions whose label has the highest mean score.
         """
-        scores = self(feats)
+        # Under autocast too: a loss in float16 has three digits, and its
+        # gradient overflows by the first scale of a scaler.
+        scores = self(feats).float()
         labels = torch.stack([each.gt_label for each in data_samples])
         labels = labels.to(scores.device)
         accuracy = self._accuracy(scores.detach(), labels)
@@ -151,7 +153,9 @@ class ERFAdaptiveHead(BaseModule):
         members = torch.nn.functional.one_hot(
             self.region.flatten(), _NUM_REGIONS
         ).to(maps.dtype)
-        return maps.flatten(2) @ (members / members.sum(0))
+        shares = members / members.sum(0)
+        # No matrix product, which autocast would round.
+        return (maps.flatten(2)[..., None] * shares).sum(2)
 
     def _accuracy(self, scores: Tensor, labels: Tensor) -> Tensor:
         found = self._block_means(scores).argmax(1)

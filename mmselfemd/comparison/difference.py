@@ -205,12 +205,17 @@ class Difference:
             )
         if not self.is_clear:
             more = max(5, self.num_seeds + 2)
+            shown = self.detectable(more)
+            would_show = (
+                f'{more} seeds would show {100 * shown:.1f} {self.metric}'
+                if shown < 1
+                else f'{more} seeds would show none on images so few'
+            )
             return (
                 f'No difference between {first} and {second} that '
                 f'{seeds} and {self.num_images} images can '
                 f'show ({100 * self.mean:+.1f} {self.metric}, 95 % interval '
-                f'{_points(self.low, self.high)}); {more} seeds would show '
-                f'{100 * self.detectable(more):.1f} {self.metric}.'
+                f'{_points(self.low, self.high)}); {would_show}.'
             )
         helps = self.mean > 0
         return (
@@ -301,4 +306,5 @@ def _alike(covariance: np.ndarray) -> float:
 
 
 def _points(low: float, high: float) -> str:
+    low, high = max(low, -1.0), min(high, 1.0)  # AP differs by no more
     return f'{100 * low:.1f} to {100 * high:.1f}'

@@ -128,6 +128,13 @@ def test_sentence_of_no_difference_says_what_could_be_shown():
     )
     could = f'{100 * unclear.detectable(5):.1f}'
     assert words.endswith(f'5 seeds would show {could} AP50.')
+
+
+def test_sentence_of_images_so_few_that_nothing_could_be_shown():
+    found = example(low=-6.3, high=7.3, num_images=2, image_variance=0.3)
+    words = found.sentence('A', 'B')
+    assert '95 % interval -100.0 to 100.0' in words
+    assert words.endswith('5 seeds would show none on images so few.')
     assert '7 seeds would' in example(low=-1, num_seeds=5).sentence('A', 'B')
 
 

@@ -128,6 +128,7 @@ def test_sentence_of_no_difference_says_what_could_be_shown():
     )
     could = f'{100 * unclear.detectable(5):.1f}'
     assert words.endswith(f'5 seeds would show {could} AP50.')
+    assert '7 seeds would' in example(low=-1, num_seeds=5).sentence('A', 'B')
 
 
 def test_sentence_of_images_so_few_that_nothing_could_be_shown():
@@ -135,7 +136,6 @@ def test_sentence_of_images_so_few_that_nothing_could_be_shown():
     words = found.sentence('A', 'B')
     assert '95 % interval -100.0 to 100.0' in words
     assert words.endswith('5 seeds would show none on images so few.')
-    assert '7 seeds would' in example(low=-1, num_seeds=5).sentence('A', 'B')
 
 
 def test_detectors_that_find_nothing_are_no_answer():

@@ -1,5 +1,6 @@
 """What a fine-tuned detector finds on one's own photographs."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,6 +65,7 @@ def draw_detections(
     model, visualizer = _build(cfg, checkpoint)
     paths = list(find_images(images))
     names, start, pictures = unique_names(paths), time.time(), []
+    highest = 0.0
     for done, path in enumerate(paths, start=1):
         try:
             image = read_rgb(path, mapping=mapping_of(cfg, 'test'))
@@ -71,7 +73,9 @@ def draw_detections(
             skip_image(path, str(error))
             continue
         picture = Path(out) / f'{names[path]}.png'
-        count = _draw(model, visualizer, image, picture, score_threshold)
+        scores = _draw(model, visualizer, image, picture, score_threshold)
+        highest = max([highest, *scores])
+        count = sum(score >= score_threshold for score in scores)
         left = (time.time() - start) / done * (len(paths) - done)
         print_log(
             f'{picture}: {count} boxes '
@@ -80,6 +84,14 @@ def draw_detections(
         pictures.append(picture)
     if not pictures:
         raise UserError('Nothing was drawn: no image could be read, see above')
+    if highest < score_threshold:
+        print_log(
+            f'No box on any picture: the highest score is {highest:.3f}, and '
+            f'those below {score_threshold:g} are not drawn. A lower '
+            '--score-thr shows more; where that is all wrong, the detector '
+            'was not trained for long enough.',
+            level=logging.WARNING,
+        )
     return pictures
 
 
@@ -113,8 +125,8 @@ def _draw(
     image: np.ndarray,
     picture: Path,
     score_threshold: float,
-) -> int:
-    """Write the picture of an image (RGB); return how many boxes it has."""
+) -> list[float]:
+    """Write the picture of an image (RGB); return the scores of its boxes."""
     # The detector's pipeline begins with the BGR of a file.
     sample = inference_detector(model, image[..., ::-1].copy())
     visualizer.add_datasample(
@@ -125,4 +137,4 @@ def _draw(
         pred_score_thr=score_threshold,
         out_file=str(picture),
     )
-    return int((sample.pred_instances.scores >= score_threshold).sum())
+    return sample.pred_instances.scores.tolist()

@@ -1,6 +1,7 @@
 """Pictures of what a detector finds, through tools/visualization/detect.py."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def test_boxes_are_drawn_on_the_image(checkpoint, image_folder, tmp_path):
     assert {first.name, second.name} == {'0.png', '0_2.png'}
     assert 'Skipped' in done.stdout + done.stderr
     assert 'broken.jpg' in done.stdout + done.stderr
+    assert 'highest score' not in done.stdout + done.stderr
     image = pixels(image_folder / '0.jpg')
     for path in (first, second):
         drawn = pixels(path)
@@ -55,7 +57,9 @@ def test_boxes_are_drawn_on_the_image(checkpoint, image_folder, tmp_path):
         assert 0.001 < changed.mean()
 
 
-def test_without_a_box_the_image_stays(checkpoint, image_folder, tmp_path):
+def test_without_a_box_the_image_stays(
+    checkpoint, image_folder, tmp_path, capsys
+):
     (picture,) = draw_detections(
         Config.fromfile(CONFIG),
         str(checkpoint),
@@ -65,6 +69,9 @@ def test_without_a_box_the_image_stays(checkpoint, image_folder, tmp_path):
     )
     image = pixels(image_folder / '1.jpg').astype(int)
     assert np.abs(pixels(picture) - image).mean() < 1
+    said = capsys.readouterr()
+    (highest,) = re.findall(r'highest score is ([\d.]+)', said.out + said.err)
+    assert 0 < float(highest) < 1
 
 
 def test_what_cannot_work_is_said(checkpoint, image_folder, tmp_path):

@@ -10,30 +10,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    """The site, of a copy: the reference is written beside the pages."""
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_page_and_the_reference_are_there(tmp_path):
+    """Of a copy: the reference is written beside the pages."""
     pytest.importorskip('sphinx', reason='it is in mmselfemd[docs]')
-    folder = tmp_path_factory.mktemp('site')
-    source = folder / 'source'
+    source, site = tmp_path / 'source', tmp_path / 'built'
     left_out = shutil.ignore_patterns('.*', 'work_dirs', 'data', '*.pth')
     shutil.copytree(ROOT, source, symlinks=True, ignore=left_out)
     result = subprocess.run(
         [
             *(sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going'),
-            *('-c', 'docs', '-b', 'html', '.', str(folder / 'built')),
+            *('-c', 'docs', '-b', 'html', '.', str(site)),
         ],
         cwd=source,
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr[-5000:]
-    return folder / 'built'
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_every_page_is_there(site):
     pages = [*ROOT.glob('docs/*.md'), *ROOT.glob('configs/*/README.md')]
     for page in pages:
         built = site / page.relative_to(ROOT).with_suffix('.html')
@@ -41,10 +35,5 @@ def test_every_page_is_there(site):
     assert (site / 'index.html').read_text() == (
         site / 'README.html'
     ).read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_reference_has_the_method(site):
     text = (site / 'docs/api/mmselfemd.models.selfsup.html').read_text()
     assert 'mmselfemd.models.selfsup.self_emd.SelfEMD' in text

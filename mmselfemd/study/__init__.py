@@ -1,9 +1,9 @@
 """What the flow adds: candidates trained and read alike, and compared."""
 
-from .beginning import find_untrained, save_untrained
+from .beginning import find_untrained, fingerprint, save_untrained
 from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
 from .differences import Difference, paired_difference
-from .pretraining import Run, plan_runs, pretrain
+from .pretraining import READINGS, Run, plan_runs, pretrain
 from .readings import Reader, annotation_files, figures_of, write_lists
 from .records import (
     Record,
@@ -17,6 +17,7 @@ from .report import draw_study, render_study
 __all__ = [
     'BASELINE',
     'CANDIDATES',
+    'READINGS',
     'UNTRAINED',
     'Difference',
     'Reader',
@@ -29,6 +30,7 @@ __all__ = [
     'figures_of',
     'find_candidates',
     'find_untrained',
+    'fingerprint',
     'load_sums',
     'paired_difference',
     'plan_runs',

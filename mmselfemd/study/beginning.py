@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
 
@@ -68,6 +69,26 @@ def save_untrained(
         weights = build_untrained(seeded).backbone.state_dict()
         with atomic_write(_path(work_dir, seed)) as file:
             torch.save(dict(state_dict=weights), file)
+
+
+def fingerprint(work_dir: Path, seed: int) -> np.ndarray:
+    """What tells one untrained backbone from another.
+
+    Args:
+        work_dir (Path): Folder of the study.
+        seed (int): The seed.
+
+    Returns:
+        np.ndarray: The norm of each of its values, by name; empty where each
+        candidate begins from weights of its own. Compare with a tolerance:
+        another processor may draw the same weights with other last digits.
+    """
+    path = find_untrained(work_dir, seed)
+    if path is None:
+        return np.zeros(0)
+    weights = torch.load(path, weights_only=True)['state_dict']
+    norms = (weights[name].float().norm() for name in sorted(weights))
+    return np.array([float(norm) for norm in norms])
 
 
 def _path(work_dir: Path, seed: int) -> Path:

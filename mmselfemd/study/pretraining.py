@@ -11,6 +11,9 @@ from mmselfemd.process_pool import Task, run_tasks
 from .beginning import find_untrained
 from .candidates import Candidate
 
+#: Folder in the study's of what was read.
+READINGS = 'readings'
+
 
 class Run(NamedTuple):
     """One pre-training.
@@ -39,14 +42,36 @@ class Run(NamedTuple):
     @property
     def checkpoints(self) -> dict[int, Path]:
         """By epoch, as far as the run has come."""
-        epochs = range(self.interval, self.epochs + 1, self.interval)
-        paths = {e: self.work_dir / f'epoch_{e}.pth' for e in epochs}
-        return {epoch: path for epoch, path in paths.items() if path.is_file()}
+        return _files({e: self.work_dir / f'epoch_{e}.pth' for e in self._at})
+
+    @property
+    def readings(self) -> dict[int, Path]:
+        """By epoch, those that were made, here or on another machine."""
+        return _files({e: self.reading_path(e) for e in self._at})
 
     @property
     def is_done(self) -> bool:
-        """Whether the last checkpoint is there."""
-        return self.epochs in self.checkpoints
+        """Whether it was trained to its end, here or on another machine."""
+        return self.epochs in self.checkpoints or [*self.readings] == self._at
+
+    def reading_path(self, epoch: int) -> Path:
+        """Where the reading of a checkpoint is kept.
+
+        The length of the run is part of the name: after as many epochs of a
+        longer one the learning rate was another.
+
+        Args:
+            epoch (int): Of the checkpoint.
+
+        Returns:
+            Path: A ``.npz`` file, there or not.
+        """
+        name = f'{self.name}_{epoch}of{self.epochs}.npz'
+        return self.work_dir.parent / READINGS / name
+
+    @property
+    def _at(self) -> list[int]:
+        return [*range(self.interval, self.epochs + 1, self.interval)]
 
     def options(self) -> list[str]:
         """What differs from the config, for ``--cfg-options``."""
@@ -71,6 +96,10 @@ class Run(NamedTuple):
             f'{init_cfg}.type=Pretrained',
             f'{init_cfg}.checkpoint={path.resolve()}',
         ]
+
+
+def _files(paths: dict[int, Path]) -> dict[int, Path]:
+    return {epoch: path for epoch, path in paths.items() if path.is_file()}
 
 
 def plan_runs(

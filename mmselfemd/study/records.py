@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmselfemd.atomic_file import atomic_write
+from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation import paired_differences
 
 from .candidates import BASELINE
@@ -40,28 +41,50 @@ class Record(NamedTuple):
         }
 
 
-def save_sums(path: Path, sums: Sums) -> None:
+def save_sums(
+    path: Path, sums: Sums, beginning: np.ndarray | None = None
+) -> None:
     """Keep a reading, whole or not at all.
 
     Args:
         path (Path): A ``.npz`` file.
         sums (dict[str, np.ndarray]): What was counted in each image.
+        beginning (np.ndarray, optional): :func:`~.beginning.fingerprint` of
+            the backbone that the run began from. Defaults to None: not kept.
     """
+    about = {} if beginning is None else dict(beginning=beginning)
     with atomic_write(path) as file:
-        np.savez_compressed(file, **sums)
+        np.savez_compressed(file, **sums, **about)
 
 
-def load_sums(path: Path) -> Sums:
+def load_sums(path: Path, beginning: np.ndarray | None = None) -> Sums:
     """Read what :func:`save_sums` kept.
 
     Args:
-        path (Path): A ``.npz`` file.
+        path (Path): A ``.npz`` file, of this machine or of another.
+        beginning (np.ndarray, optional): What its run has to have begun from.
+            Defaults to None: from anything.
 
     Returns:
         dict[str, np.ndarray]: What was counted in each image.
+
+    Raises:
+        UserValueError: If its run began from another backbone.
     """
     with np.load(path) as file:
+        if beginning is not None and not _alike(
+            beginning, file.get('beginning', np.zeros(0))
+        ):
+            raise UserValueError(
+                f'{path} was read from a run that began from another '
+                'untrained backbone than those of this study, so that they '
+                'are no pairs. Take it away, or give another --work-dir.'
+            )
         return {name: file[name] for name in STATISTICS}
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-4)
 
 
 def differences_to_baseline(

@@ -1,6 +1,7 @@
 """The study, on a handful of made-up pictures."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -108,6 +109,15 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
     assert 'reading' not in again.stdout
     assert table in again.stdout
     assert (tmp_path / 'untrained_0.pth').read_bytes() == backbone
+
+    # Nor is what another machine has read.
+    elsewhere = tmp_path / 'another machine'
+    shutil.copytree(tmp_path / 'readings', elsewhere / 'readings')
+    there = run(data, elsewhere)
+    assert there.returncode == 0, there.stderr[-2000:]
+    assert 'training' not in there.stdout
+    assert 'reading' not in there.stdout.replace('readings', '')
+    assert table in there.stdout
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ Pre-trains each candidate of docs/small_experiments.md with each seed, from
 one untrained backbone a seed, reads the frozen backbones, and writes a table
 with paired differences from BYOL on the same three views, the curves, and the
 readings. What is there already is not made again: the same command goes on.
+Several machines share a study by copying ``readings/`` to one --work-dir.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserFileNotFoundError
 from mmselfemd.study import (
     CANDIDATES,
+    READINGS,
     UNTRAINED,
     Reader,
     Record,
@@ -27,6 +29,7 @@ from mmselfemd.study import (
     draw_study,
     find_candidates,
     find_untrained,
+    fingerprint,
     load_sums,
     plan_runs,
     pretrain,
@@ -106,24 +109,33 @@ def data_options(args: argparse.Namespace) -> list[str]:
 def read(
     runs: list[Run], seeds: list[int], args: argparse.Namespace
 ) -> list[Record]:
-    """Read every checkpoint that was not read before."""
+    """Read every checkpoint that was not read before, here or elsewhere."""
     wanted = [
-        (UNTRAINED, seed, 0, find_untrained(args.work_dir, seed))
+        (
+            *(UNTRAINED, seed, 0),
+            find_untrained(args.work_dir, seed),
+            args.work_dir / READINGS / f'{UNTRAINED}_{seed}.npz',
+        )
         for seed in seeds
     ] + [
-        (run.candidate.name, run.seed, epoch, path)
+        (
+            *(run.candidate.name, run.seed, epoch),
+            run.checkpoints.get(epoch),
+            run.reading_path(epoch),
+        )
         for run in runs
-        for epoch, path in run.checkpoints.items()
+        for epoch in sorted(run.checkpoints | run.readings)
     ]
+    beginnings = {seed: fingerprint(args.work_dir, seed) for seed in seeds}
     reader, records = None, []
-    for name, seed, epoch, path in wanted:
-        kept = args.work_dir / 'readings' / f'{name}_{seed}_{epoch}.npz'
+    for name, seed, epoch, weights, kept in wanted:
         if not kept.is_file():
             if reader is None:
                 reader = build_reader(args)
             print(f'reading {kept.stem}')
-            save_sums(kept, reader.read(path, seed))
-        records.append(Record(name, seed, epoch, load_sums(kept)))
+            save_sums(kept, reader.read(weights, seed), beginnings[seed])
+        sums = load_sums(kept, beginnings[seed])
+        records.append(Record(name, seed, epoch, sums))
     return records
 
 

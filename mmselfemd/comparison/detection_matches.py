@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmselfemd.atomic_file import atomic_write
-from mmselfemd.errors import UserFileNotFoundError, UserValueError
+from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.saved_arrays import load_arrays
 
 from .coco_evaluation import evaluate_boxes, matches_of_classes
 from .coco_files import check_results
@@ -241,13 +241,7 @@ class DetectionMatches:
         """
         if not os.path.isfile(path):
             raise UserFileNotFoundError(f"no such file of matches: '{path}'")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(**{name: file[name] for name in _ARRAYS})
-        except _UNREADABLE as error:
-            raise UserValueError(
-                f"'{path}' holds no matches of an evaluation: {error}"
-            ) from None
+        return cls(**load_arrays(path, _ARRAYS, 'matches of an evaluation'))
 
     def _checked(self, image_weights: Sequence[np.ndarray]) -> np.ndarray:
         weights = np.asarray(image_weights)
@@ -273,15 +267,6 @@ class DetectionMatches:
 
 
 _ARRAYS = tuple(each.name for each in fields(DetectionMatches) if each.init)
-# What numpy raises for files of another kind.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    OSError,
-    EOFError,
-    BadZipFile,
-)
 
 
 def _means(precision: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """What the flow adds: candidates trained and read alike, and compared."""
 
-from .beginning import find_untrained, fingerprint, save_untrained
+from .beginning import fingerprint, save_untrained, untrained_path
 from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
 from .differences import Difference, paired_difference
+from .origin import Origin, digest_of
 from .pretraining import READINGS, Run, plan_runs, pretrain
 from .readings import Reader, annotation_files, figures_of, write_lists
 from .records import (
@@ -20,16 +21,17 @@ __all__ = [
     'READINGS',
     'UNTRAINED',
     'Difference',
+    'Origin',
     'Reader',
     'Record',
     'Run',
     'annotation_files',
     'differences_of',
     'differences_to_baseline',
+    'digest_of',
     'draw_study',
     'figures_of',
     'find_candidates',
-    'find_untrained',
     'fingerprint',
     'load_sums',
     'paired_difference',
@@ -38,5 +40,6 @@ __all__ = [
     'render_study',
     'save_sums',
     'save_untrained',
+    'untrained_path',
     'write_lists',
 ]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import Task, run_tasks
 
-from .beginning import find_untrained
+from .beginning import untrained_path
 from .candidates import Candidate
 
 #: Folder in the study's of what was read.
@@ -57,17 +57,13 @@ class Run(NamedTuple):
     def reading_path(self, epoch: int) -> Path:
         """Where the reading of a checkpoint is kept.
 
-        The length of the run is part of the name: after as many epochs of a
-        longer one the learning rate was another.
-
         Args:
             epoch (int): Of the checkpoint.
 
         Returns:
             Path: A ``.npz`` file, there or not.
         """
-        name = f'{self.name}_{epoch}of{self.epochs}.npz'
-        return self.work_dir.parent / READINGS / name
+        return self.work_dir.parent / READINGS / f'{self.name}_{epoch}.npz'
 
     @property
     def _at(self) -> list[int]:
@@ -75,8 +71,10 @@ class Run(NamedTuple):
 
     def options(self) -> list[str]:
         """What differs from the config, for ``--cfg-options``."""
+        beginning = untrained_path(self.work_dir.parent, self.seed).resolve()
         return [
-            *self._beginning(),
+            'model.backbone.init_cfg.type=Pretrained',
+            f'model.backbone.init_cfg.checkpoint={beginning}',
             f'randomness.seed={self.seed}',
             f'train_cfg.max_epochs={self.epochs}',
             f'train_cfg.val_interval={self.interval}',
@@ -84,17 +82,6 @@ class Run(NamedTuple):
             f'param_scheduler.1.T_max={self.epochs - 1}',
             f'default_hooks.checkpoint.interval={self.interval}',
             'default_hooks.checkpoint.max_keep_ckpts=-1',
-        ]
-
-    def _beginning(self) -> list[str]:
-        """The weights of the backbone, where the study keeps them."""
-        path = find_untrained(self.work_dir.parent, self.seed)
-        if path is None:
-            return []
-        init_cfg = 'model.backbone.init_cfg'
-        return [
-            f'{init_cfg}.type=Pretrained',
-            f'{init_cfg}.checkpoint={path.resolve()}',
         ]
 
 
@@ -136,7 +123,8 @@ def plan_runs(
             candidate,
             seed,
             configs / f'{candidate.config}.py',
-            work_dir / f'{candidate.name}_{seed}',
+            # The learning rate of another length is another at each epoch.
+            work_dir / f'{candidate.name}_{seed}_{epochs}epochs',
             epochs,
             interval,
         )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.evaluation import (
     Boxes,
     cut_boxes,
@@ -88,16 +90,17 @@ class Reader:
     ) -> None:
         self.cfg = cfg
         self.progress = progress
+        self.mapping = mapping_of(cfg, 'val')
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             self.batches = Runner.build_dataloader(cfg.val_dataloader)
+        cut = partial(
+            cut_boxes,
+            max_boxes=max_boxes,
+            mapping=self.mapping,
+            progress=progress,
+        )
         self.boxes = [
-            _with_folder(
-                cut_boxes(
-                    file, images, max_boxes=max_boxes, progress=progress
-                ),
-                images,
-            )
-            for file, images in boxes
+            _with_folder(cut(file, images), images) for file, images in boxes
         ]
 
     def read(self, checkpoint: Path | None, seed: int = 0) -> Sums:
@@ -116,7 +119,7 @@ class Reader:
         model = build_untrained(cfg)
         backbone = model.backbone
         if checkpoint is not None:
-            backbone = load_backbone(model, str(checkpoint))
+            backbone = load_backbone(model, str(checkpoint), self.mapping)
         device = get_device()
         network = backbone.to(device), model.data_preprocessor.to(device)
         matching = measure_matching(*network, self.progress(self.batches))

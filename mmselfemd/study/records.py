@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mmselfemd.atomic_file import atomic_write
-from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation import paired_differences
+from mmselfemd.saved_arrays import load_arrays
 
 from .candidates import BASELINE
 from .differences import Difference, paired_difference
+from .origin import Origin
 from .readings import STATISTICS, Sums, figures_of
 
 
@@ -41,50 +42,39 @@ class Record(NamedTuple):
         }
 
 
-def save_sums(
-    path: Path, sums: Sums, beginning: np.ndarray | None = None
-) -> None:
+def save_sums(path: Path, sums: Sums, origin: Origin | None = None) -> None:
     """Keep a reading, whole or not at all.
 
     Args:
         path (Path): A ``.npz`` file.
         sums (dict[str, np.ndarray]): What was counted in each image.
-        beginning (np.ndarray, optional): :func:`~.beginning.fingerprint` of
-            the backbone that the run began from. Defaults to None: not kept.
+        origin (Origin, optional): What it was read from. Defaults to None:
+            not kept.
     """
-    about = {} if beginning is None else dict(beginning=beginning)
+    about = {} if origin is None else origin._asdict()
     with atomic_write(path) as file:
         np.savez_compressed(file, **sums, **about)
 
 
-def load_sums(path: Path, beginning: np.ndarray | None = None) -> Sums:
-    """Read what :func:`save_sums` kept.
+def load_sums(path: Path, origin: Origin | None = None) -> Sums:
+    """Read what :func:`save_sums` kept, here or on another machine.
 
     Args:
-        path (Path): A ``.npz`` file, of this machine or of another.
-        beginning (np.ndarray, optional): What its run has to have begun from.
-            Defaults to None: from anything.
+        path (Path): A ``.npz`` file.
+        origin (Origin, optional): What it has to be read from. Defaults to
+            None: from anything.
 
     Returns:
         dict[str, np.ndarray]: What was counted in each image.
 
     Raises:
-        UserValueError: If its run began from another backbone.
+        UserValueError: If the file is damaged, or of another origin.
     """
-    with np.load(path) as file:
-        if beginning is not None and not _alike(
-            beginning, file.get('beginning', np.zeros(0))
-        ):
-            raise UserValueError(
-                f'{path} was read from a run that began from another '
-                'untrained backbone than those of this study, so that they '
-                'are no pairs. Take it away, or give another --work-dir.'
-            )
-        return {name: file[name] for name in STATISTICS}
-
-
-def _alike(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-4)
+    names = [*STATISTICS, *(Origin._fields if origin else ())]
+    arrays = load_arrays(path, names, 'reading of this study')
+    if origin is not None:
+        origin.check(path, Origin(*(arrays.pop(n) for n in Origin._fields)))
+    return arrays
 
 
 def differences_to_baseline(

@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
-from mmselfemd.errors import UserValueError
-from mmselfemd.study import find_candidates, load_sums, plan_runs, save_sums
+from mmselfemd.errors import UserError
+from mmselfemd.study import (
+    Origin,
+    digest_of,
+    find_candidates,
+    load_sums,
+    plan_runs,
+    save_sums,
+)
 
 SUMS = dict(matching=np.arange(6.0).reshape(2, 3), boxes=np.ones((4, 2)))
-BEGINNING = np.array([1.0, 20.0, 0.3])
+ORIGIN = Origin(np.array([1.0, 20.0, 0.3]), 'some boxes')
 
 
 def plan(folder, epochs=40):
@@ -17,29 +24,45 @@ def plan(folder, epochs=40):
 
 
 def same(sums):
+    assert sums.keys() == SUMS.keys()
     return all(np.array_equal(sums[name], SUMS[name]) for name in SUMS)
 
 
 def test_a_reading_is_kept(tmp_path):
-    save_sums(tmp_path / 'a.npz', SUMS, BEGINNING)
+    save_sums(tmp_path / 'a.npz', SUMS, ORIGIN)
     # Another processor draws other last digits.
-    assert same(load_sums(tmp_path / 'a.npz', BEGINNING * (1 + 1e-6)))
+    origin = ORIGIN._replace(beginning=ORIGIN.beginning * (1 + 1e-6))
+    assert same(load_sums(tmp_path / 'a.npz', origin))
     assert same(load_sums(tmp_path / 'a.npz'))
 
 
 @pytest.mark.parametrize(
-    'kept', [None, np.zeros(0), BEGINNING * 1.01, BEGINNING[:2]]
+    'other, said',
+    [
+        (dict(beginning=ORIGIN.beginning * 1.01), 'untrained backbone'),
+        (dict(beginning=ORIGIN.beginning[:2]), 'untrained backbone'),
+        (dict(data='other boxes'), 'other images or boxes'),
+    ],
 )
-def test_a_run_that_began_from_other_weights_is_no_pair(tmp_path, kept):
-    save_sums(tmp_path / 'a.npz', SUMS, kept)
-    with pytest.raises(UserValueError, match=r'a\.npz.*another untrained'):
-        load_sums(tmp_path / 'a.npz', BEGINNING)
+def test_a_reading_of_another_study_is_no_pair(tmp_path, other, said):
+    save_sums(tmp_path / 'a.npz', SUMS, ORIGIN._replace(**other))
+    with pytest.raises(UserError, match=rf'a\.npz.*{said}.*--work-dir'):
+        load_sums(tmp_path / 'a.npz', ORIGIN)
 
 
-def test_runs_that_began_apart_are_read_as_before(tmp_path):
-    """In a study that keeps no untrained backbone."""
+@pytest.mark.parametrize('size', [0, 100, -100])
+def test_a_reading_that_was_copied_in_part_is_named(tmp_path, size):
+    path = tmp_path / 'a.npz'
+    save_sums(path, SUMS, ORIGIN)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match=r'a\.npz.*damaged'):
+        load_sums(path, ORIGIN)
+
+
+def test_a_reading_of_unknown_origin_is_none_of_the_study(tmp_path):
     save_sums(tmp_path / 'a.npz', SUMS)
-    assert same(load_sums(tmp_path / 'a.npz', np.zeros(0)))
+    with pytest.raises(UserError, match=r'a\.npz.*no reading of this study'):
+        load_sums(tmp_path / 'a.npz', ORIGIN)
 
 
 def test_what_was_read_elsewhere_is_not_trained_here(tmp_path):
@@ -54,8 +77,22 @@ def test_what_was_read_elsewhere_is_not_trained_here(tmp_path):
 
 def test_a_run_of_another_length_is_another_run(tmp_path):
     for run in plan(tmp_path, 20):
-        save_sums(run.reading_path(10), SUMS)
-        save_sums(run.reading_path(20), SUMS)
+        run.work_dir.mkdir()
+        for epoch in (10, 20):
+            (run.work_dir / f'epoch_{epoch}.pth').touch()
+            save_sums(run.reading_path(epoch), SUMS)
         assert run.is_done
     for run in plan(tmp_path, 40):
-        assert not run.readings
+        assert not run.readings and not run.checkpoints
+
+
+def test_files_are_told_apart_by_their_content_and_order(tmp_path):
+    files = [tmp_path / name for name in 'ab']
+    for content in (b'x', b'y'), (b'x', b'xy'), (b'xx', b'y'):
+        for file, each in zip(files, content, strict=True):
+            file.write_bytes(each)
+    found = digest_of(files)
+    assert digest_of(files) == found
+    assert digest_of(files[::-1]) != found
+    files[1].write_bytes(b'z')
+    assert digest_of(files) != found

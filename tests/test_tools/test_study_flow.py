@@ -97,7 +97,7 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
     # anything is trained, is the same.
     byol, known_pairs = (
         first_validation(tmp_path / name)
-        for name in ('byol_three_views_0', 'known_pairs_0')
+        for name in ('byol_three_views_0_2epochs', 'known_pairs_0_2epochs')
     )
     assert byol == known_pairs
     backbone = (tmp_path / 'untrained_0.pth').read_bytes()
@@ -123,13 +123,15 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_run_that_fails_says_where_its_log_is(data, tmp_path):
-    (tmp_path / 'known_pairs_0').mkdir()
+    (tmp_path / 'known_pairs_0_2epochs').mkdir()
     # No checkpoint, though the run seems to have had one.
-    (tmp_path / 'known_pairs_0' / 'last_checkpoint').write_text('gone.pth')
+    (tmp_path / 'known_pairs_0_2epochs' / 'last_checkpoint').write_text(
+        'gone.pth'
+    )
     said = run(data, tmp_path)
     assert said.returncode == 2
     error = said.stderr.splitlines()[-1]
-    assert 'known_pairs_0' in error and 'train.log' in error
+    assert 'known_pairs_0_2epochs' in error and 'train.log' in error
     # The baseline's readings are not lost.
     records = json.loads((tmp_path / 'what_the_flow_adds.json').read_text())
     assert ('byol_three_views', 2) in {

@@ -22,13 +22,14 @@ from mmselfemd.study import (
     CANDIDATES,
     READINGS,
     UNTRAINED,
+    Origin,
     Reader,
     Record,
     Run,
     annotation_files,
+    digest_of,
     draw_study,
     find_candidates,
-    find_untrained,
     fingerprint,
     load_sums,
     plan_runs,
@@ -36,6 +37,7 @@ from mmselfemd.study import (
     render_study,
     save_sums,
     save_untrained,
+    untrained_path,
     write_lists,
 )
 from mmselfemd.visualization import save_figure
@@ -113,7 +115,7 @@ def read(
     wanted = [
         (
             *(UNTRAINED, seed, 0),
-            find_untrained(args.work_dir, seed),
+            untrained_path(args.work_dir, seed),
             args.work_dir / READINGS / f'{UNTRAINED}_{seed}.npz',
         )
         for seed in seeds
@@ -126,15 +128,19 @@ def read(
         for run in runs
         for epoch in sorted(run.checkpoints | run.readings)
     ]
-    beginnings = {seed: fingerprint(args.work_dir, seed) for seed in seeds}
+    data = digest_of(annotation_files(args.data).values())
+    origins = {
+        seed: Origin(fingerprint(untrained_path(args.work_dir, seed)), data)
+        for seed in seeds
+    }
     reader, records = None, []
     for name, seed, epoch, weights, kept in wanted:
         if not kept.is_file():
             if reader is None:
                 reader = build_reader(args)
             print(f'reading {kept.stem}')
-            save_sums(kept, reader.read(weights, seed), beginnings[seed])
-        sums = load_sums(kept, beginnings[seed])
+            save_sums(kept, reader.read(weights, seed), origins[seed])
+        sums = load_sums(kept, origins[seed])
         records.append(Record(name, seed, epoch, sums))
     return records
 
@@ -182,16 +188,10 @@ def main() -> None:
     deadline = None
     if args.minutes is not None:
         deadline = time.time() + 60 * args.minutes
+    options = data_options(args)
+    save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
     try:
-        options = data_options(args)
-        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
-        pretrain(
-            runs,
-            TOOLS / 'train.py',
-            options,
-            args.jobs,
-            deadline,
-        )
+        pretrain(runs, TOOLS / 'train.py', options, args.jobs, deadline)
     finally:  # what was trained is reported, whatever ended the rest
         write(read(runs, args.seeds, args), args)
 

@@ -98,17 +98,36 @@ def iterations_in_epoch(cfg: Config, num_images: int) -> int:
 def _set_length(cfg: Config, name: str, length: int) -> None:
     former = cfg.train_cfg[name]
     cfg.train_cfg[name] = length
+    schedules = cfg.get('param_scheduler') or []
+    for each in schedules if isinstance(schedules, list) else [schedules]:
+        # Not a warm-up by iterations in a run by epochs.
+        if each.get('by_epoch', True) == (name == 'max_epochs'):
+            _stretch(each, length, former)
+    if isinstance(schedules, list):
+        # Of a short run, those that fall between two epochs or iterations.
+        cfg.param_scheduler = [
+            each
+            for each in schedules
+            if each.get('end') is None or each.get('begin', 0) < each['end']
+        ]
+
+
+def _stretch(schedule: dict, length: int, former: int) -> None:
+    """Let one schedule go with a run whose length was another."""
 
     def scaled(place: int) -> int:
         return place and max(1, round(place * length / former))
 
-    schedules = cfg.get('param_scheduler') or []
-    for each in schedules if isinstance(schedules, list) else [schedules]:
-        if each.get('by_epoch', True) != (name == 'max_epochs'):
-            continue  # a warm-up by iterations in a run by epochs
-        for place in _PLACES:
-            if each.get(place) is not None:
-                each[place] = scaled(each[place])
-        if 'milestones' in each:
-            steps = {scaled(step) for step in each.milestones}
-            each.milestones = sorted(step for step in steps if step < length)
+    def duration(run_length: int) -> int:
+        end = schedule.get('end')
+        return (run_length if end is None else end) - schedule.get('begin', 0)
+
+    is_whole = schedule.get('T_max') == duration(former)
+    for place in _PLACES:
+        if schedule.get(place) is not None:
+            schedule[place] = scaled(schedule[place])
+    if is_whole:  # each place by itself is rounded
+        schedule['T_max'] = duration(length)
+    if 'milestones' in schedule:
+        steps = {scaled(step) for step in schedule['milestones']}
+        schedule['milestones'] = sorted(s for s in steps if s < length)

@@ -1,6 +1,7 @@
 """From what is asked for to the runs that answer it."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import (
     UserError,
-    UserFileExistsError,
     UserValueError,
 )
 
@@ -16,13 +16,12 @@ from .candidates import Candidate, parse_candidates
 from .data import Data, nested_subsets, read_data
 from .layout import (
     Configs,
-    config_file,
     lay_out,
     num_pretrainings,
     pretraining_name,
 )
 from .plan import Plan, data_file, has_begun
-from .run_configs import RunConfigs
+from .run_configs import RunConfigs, digests_of, write_configs
 from .settings import (
     Settings,
     check_same,
@@ -108,8 +107,12 @@ class Planner:
             configs,
             weights,
         )
-        record |= dict(seconds=seconds, lengths=lengths)
-        record['configs'] = self._write_configs(configs, former)
+        record |= dict(
+            machine=self._machine,
+            seconds=seconds,
+            lengths=lengths,
+            configs=write_configs(self.work_dir, configs, former),
+        )
         write_record(self.work_dir, record)
         return Plan(
             settings,
@@ -238,11 +241,27 @@ class Planner:
         self, configs: Configs, former: Mapping | None
     ) -> tuple[dict[str, Seconds], tuple[int, int]]:
         """Seconds of an iteration and lengths of the runs, as found before."""
-        if former:
+        if former and (has_begun(self.work_dir) or self._is_timed(former)):
             seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
             return seconds, former['lengths']
         seconds = self._seconds(configs)
         return seconds, self._lengths(seconds)
+
+    @property
+    def _machine(self) -> dict[str, int]:
+        """By what the time of the same runs differs."""
+        return dict(
+            jobs=self.jobs,
+            devices=len(self.devices),
+            cores=len(os.sched_getaffinity(0)),
+        )
+
+    def _is_timed(self, former: Mapping) -> bool:
+        """Whether what was measured for a plan holds for this one, too."""
+        if former.get('machine') != self._machine:
+            return False
+        configs = self._configs(*former['lengths'])
+        return digests_of(self.work_dir, configs) == former['configs']
 
     def _seconds(self, configs: Configs) -> dict[str, Seconds]:
         """What an iteration takes of each way of pre-training and detector."""
@@ -287,28 +306,3 @@ class Planner:
     def _num_pretrainings(self, candidate: Candidate) -> int:
         shares = num_pretrainings(candidate, len(self.subsets))
         return self.settings.seeds * shares
-
-    def _write_configs(
-        self, configs: Configs, former: Mapping | None
-    ) -> dict[str, str]:
-        """Write the configs, or see that they are those that runs have.
-
-        Returns:
-            dict[str, str]: Their digests.
-        """
-        digests = {}
-        for name, (cfg, _) in configs.items():
-            path = config_file(self.work_dir, name)
-            content = digest(json.dumps(cfg.to_dict(), default=repr))
-            digests[path.name] = content
-            if former and former['configs'].get(path.name) == content:
-                continue  # the text takes a second to format
-            if has_begun(self.work_dir):
-                raise UserFileExistsError(
-                    f'{path}: the comparison has begun with this config, and '
-                    f'what it follows ({cfg.filename}) has been changed. '
-                    'Change it back, or begin another one: --work-dir DIR'
-                )
-            with atomic_write(path) as file:
-                file.write(cfg.pretty_text.encode())
-        return digests

@@ -1,12 +1,14 @@
 """The configs of all runs of a comparison, from those that they follow."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
-from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.errors import UserError, UserFileExistsError, UserValueError
 
 from .candidates import Candidate
 from .configs import (
@@ -17,9 +19,9 @@ from .configs import (
     smallest_side,
 )
 from .data import Data, Labels
-from .layout import Configs, check_names, pretraining_name
-from .plan import data_file
-from .settings import Settings
+from .layout import Configs, check_names, config_file, pretraining_name
+from .plan import data_file, has_begun
+from .settings import Settings, digest
 
 #: How a complaint about an option begins.
 _OPTION = '--cfg-options'
@@ -146,6 +148,57 @@ class RunConfigs:
                 raise UserValueError(text + _HINTS[kind]) from error
             self._loaded[path] = cfg
         return self._loaded[path]
+
+
+def digests_of(work_dir: Path, configs: Configs) -> dict[str, str]:
+    """What tells configs of other content apart.
+
+    Args:
+        work_dir (Path): Folder of the comparison.
+        configs (Configs): The configs.
+
+    Returns:
+        dict[str, str]: By name of the file.
+    """
+    return {
+        config_file(work_dir, name).name: digest(
+            json.dumps(cfg.to_dict(), default=repr)
+        )
+        for name, (cfg, _) in configs.items()
+    }
+
+
+def write_configs(
+    work_dir: Path, configs: Configs, former: Mapping | None
+) -> dict[str, str]:
+    """Write the configs, or see that they are those that runs have.
+
+    Args:
+        work_dir (Path): Folder of the comparison.
+        configs (Configs): The configs.
+        former (Mapping, optional): Record of the same comparison, if there
+            is one.
+
+    Returns:
+        dict[str, str]: :func:`digests_of` them.
+
+    Raises:
+        UserFileExistsError: If runs have begun with others.
+    """
+    digests = digests_of(work_dir, configs)
+    for name, (cfg, _) in configs.items():
+        path = config_file(work_dir, name)
+        if former and former['configs'].get(path.name) == digests[path.name]:
+            continue  # the text takes a second to format
+        if has_begun(work_dir):
+            raise UserFileExistsError(
+                f'{path}: the comparison has begun with this config, and '
+                f'what it follows ({cfg.filename}) has been changed. '
+                'Change it back, or begin another one: --work-dir DIR'
+            )
+        with atomic_write(path) as file:
+            file.write(cfg.pretty_text.encode())
+    return digests
 
 
 def _check_boxes(

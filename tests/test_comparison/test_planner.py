@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmselfemd.comparison import planner
 from mmselfemd.comparison.execution import (
     chain_of,
     describe_plan,
@@ -229,6 +230,41 @@ def test_a_config_that_changed_in_between(settings, finish, tmp_path):
     )
     with pytest.raises(UserError, match='mine.py. has been changed'):
         Planner(given, tmp_path / 'work').plan()
+
+
+def test_what_was_measured_is_measured_again_where_it_no_longer_holds(
+    settings, finish, tmp_path, monkeypatch
+):
+    measured = []
+
+    def measure(configs, *others):
+        measured.append(list(configs))
+        return dict.fromkeys(configs, Seconds(0.5))
+
+    monkeypatch.setattr(planner, 'measure', measure)
+    config = tmp_path / 'mine.py'
+    base = ROOT / 'configs/small/faster-rcnn_r18_fpn_256.py'
+    config.write_text(f"_base_ = ['{base}']\n")
+    given = settings(detector=config, seeds=1, seconds=None)
+    work_dir = tmp_path / 'work'
+
+    def plan(jobs=1):
+        return Planner(given, work_dir, jobs).plan()
+
+    plan()
+    plan()  # with --yes, say
+    assert len(measured) == 1
+    plan(jobs=2)
+    assert len(measured) == 2
+    config.write_text(
+        f"_base_ = ['{base}']\noptim_wrapper = dict(optimizer=dict(lr=9))\n"
+    )
+    begun = plan(jobs=2)
+    assert len(measured) == 3
+    # What has begun goes on as it was planned, on whatever machine.
+    finish(begun, begun.runs[0])
+    plan(jobs=4)
+    assert len(measured) == 3
 
 
 def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):

@@ -134,7 +134,8 @@ class _Pool:
         self.commands: dict[str, list[str]] = {}
         self.report = report
         self.environment = dict(os.environ)
-        threads = max(1, (os.cpu_count() or 1) // jobs)
+        # Those of this process: a scheduler may lend a part of the machine.
+        threads = max(1, len(os.sched_getaffinity(0)) // jobs)
         self.environment.setdefault('OMP_NUM_THREADS', str(threads))
 
     @property

@@ -61,6 +61,21 @@ def test_each_sees_the_gpu_that_is_its_own(tmp_path):
     assert seen == {'4', '7'}
 
 
+def test_the_cores_of_this_process_are_shared(tmp_path, monkeypatch):
+    """A scheduler may have lent it a part of the machine's."""
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    script = (
+        'import os, sys, pathlib; print(os.environ["OMP_NUM_THREADS"])\n'
+        'pathlib.Path(sys.argv[1]).touch()'
+    )
+    for number, (cores, threads) in enumerate(((6, '3'), (1, '1'))):
+        lent = set(range(cores))
+        monkeypatch.setattr(os, 'sched_getaffinity', lambda _, lent=lent: lent)
+        each = task(tmp_path, str(number), script)
+        run_tasks([each], jobs=2)
+        assert each.log.read_text().strip() == threads
+
+
 def test_a_failure_names_the_log_and_ends_the_others(tmp_path):
     tasks = [
         task(tmp_path, 'long', 'import time; time.sleep(60)'),

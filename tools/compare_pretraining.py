@@ -232,12 +232,13 @@ def main() -> None:
     args = parse_args()
     jobs, devices = devices_of(args)
     plan = Planner(settings_of(args), args.work_dir, jobs, devices).plan()
+    runs = runs_to_read(plan) if args.look else plan.runs
     if args.task is not None:
         if not 0 <= args.task < num_chains(plan):
             raise UserValueError(
                 f'--task {args.task}: expected 0 to {num_chains(plan) - 1}'
             )
-        execute(plan, chain_of(plan, args.task), jobs, devices)
+        execute(plan, chain_of(plan, args.task, runs), jobs, devices)
         return
     if plan.data.said:
         print(plan.data.said)
@@ -250,12 +251,11 @@ def main() -> None:
         return
     if not args.yes:
         raise UserError('nothing was started: add --yes to begin')
+    execute(plan, runs, jobs, devices)
     if args.look:
-        execute(plan, runs_to_read(plan), jobs, devices)
         print(take_look(plan))
         print('Without --look the same command goes on with the detectors.')
         return
-    execute(plan, plan.runs, jobs, devices)
     tell(plan)
 
 

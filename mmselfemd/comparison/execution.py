@@ -157,12 +157,16 @@ def _seconds_left(plan: Plan, runs: Sequence[Run]) -> float:
     return sum(plan.seconds_of(run) * (1 - share_done(run)) for run in runs)
 
 
-def chain_of(plan: Plan, number: int) -> list[Run]:
+def chain_of(
+    plan: Plan, number: int, runs: Sequence[Run] | None = None
+) -> list[Run]:
     """The runs of a candidate with a seed: no others wait for them.
 
     Args:
         plan (Plan): The plan.
         number (int): Which of :func:`num_chains`, from 0.
+        runs (Sequence[Run], optional): Those that are to be done. Defaults
+            to None: all of the plan.
 
     Returns:
         list[Run]: In their order.
@@ -171,7 +175,7 @@ def chain_of(plan: Plan, number: int) -> list[Run]:
     seed, place = divmod(number, len(candidates))
     return [
         run
-        for run in plan.runs
+        for run in (plan.runs if runs is None else runs)
         if (run.seed, run.candidate) == (seed, candidates[place])
     ]
 

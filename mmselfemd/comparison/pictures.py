@@ -10,13 +10,16 @@ import torch
 from matplotlib import colormaps
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
+from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.visualization.pairs import read_rgb
 from mmselfemd.visualization.saving import save_figure
 
 from .candidates import Candidate
+from .layout import config_file
 from .results import Results
 
 #: So many of the best and of the worst images are drawn.
@@ -53,6 +56,8 @@ def save_pictures(
     chosen = [*order[::-1][:count], *order[:count]]
     runs = [results.runs(each, fraction)[0] for each in (second, first)]
     found = [json.loads(run.predictions.read_text()) for run in runs]
+    cfg = Config.fromfile(config_file(results.plan.work_dir, fraction))
+    mapping = mapping_of(cfg, 'val')
     drawing = _Drawing(results.annotations)
     pictures = {}
     for number, row in enumerate(chosen):
@@ -65,7 +70,7 @@ def save_pictures(
                 for boxes in found
             ),
         ]
-        pixels = read_rgb(results.plan.data.val.folder / name)
+        pixels = read_rgb(results.plan.data.val.folder / name, mapping=mapping)
         caption = (
             f'{name}: AP50 of {first.label} less that of {second.label} on '
             f'this image {100 * gains[row]:+.0f}. Left: the boxes of the '

@@ -47,7 +47,9 @@ def name_visualizer(cfg: Config) -> None:
 def _clean_loader(loader: dict) -> None:
     # mmengine marks every dict of an inherited `package::` config with its
     # scope, and hands the mark of `collate_fn` on to the function.
-    (loader.get('collate_fn') or {}).pop('_scope_', None)
+    collate = loader.get('collate_fn')
+    if isinstance(collate, dict):  # else the function itself
+        collate.pop('_scope_', None)
     # torch refuses what is for workers where there are none.
     if not loader.get('num_workers'):
         loader.pop('persistent_workers', None)

@@ -176,6 +176,14 @@ def test_runs_are_laid_out_seed_by_seed(plan):
     )
 
 
+def test_a_look_of_a_slurm_task_trains_no_detector(plan):
+    runs = runs_to_read(plan)
+    chains = [chain_of(plan, n, runs) for n in range(num_chains(plan))]
+    assert [run for chain in chains for run in chain] == runs
+    assert chains[0] == []  # random weights
+    assert all(isinstance(run, PretrainingRun) for run in chains[1])
+
+
 def test_the_plan_tells_time_disk_and_order(plan):
     text = describe_plan(plan, jobs=2)
     assert '10 runs' in text and '2 seeds' in text

@@ -9,10 +9,13 @@ import time
 import numpy as np
 import pytest
 
+from mmselfemd.comparison import pictures
 from mmselfemd.comparison import report as report_module
+from mmselfemd.comparison.layout import config_file
 from mmselfemd.comparison.metrics import METRICS
 from mmselfemd.comparison.report import write_report
 from mmselfemd.comparison.results import Results
+from mmselfemd.datasets.pictures import ValueMapping
 
 
 @pytest.fixture(scope='module')
@@ -80,6 +83,33 @@ def test_the_best_image_is_one_that_random_weights_miss(finished):
     assert gains.shape == (6,)
     assert np.nanmax(gains) > 0.4
     assert (results.gains_by_image(random, selfemd, 1.0) == -gains).all()
+
+
+def test_pictures_show_what_the_detectors_see(finished, monkeypatch, tmp_path):
+    """Of values that are no 8-bit colour by themselves."""
+    random, selfemd = finished.candidates
+    path = config_file(finished.work_dir, 1.0)
+    text = path.read_text()
+    seen = []
+
+    def read(path, mapping):
+        seen.append(mapping)
+        return np.zeros((64, 80, 3), np.uint8)
+
+    monkeypatch.setattr(pictures, 'read_rgb', read)
+    for line, expected in (
+        ('', ValueMapping()),
+        ('value_range = (29000, 31000)', ValueMapping((29000, 31000))),
+    ):
+        seen.clear()
+        path.write_text(f'{text}\n{line}\n')
+        try:
+            pictures.save_pictures(
+                Results(finished, 10), selfemd, random, 1.0, tmp_path
+            )
+        finally:
+            path.write_text(text)
+        assert seen and set(map(repr, seen)) == {repr(expected)}
 
 
 def test_time_is_that_of_training(report):

@@ -260,6 +260,20 @@ def test_folder_that_is_no_environment_is_left_alone(tmp_path):
     assert (tmp_path / '.venv' / 'precious').exists()
 
 
+def test_environment_that_is_a_link_is_left_alone(setup, monkeypatch):
+    """Clearing it would clear that of another checkout."""
+    other = setup.VENV.rename(setup.VENV.with_name('of another checkout'))
+    (other / 'pyvenv.cfg').touch()
+    (other / setup.STAMP.name).touch()
+    before = sorted(other.rglob('*'))
+    setup.VENV.symlink_to(other)
+    with pytest.raises(SetupError, match='is a link to .*remove the link'):
+        environment.ensure(setup.VENV, None)
+    with pytest.raises(setup.SetupError, match='is a link to'):
+        setup.set_up()
+    assert sorted(other.rglob('*')) == before
+
+
 def test_environment_is_made_kept_and_remade(tmp_path, monkeypatch):
     folder = tmp_path / '.venv'
     python = environment.ensure(folder, None)

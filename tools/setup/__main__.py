@@ -188,6 +188,7 @@ def set_up() -> None:
         f'Setting up in {VENV.name}: packages are fetched, and mmcv is '
         'compiled, once per machine.'
     )
+    environment.check_no_link(VENV)  # nor take its stamp away
     STAMP.unlink(missing_ok=True)
     preflight.check_programs()
     if not (VENV / 'bin' / 'python').exists() or check(

@@ -43,6 +43,22 @@ def is_sound(folder: Path) -> bool:
     )
 
 
+def check_no_link(folder: Path) -> None:
+    """Raise if an environment is a link: what it shows would be cleared.
+
+    Args:
+        folder (Path): Where the environment is, or will be.
+
+    Raises:
+        SetupError: If it is one, whole or not.
+    """
+    if folder.is_symlink():
+        raise SetupError(
+            f'{folder} is a link to {folder.readlink()}, which may be in use '
+            'elsewhere, and set-up would clear it: remove the link.'
+        )
+
+
 def ensure(folder: Path, version: tuple[int, int] | None) -> Path:
     """Make the environment, or keep the one that is there if it will do.
 
@@ -62,6 +78,7 @@ def ensure(folder: Path, version: tuple[int, int] | None) -> Path:
     if present and SUPPORTED[0] <= present <= SUPPORTED[1]:
         if version in (None, present):
             return python
+    check_no_link(folder)
     if folder.exists() and not (folder / 'pyvenv.cfg').exists():
         raise SetupError(
             f'{folder} is there, but is no virtual environment: move it away.'

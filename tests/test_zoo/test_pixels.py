@@ -7,6 +7,7 @@ import sys
 import pytest
 import safetensors.torch
 import torch
+from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.errors import UserError, UserValueError
@@ -98,6 +99,37 @@ def test_broken_configs_are_one_error(tmp_path, text):
 )
 def test_config_without_pixels_records_none(text):
     assert read_convention(dict(cfg=text)) == {}
+
+
+def test_the_model_s_own_preprocessor_goes_before_the_config_s():
+    """A base's stays in the config, and the runner does not take it."""
+    base = dict(mean=[1.0] * 3, std=[2.0] * 3, to_rgb=True)
+    own = dict(mean=[0.0] * 3, std=[1.0] * 3, to_rgb=False)
+    for model, channel_order in (
+        ({}, 'RGB'),
+        (dict(data_preprocessor=own), 'BGR'),
+    ):
+        cfg = Config(dict(data_preprocessor=base, model=model))
+        found = read_convention(dict(cfg=cfg.pretty_text))
+        used = model.get('data_preprocessor', base)
+        assert found['pixel_convention'] == dict(
+            channel_order=channel_order, mean=used['mean'], std=used['std']
+        )
+    none = dict(data_preprocessor=None)  # which normalises nothing
+    cfg = Config(dict(data_preprocessor=base, model=none))
+    assert read_convention(dict(cfg=cfg.pretty_text)) == {}
+
+
+def test_the_model_s_own_backbone_goes_before_a_variable_of_the_name():
+    backbones = [
+        dict(type='ResNet', depth=50, style=style)
+        for style in ('caffe', 'pytorch')
+    ]
+    cfg = Config(
+        dict(backbone=backbones[0], model=dict(backbone=backbones[1]))
+    )
+    found = read_convention(dict(cfg=cfg.pretty_text))
+    assert found['style'] == 'pytorch'
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ __all__ = [
     'CONVENTIONS',
     'IMAGE_VALUES',
     'LAYOUT',
-    'check_recorded',
     'read_convention',
 ]
 
@@ -87,7 +86,8 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
 
     Returns:
         dict: ``pixel_convention`` and those of :data:`LAYOUT` and
-        :data:`IMAGE_VALUES`, as far as they are recorded.
+        :data:`IMAGE_VALUES`, as far as they are recorded; three numbers of
+        mean and std each.
 
     Raises:
         UserValueError: If what is recorded cannot be meant.
@@ -98,27 +98,26 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
     recorded = {name: meta[name] for name in names if name in meta}
     if not recorded:
         recorded = _read_config(meta.get('cfg'), source)
-    check_recorded(recorded, source)
+    _check_recorded(recorded, source)
+    if pixels := recorded.get('pixel_convention'):
+        # One number is that of each channel, as mmengine's preprocessors
+        # have it; other readers take three.
+        recorded['pixel_convention'] = pixels | {
+            name: [*pixels[name]] * (3 // len(pixels[name]))
+            for name in ('mean', 'std')
+        }
     return {  # lists, which every format of file can hold
         name: list(value) if isinstance(value, (list, tuple)) else value
         for name, value in recorded.items()
     }
 
 
-def check_recorded(meta: object, source: str) -> None:
-    """Raise if a checkpoint's ``meta`` records pixels that cannot be meant.
+def _check_recorded(meta: dict, source: str) -> None:
+    """Raise if what a checkpoint records cannot be meant.
 
-    Args:
-        meta (object): The checkpoint's ``meta``. What it does not record, is
-            not checked.
-        source (str): Where it came from, for the error.
-
-    Raises:
-        UserValueError: If ``pixel_convention``, ``style``, ``strides``,
-            ``dilations``, ``value_range`` or ``bands`` is none.
+    It is checked where it is used, and not where a file is loaded: what is
+    broken can be said anew, by ``--convention``.
     """
-    if not isinstance(meta, dict):
-        return
     pixels = meta.get('pixel_convention')
     if 'pixel_convention' in meta and not (
         isinstance(pixels, dict)

@@ -7,11 +7,13 @@ import sys
 import pytest
 import safetensors.torch
 import torch
+import torchvision
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo import extract_backbone
+from mmselfemd.zoo.import_backbone import import_backbone
 from mmselfemd.zoo.pixels import CONVENTIONS, read_convention
 
 GOOD = dict(channel_order='RGB', mean=[1, 2.5, 3], std=[4.0, 5.0, 6.0])
@@ -47,7 +49,29 @@ def test_broken_records_are_one_error(tmp_path, record):
         read_convention(meta, 'a.pth')
     torch.save(dict(state_dict=WEIGHTS, meta=meta), tmp_path / 'a.pth')
     with pytest.raises(UserValueError, match=r'a\.pth: .*pixel_convention'):
-        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'), 'cpu')
+        extract_backbone(tmp_path / 'a.pth', tmp_path / 'b.pth')
+
+
+def test_what_a_broken_record_asks_for_mends_it(tmp_path):
+    weights = torchvision.models.resnet18().state_dict()
+    path = tmp_path / 'a.pth'
+    for broken in (dict(pixel_convention='RGB'), dict(style='x')):
+        torch.save(dict(state_dict=weights, meta=broken), path)
+        with pytest.raises(UserValueError, match='again with --convention'):
+            import_backbone(path, tmp_path / 'c.pth')
+        done = import_backbone(
+            path, tmp_path / 'b.pth', convention='torchvision', force=True
+        )
+        assert CONVENTIONS['torchvision'].items() <= done.meta.items()
+
+
+def test_one_number_stands_for_three():
+    one = dict(channel_order='RGB', mean=[127.5], std=[51.0])
+    three = dict(channel_order='RGB', mean=[127.5] * 3, std=[51.0] * 3)
+    text = config(mean=[127.5], std=[51.0], to_rgb=True)
+    for meta in (dict(pixel_convention=one), dict(cfg=text)):
+        assert read_convention(meta)['pixel_convention'] == three
+    assert one['mean'] == [127.5]  # what is given stays as it is
 
 
 @pytest.mark.parametrize('name', CONVENTIONS)
@@ -139,7 +163,7 @@ def test_broken_metadata_of_safetensors_is_one_error(tmp_path, text):
     path = tmp_path / 'a.safetensors'
     safetensors.torch.save_file(WEIGHTS, path, dict(mmselfemd_meta=text))
     with pytest.raises(UserError, match=r'a\.safetensors: .*meta'):
-        CheckpointLoader.load_checkpoint(str(path), 'cpu')
+        extract_backbone(path, tmp_path / 'b.pth')
 
 
 def test_metadata_of_safetensors_is_read(tmp_path):

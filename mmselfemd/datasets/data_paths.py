@@ -10,6 +10,8 @@ from mmengine.logging import print_log
 
 from mmselfemd.errors import UserError
 
+from .pipelines import type_name
+
 #: What says where images are; the first is the root of the others.
 PATH_SETTINGS = ('data_root', 'ann_file', 'data_prefix', 'db_path')
 
@@ -53,7 +55,7 @@ def drop_absent_validation(cfg: Config) -> None:
         cfg (Config): The config, with the command line's settings; changed.
     """
     dataset = (cfg.get('val_dataloader') or {}).get('dataset') or {}
-    if not str(dataset.get('type')).endswith('UnlabelledDataset'):
+    if not type_name(dataset).endswith('UnlabelledDataset'):
         return
     try:
         check_data_paths(cfg, ['val'])

@@ -10,9 +10,13 @@ from mmengine.fileio import get_local_path
 from mmengine.fileio.backends import BaseStorageBackend, LocalBackend
 from mmengine.logging import print_log
 
-#: Folders of thumbnails, trash and forks that systems make, beside all whose
-#: names begin with a dot (``.thumbnails``, ``.Trash-1000``).
-SYSTEM_FOLDERS = {'@eaDir', '__MACOSX', '#recycle', '$RECYCLE.BIN'}
+#: Folders of thumbnails, trash, forks and a disk's own records that systems
+#: make, beside all whose names begin with a dot (``.thumbnails``,
+#: ``.Trash-1000``). The last two, at the root of a disk, may not be read.
+SYSTEM_FOLDERS = {
+    *('@eaDir', '__MACOSX', '#recycle', '$RECYCLE.BIN'),
+    *('lost+found', 'System Volume Information'),
+}
 _NUM_NAMED = 3
 _BYTE_ORDER_MARK = '\ufeff'
 
@@ -25,9 +29,10 @@ class ImageFolder:
     that leads nowhere is passed over.
 
     Hidden folders and those of :data:`SYSTEM_FOLDERS` are passed over, too:
-    what lies there are thumbnails, older states and deleted photographs. So
-    is a link that leads back to a folder in which it lies. At the end of each
-    iteration, one line of the log says how many there are of each.
+    what lies there are thumbnails, older states, deleted photographs and
+    records of the disk. So is a link that leads back to a folder in which it
+    lies. At the end of each iteration, one line of the log says how many
+    there are of each.
 
     Args:
         folder (str): Where to begin. It may be hidden itself.

@@ -105,14 +105,15 @@ class UnlabelledDataset(CustomDataset):
         """Load an image and put it through the pipeline.
 
         Args:
-            idx (int): Its number.
+            idx (int): Its number; from the end, if it is negative.
 
         Returns:
             Any: What the pipeline makes of it.
         """
         if self.seed is None:
             return super().__getitem__(idx)
-        with kept_random_state(derived_seed(self.seed, idx), devices=False):
+        number = self.get_data_info(idx)['sample_idx']
+        with kept_random_state(derived_seed(self.seed, number), devices=False):
             return super().__getitem__(idx)
 
     @force_full_init
@@ -120,7 +121,7 @@ class UnlabelledDataset(CustomDataset):
         """What is known of an image before it is read.
 
         Args:
-            idx (int): Its number.
+            idx (int): Its number; from the end, if it is negative.
 
         Returns:
             dict: ``img_path`` and ``sample_idx``.

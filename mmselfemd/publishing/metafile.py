@@ -30,9 +30,7 @@ def find_entry(root: Path, name: str) -> tuple[Path, dict]:
     metafiles = yaml.safe_load(index.read_text('utf-8'))['Import']
     for metafile in metafiles:
         path = root / metafile
-        content = yaml.safe_load(path.read_text('utf-8'))
-        models = content if isinstance(content, list) else content['Models']
-        for entry in models:
+        for entry in _models_of(yaml.safe_load(path.read_text('utf-8'))):
             if entry['Name'] == name:
                 return path, entry
     raise UserValueError(
@@ -53,18 +51,59 @@ def text_of(entry: dict) -> str:
     return yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=79)
 
 
-def replace_entry(text: str, entry: dict) -> str:
+def replace_entry(metafile: Path, entry: dict) -> str:
     """Put an entry in the place of that of its name.
 
     What stands around it, comments included, stays as it is.
 
     Args:
-        text (str): A metafile.
+        metafile (Path): The metafile; it stays as it is.
         entry (dict): The new entry.
 
     Returns:
-        str: The metafile with it.
+        str: The text of the metafile with it.
+
+    Raises:
+        UserValueError: If that would not be read as the same metafile with
+            this entry.
     """
+    text = metafile.read_text('utf-8')
+    node = _node_of(text, entry['Name'])
+    start, end = node.start_mark, _end_of(node)
+    indent = '\n' + ' ' * start.column
+    new = indent.join(text_of(entry).splitlines())
+    rest = text[end:]
+    if text[end - 1] != '\n':  # as only a block of text ends
+        rest = rest.lstrip(' ').removeprefix('\n')
+    replaced = f'{text[: start.index]}{new}\n{rest}'
+    if not _is_replaced(text, replaced, entry):
+        raise UserValueError(
+            f'{metafile}: the entry of {entry["Name"]} cannot be replaced '
+            'where it stands. Write it in block style, one key a line, '
+            'without anchors and aliases, and publish again.'
+        )
+    return replaced
+
+
+def _models_of(content: list | dict) -> list[dict]:
+    return content if isinstance(content, list) else content['Models']
+
+
+def _is_replaced(text: str, replaced: str, entry: dict) -> bool:
+    """Whether a metafile is read as before but for the entry."""
+    expected = yaml.safe_load(text)
+    models = _models_of(expected)
+    models[:] = [
+        entry if model['Name'] == entry['Name'] else model for model in models
+    ]
+    try:
+        return yaml.safe_load(replaced) == expected
+    except yaml.YAMLError:
+        return False
+
+
+def _node_of(text: str, name: str) -> yaml.MappingNode:
+    """Where a metafile has the entry of a name."""
     document = yaml.compose(text)
     models = document
     if isinstance(document, yaml.MappingNode):
@@ -75,22 +114,24 @@ def replace_entry(text: str, entry: dict) -> str:
         node
         for node in models.value
         if any(
-            (key.value, value.value) == ('Name', entry['Name'])
+            (key.value, value.value) == ('Name', name)
             for key, value in node.value
         )
     )
-    start = node.start_mark
-    indent = '\n' + ' ' * start.column
-    new = indent.join(text_of(entry).splitlines())
-    rest = text[_end_of(node) :]
-    return (
-        f'{text[: start.index]}{new}\n{rest.lstrip(" ").removeprefix(chr(10))}'
-    )
+    return node
 
 
 def _end_of(node: yaml.Node) -> int:
-    """Where its last value ends; its own mark is where the next begins."""
-    while isinstance(node, yaml.CollectionNode) and node.value:
+    """Where its last value ends.
+
+    In block style its own mark is where the next one begins; in flow style
+    it is behind the bracket.
+    """
+    while (
+        isinstance(node, yaml.CollectionNode)
+        and node.value
+        and not node.flow_style
+    ):
         last = node.value[-1]
         node = last[1] if isinstance(node, yaml.MappingNode) else last
     return node.end_mark.index

@@ -98,7 +98,8 @@ def publish(
         UserFileExistsError: If a file is there, or the index has another
             file of this name, and ``force`` is not set.
         UserValueError: If runs do not belong together, the index has no such
-            model, or ``out`` is not below ``root``.
+            model or its entry cannot be replaced, or ``out`` is not below
+            ``root``.
     """
     runs = read_finished_runs(work_dirs)
     name, root = runs[0].name, Path(root).resolve()
@@ -122,20 +123,20 @@ def publish(
         (made / f'{name}.md').write_text(card, 'utf-8')
         names = [file, f'{name}.json', f'{name}.png', f'{name}.md']
         old = _check_replaceable(out, names, entry, backbone.sha256, force)
+        card_place = os.path.relpath(out / f'{name}.md', root)
+        entry |= dict(
+            Weights=address or os.path.relpath(out / file, root),
+            SHA256=backbone.sha256,
+            Results=_results(runs, card_place if is_below else None),
+        )
+        text = replace_entry(metafile, entry)
         for each in names:
             _copy(made / each, out / each)
-        for path in old - {out / each for each in names}:
-            path.unlink()
-    place = address or os.path.relpath(out / file, root)
-    card_place = os.path.relpath(out / f'{name}.md', root)
-    entry |= dict(
-        Weights=place,
-        SHA256=backbone.sha256,
-        Results=_results(runs, card_place if is_below else None),
-    )
-    text = replace_entry(metafile.read_text('utf-8'), entry)
     with atomic_write(metafile) as opened:
         opened.write(text.encode())
+    # The last step: until now the index named the old weights.
+    for path in old - {out / each for each in names}:
+        path.unlink()
     return Published(
         out / file,
         [out / each for each in names],
@@ -185,7 +186,7 @@ def _check_replaceable(
             'stays, since the runs of others name it: give this one a config '
             'of another name. Or replace it: --force.'
         )
-    older = out.glob(f'{entry["Name"]}-{"?" * HASH_DIGITS}.pth')
+    older = out.glob(f'{entry["Name"]}-{"[0-9a-f]" * HASH_DIGITS}.pth')
     old = {*older, *(out / each for each in names if (out / each).exists())}
     if old and not force:
         raise UserFileExistsError(

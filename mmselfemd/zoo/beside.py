@@ -98,7 +98,8 @@ def _timm(config: dict, source: str) -> Beside:
     pretrained = config.get('pretrained_cfg')
     pretrained = pretrained if isinstance(pretrained, dict) else config
     pixels = _pixels(pretrained.get('mean'), pretrained.get('std'))
-    return Beside('timm', pixels, is_plain=True)
+    # None of its ResNets has the stride in the 1x1.
+    return Beside('timm', dict(style='pytorch', **pixels), is_plain=True)
 
 
 def _transformers(config: dict, path: Path, source: str) -> Beside:

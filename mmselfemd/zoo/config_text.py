@@ -1,9 +1,10 @@
 """The text of a config, read without running it."""
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ['read_config_text']
+__all__ = ['calls_in', 'read_config_text', 'values_in', 'variables_of']
 
 
 def read_config_text(text: object) -> dict[str, Any]:
@@ -67,3 +68,76 @@ def _is_plain(node: ast.AST) -> bool:
     except (ValueError, TypeError):
         return False
     return True
+
+
+def calls_in(tree: ast.Module, name: str) -> list[dict[str, Any]]:
+    """Find each ``name=dict(...)`` of a config.
+
+    What the model has of its own goes before a variable of the config, as in
+    mmengine's runner: a base's may still be there, and is not used.
+
+    Args:
+        tree (ast.Module): The config, parsed.
+        name (str): The name.
+
+    Returns:
+        list[dict[str, Any]]: Their arguments, as far as they are literals.
+    """
+    model = variables_of(tree).get('model')
+    has_own = isinstance(model, ast.Call) and any(
+        keyword.arg == name for keyword in model.keywords
+    )
+    return [
+        _literals(value)
+        for value in values_in(model if has_own else tree, name)
+        if isinstance(value, ast.Call)
+    ]
+
+
+def variables_of(tree: ast.Module) -> dict[str, ast.expr]:
+    """Find what stands behind each variable of a config.
+
+    Args:
+        tree (ast.Module): The config, parsed.
+
+    Returns:
+        dict[str, ast.expr]: By the variable's name.
+    """
+    return {
+        target.id: line.value
+        for line in tree.body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def values_in(tree: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Find what stands behind each ``name =`` and ``name=``.
+
+    Args:
+        tree (ast.AST): A config, or a part of it, parsed.
+        name (str): The name.
+
+    Yields:
+        ast.expr: The outer ones before those within others.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            names = [getattr(target, 'id', None) for target in node.targets]
+        elif isinstance(node, ast.keyword):
+            names = [node.arg]
+        else:
+            continue
+        if name in names:
+            yield node.value
+
+
+def _literals(call: ast.Call) -> dict[str, Any]:
+    arguments = {}
+    for keyword in call.keywords:
+        try:
+            arguments[keyword.arg] = ast.literal_eval(keyword.value)
+        except (TypeError, ValueError):  # a nested dict(), say
+            continue
+    return arguments

@@ -79,7 +79,7 @@ def import_backbone(
     Args:
         source (str or Path): A file as the project publishes it, or any
             address that mmengine's ``CheckpointLoader`` takes, such as
-            ``torchvision://resnet50``.
+            ``torchvision://resnet50``. A ``.pkl`` is to be on this machine.
         out (str or Path): The file to write. Its folder is made.
         project (str, optional): Whose file it is, one of
             :data:`~mmselfemd.zoo.sources.PROJECTS`. Defaults to None: it is
@@ -155,6 +155,11 @@ def _check_known(architecture: dict, row: Source, source: str) -> None:
 
 
 def _load(source: str) -> dict:
+    if source.endswith('.pkl') and '://' in source:
+        raise UserValueError(
+            f'{source}: a .pkl is read from this machine alone. Download it '
+            'first, and name the file.'
+        )
     if source.endswith('.pkl'):
         return read_numpy_pickle(source)
     return CheckpointLoader.load_checkpoint(

@@ -15,15 +15,15 @@ set.
 import ast
 import math
 import re
-from collections.abc import Iterator
 
 from mmselfemd.errors import UserValueError
+
+from .config_text import calls_in, values_in, variables_of
 
 __all__ = [
     'CONVENTIONS',
     'IMAGE_VALUES',
     'LAYOUT',
-    'check_recorded',
     'read_convention',
 ]
 
@@ -86,7 +86,8 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
 
     Returns:
         dict: ``pixel_convention`` and those of :data:`LAYOUT` and
-        :data:`IMAGE_VALUES`, as far as they are recorded.
+        :data:`IMAGE_VALUES`, as far as they are recorded; three numbers of
+        mean and std each.
 
     Raises:
         UserValueError: If what is recorded cannot be meant.
@@ -97,27 +98,26 @@ def read_convention(meta: object, source: str = 'the checkpoint') -> dict:
     recorded = {name: meta[name] for name in names if name in meta}
     if not recorded:
         recorded = _read_config(meta.get('cfg'), source)
-    check_recorded(recorded, source)
+    _check_recorded(recorded, source)
+    if pixels := recorded.get('pixel_convention'):
+        # One number is that of each channel, as mmengine's preprocessors
+        # have it; other readers take three.
+        recorded['pixel_convention'] = pixels | {
+            name: [*pixels[name]] * (3 // len(pixels[name]))
+            for name in ('mean', 'std')
+        }
     return {  # lists, which every format of file can hold
         name: list(value) if isinstance(value, (list, tuple)) else value
         for name, value in recorded.items()
     }
 
 
-def check_recorded(meta: object, source: str) -> None:
-    """Raise if a checkpoint's ``meta`` records pixels that cannot be meant.
+def _check_recorded(meta: dict, source: str) -> None:
+    """Raise if what a checkpoint records cannot be meant.
 
-    Args:
-        meta (object): The checkpoint's ``meta``. What it does not record, is
-            not checked.
-        source (str): Where it came from, for the error.
-
-    Raises:
-        UserValueError: If ``pixel_convention``, ``style``, ``strides``,
-            ``dilations``, ``value_range`` or ``bands`` is none.
+    It is checked where it is used, and not where a file is loaded: what is
+    broken can be said anew, by ``--convention``.
     """
-    if not isinstance(meta, dict):
-        return
     pixels = meta.get('pixel_convention')
     if 'pixel_convention' in meta and not (
         isinstance(pixels, dict)
@@ -193,14 +193,14 @@ def _read_config(text: object, source: str) -> dict:
         return {}
     try:
         tree = ast.parse(text)
-        processing = _calls(tree, 'data_preprocessor')
+        processing = calls_in(tree, 'data_preprocessor')
         # mmdet 2 and mmcls; OpenSelfSup's do not name the order.
         processing += [
             arguments
-            for arguments in _calls(tree, 'img_norm_cfg')
+            for arguments in calls_in(tree, 'img_norm_cfg')
             if 'to_rgb' in arguments
         ]
-        backbones = _calls(tree, 'backbone')
+        backbones = calls_in(tree, 'backbone')
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UserValueError(
             f'{source}: its record of the config, meta.cfg, is no config '
@@ -232,11 +232,18 @@ def _layout(backbones: list[dict]) -> dict:
     return {}
 
 
-def _image_values(tree: ast.AST) -> dict:
-    """The first literal of each setting, of the config or of a pipeline."""
+def _image_values(tree: ast.Module) -> dict:
+    """Each setting, of the step that loads training images or of the config.
+
+    As ``mmselfemd.datasets.image_values.set_image_values`` has it: a step
+    that has a value of its own keeps it.
+    """
+    variables = variables_of(tree)
+    loader = variables.get('train_dataloader', ast.Constant(None))
     found: dict = {}
     for name in IMAGE_VALUES:
-        for node in _values_of(tree, name):
+        of_config = [variables[name]] if name in variables else []
+        for node in (*values_in(loader, name), *of_config):
             try:
                 value = ast.literal_eval(node)
             except (TypeError, ValueError):  # a name, say
@@ -248,35 +255,3 @@ def _image_values(tree: ast.AST) -> dict:
 
 def _floats(values: object) -> object:
     return list(map(float, values)) if _are_numbers(values) else values
-
-
-def _calls(tree: ast.AST, name: str) -> list[dict]:
-    """The literal arguments of each ``name=dict(...)`` of a config."""
-    return [
-        _literals(value)
-        for value in _values_of(tree, name)
-        if isinstance(value, ast.Call)
-    ]
-
-
-def _values_of(tree: ast.AST, name: str) -> Iterator[ast.expr]:
-    """What stands behind each ``name =`` and ``name=`` of a config."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
-            names = [getattr(target, 'id', None) for target in node.targets]
-        elif isinstance(node, ast.keyword):
-            names = [node.arg]
-        else:
-            continue
-        if name in names:
-            yield node.value
-
-
-def _literals(call: ast.Call) -> dict:
-    arguments = {}
-    for keyword in call.keywords:
-        try:
-            arguments[keyword.arg] = ast.literal_eval(keyword.value)
-        except (TypeError, ValueError):  # a nested dict(), say
-            continue
-    return arguments

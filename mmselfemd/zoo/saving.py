@@ -38,7 +38,8 @@ def to_plain(value: object, path: str = 'checkpoint') -> object:
 
     Numpy scalars become Python numbers, arrays tensors, a
     :class:`mmengine.logging.HistoryBuffer` a dict of its fields, paths
-    strings, and subclasses of the basic types (``ConfigDict``, named tuples,
+    strings, frozen sets tuples, which may be keys and members of sets, too,
+    and subclasses of the basic types (``ConfigDict``, named tuples,
     enumerations) the basic type. What has no plain form, a function for
     instance, is left out of its dict, or is ``None`` in its list, with a
     warning: a run must not fail while it saves.
@@ -70,9 +71,9 @@ def _to_plain(value: object, path: str) -> object:
             to_plain(item, f'{path}[{index}]')
             for index, item in enumerate(value)
         ]
-        if isinstance(value, (set, frozenset)):
+        if isinstance(value, set):
             return set(items)
-        return tuple(items) if isinstance(value, tuple) else items
+        return items if isinstance(value, list) else tuple(items)
     if isinstance(value, HistoryBuffer):
         logs, counts = value.data
         return dict(
@@ -84,7 +85,9 @@ def _to_plain(value: object, path: str) -> object:
         return _to_plain(value.item(), path)
     if isinstance(value, np.ndarray):
         try:
-            return torch.from_numpy(value.copy())
+            # torch knows the byte order of this machine alone.
+            native = value.astype(value.dtype.newbyteorder('='), order='C')
+            return torch.from_numpy(native)
         except TypeError:  # strings, objects
             return to_plain(value.tolist(), path)
     if isinstance(value, os.PathLike):

@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets.transforms import LoadAnnotations, Resize
+from mmdet.evaluation import MultiDatasetsEvaluator
 from mmengine.config import Config
 
+from mmselfemd.datasets import LoadDetectionImage
 from mmselfemd.datasets.annotations.usage import usages_of
 from mmselfemd.errors import UserValueError
 
@@ -89,17 +93,36 @@ def test_the_backend_of_the_disk_is_checked():
     assert usage.ann_file == 'pets/train.json' and not found
 
 
-def test_images_behind_another_backend_are_not_looked_for():
-    loading = dict(
-        type='LoadImageFromFile',
-        backend_args=dict(backend='lmdb', db_path='pets.lmdb'),
-    )
-    for settings in (
-        dict(pipeline=[loading]),
-        dict(data_prefix=dict(img='s3://pets/photos')),
-    ):
-        (usage,), _ = used(**settings)
-        assert usage.folder is None
+LMDB = dict(backend='lmdb', db_path='pets.lmdb')
+
+
+@pytest.mark.parametrize(
+    'loading',
+    [
+        'LoadImageFromFile',
+        'mmdet.LoadImageFromFile',
+        'mmselfemd.LoadDetectionImage',
+        'LoadMultiChannelImageFromFiles',
+        LoadImageFromFile,
+        LoadDetectionImage,
+    ],
+)
+def test_images_behind_another_backend_are_not_looked_for(loading):
+    (usage,), _ = used(pipeline=[dict(type=loading, backend_args=LMDB)])
+    assert usage.folder is None
+    (usage,), _ = used(pipeline=[dict(type=loading)])
+    assert usage.folder == 'pets/photos/'
+
+
+def test_images_of_an_address_are_not_looked_for():
+    (usage,), _ = used(data_prefix=dict(img='s3://pets/photos'))
+    assert usage.folder is None
+
+
+def test_annotations_behind_another_backend_say_nothing_of_images():
+    loading = dict(type='LoadAnnotations', backend_args=LMDB)
+    (usage,), _ = used(pipeline=[loading])
+    assert usage.folder == 'pets/photos/'
 
 
 @pytest.mark.parametrize(
@@ -114,8 +137,9 @@ def test_images_behind_another_backend_are_not_looked_for():
         (dict(scale=[(1333, 640), (1333, 800)]), (1333, 800)),
     ],
 )
-def test_the_largest_scale(resize, scale):
-    (usage,), _ = used(pipeline=[dict(type='mmdet.Resize', **resize)])
+@pytest.mark.parametrize('name', ['mmdet.Resize', Resize])
+def test_the_largest_scale(resize, scale, name):
+    (usage,), _ = used(pipeline=[dict(type=name, **resize)])
     assert usage.scale == scale
 
 
@@ -128,6 +152,8 @@ MASKS = dict(type='LoadAnnotations', with_mask=True)
         ([], ''),
         ([MASKS | dict(with_mask=False)], ''),
         ([MASKS], 'all'),
+        ([MASKS | dict(type='mmdet.LoadAnnotations')], 'all'),
+        ([MASKS | dict(type=LoadAnnotations)], 'all'),
         ([MASKS | dict(poly2mask=False)], 'polygons'),
     ],
 )
@@ -209,7 +235,8 @@ def test_several_data_sets_beside_one_file_of_the_evaluator(tmp_path):
     path = tmp_path / 'joint.json'
     path.write_text(json.dumps(joint))
     assert told_of([one, three], str(path)) == []
-    assert told_of([one, two], one, type='MultiDatasetsEvaluator') == []
+    for kind in ('MultiDatasetsEvaluator', MultiDatasetsEvaluator):
+        assert told_of([one, two], one, type=kind) == []
 
 
 def test_objects_for_montages_are_checked_as_boxes_are():

@@ -1,9 +1,14 @@
 """Files that are missing are named, with the setting that names them."""
 
 import pytest
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
-from mmselfemd.datasets.data_paths import check_data_paths
+from mmselfemd.datasets import UnlabelledDataset
+from mmselfemd.datasets.data_paths import (
+    check_data_paths,
+    drop_absent_validation,
+)
 from mmselfemd.errors import UserError
 
 
@@ -59,3 +64,20 @@ def test_a_list_without_brackets_is_told_how_to_be_one():
     with pytest.raises(UserError) as error:
         check_data_paths(Config(dict(val_dataloader=loader)), ['val'])
     assert '[a,b]' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'is_dropped'),
+    [
+        ('UnlabelledDataset', True),
+        ('mmselfemd.UnlabelledDataset', True),
+        (UnlabelledDataset, True),
+        ('CocoDataset', False),
+        (CocoDataset, False),
+    ],
+)
+def test_only_absent_validation_without_labels_is_dropped(kind, is_dropped):
+    loader = dict(dataset=dict(type=kind, data_root='gone'))
+    cfg = Config(dict(val_dataloader=loader, val_cfg={}, val_evaluator={}))
+    drop_absent_validation(cfg)
+    assert (cfg.val_dataloader is None) == is_dropped

@@ -20,6 +20,8 @@ HIDDEN = [
     '__MACOSX',
     '#recycle',
     '$RECYCLE.BIN',
+    'System Volume Information',
+    'lost+found',
 ]
 
 
@@ -44,6 +46,20 @@ def test_hidden_folders_are_passed_over(tmp_path, logged, hidden):
     # Who names one wants it.
     assert found(str(tmp_path), data_prefix=hidden) == [f'{hidden}/thumb.jpg']
     assert len(logged) == 1
+
+
+def test_a_system_s_folder_is_not_even_opened(tmp_path, logged, monkeypatch):
+    """That of a mounted disk may be read by its owner, root, alone."""
+    fill(tmp_path, *NAMES, 'lost+found/1.jpg')
+    scan = os.scandir
+
+    def guarded(folder):
+        if 'lost+found' in str(folder):
+            raise PermissionError(13, 'Permission denied', str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr('os.scandir', guarded)
+    assert found(str(tmp_path)) == sorted(NAMES)
 
 
 def test_they_are_counted_in_one_line(tmp_path, logged):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from mmselfemd.datasets import LoadDetectionImage
+from mmselfemd.datasets.broken_images import UnreadableImageError
 from mmselfemd.datasets.image_values import (
     check_input_channels,
     for_arrays,
@@ -88,6 +89,20 @@ def test_mmdets_name_is_ours_and_reads_what_mmcv_reads(image_folder):
         assert found == expected
     assert MMDET_TRANSFORMS.get('LoadImageFromFile') is LoadDetectionImage
     assert TRANSFORMS.get('LoadImageFromFile') is LoadImageFromFile
+
+
+def test_a_key_that_a_database_lacks_is_named(monkeypatch):
+    """mmengine's LmdbBackend has None for it."""
+    reading = 'mmselfemd.datasets.transforms.load_detection_image.get'
+    monkeypatch.setattr(reading, lambda *args, **kwargs: None)
+    lmdb = dict(backend='lmdb', db_path='x.lmdb')
+    image = dict(img_path='pets/1.jpg')
+    with pytest.raises(
+        UnreadableImageError, match=r'^pets/1\.jpg cannot .*no such key'
+    ):
+        LoadDetectionImage(backend_args=lmdb)(image)
+    load = LoadDetectionImage(ignore_empty=True, backend_args=lmdb)
+    assert load(image) is None
 
 
 def test_a_step_of_its_own_setting_keeps_it(root):

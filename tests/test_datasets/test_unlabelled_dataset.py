@@ -252,6 +252,23 @@ def test_with_a_seed_an_image_has_the_same_views_each_time(
     assert len({path for path, _ in first}) == 7
 
 
+def test_with_a_seed_an_image_is_counted_from_the_end_too(
+    image_folder, our_scope
+):
+    cut = dict(type='CutViews', views=[dict(size=8, photometric=[])])
+    dataset = UnlabelledDataset(
+        str(image_folder), seed=3, pipeline=[*LOAD, cut]
+    )
+    last, same = dataset[len(dataset) - 1], dataset[-1]
+    assert (same['img_path'], same['views']) == (
+        last['img_path'],
+        last['views'],
+    )
+    for number in (len(dataset), -len(dataset) - 1):
+        with pytest.raises(IndexError):
+            dataset[number]
+
+
 def test_a_seed_leaves_the_generators_alone(image_folder, our_scope):
     cut = dict(type='CutViews', views=[dict(size=8, photometric=[])])
     dataset = UnlabelledDataset(

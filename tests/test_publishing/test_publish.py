@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from importlib import import_module
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image
 from scipy import stats
 
+from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserError
 from mmselfemd.publishing import publish
+from mmselfemd.publishing.metafile import replace_entry
 from mmselfemd.zoo import read_model_index
 from mmselfemd.zoo.download import sha256_of
 
@@ -100,6 +103,92 @@ def interval_of(values, layout):
     return layout.format(low, high)
 
 
+@pytest.mark.parametrize(
+    'last',
+    [
+        'Metadata: {Epochs: 2}',
+        'Training Data: [COCO, VOC]',
+        'Metadata:\n      Data: [COCO, {Epochs: 2}]',
+        'Description: |\n      Of two\n      lines.',
+        'Description: "Of two\n      lines."',
+        'README:',
+    ],
+)
+def test_what_stands_around_an_entry_stays(index, demos, last):
+    metafile = index / 'configs' / 'metafile.yml'
+    edit(metafile, 'Metadata:\n      Epochs: 2', last)
+    before = yaml.safe_load(metafile.read_text())['Models']
+    publish(demos[:1], index)
+    text = metafile.read_text()
+    assert text.startswith('# A word before.') and '# A word after.' in text
+    after = yaml.safe_load(text)['Models']
+    assert [after[0], after[2]] == [before[0], before[2]]
+    assert before[1].items() <= after[1].items()
+
+
+@pytest.mark.parametrize('style', ['|', '>', '|-'])
+def test_the_next_entry_may_follow_a_block_of_text(tmp_path, style):
+    text = (
+        f'- Name: a\n  Text: {style}\n    Of two\n    lines.\n'
+        '# A word.\n- Name: b\n'
+    )
+    metafile = tmp_path / 'metafile.yml'
+    for indent in ('', '  '):
+        lines = [f'{indent}{line}\n' for line in text.splitlines()]
+        metafile.write_text(f'Models:\n{"".join(lines)}')
+        replaced = replace_entry(metafile, dict(Name='a', Text='One.'))
+        assert replaced == (
+            f'Models:\n{indent}- Name: a\n{indent}  Text: One.\n'
+            f'{indent}# A word.\n{indent}- Name: b\n'
+        )
+
+
+ALIAS = """\
+Models:
+  - Name: before
+    Config: configs/before.py
+    Data: &data [COCO]
+  - Name: {name}
+    Config: configs/{name}.py
+    Data: *data
+"""
+FLOW = 'Models: [{{Name: {name}, Config: configs/{name}.py}}]\n'
+
+
+@pytest.mark.parametrize('text', [ALIAS, FLOW])
+def test_an_entry_that_cannot_be_replaced_loses_nothing(index, demos, text):
+    first = publish(demos, index)
+    metafile = index / 'configs' / 'metafile.yml'
+    metafile.write_text(text.format(name=NAME))
+    content = content_of(index)
+    with pytest.raises(
+        UserError, match=rf'metafile\.yml: the entry of {NAME} .*block style'
+    ):
+        publish(demos[::-1], index, force=True)
+    assert content_of(index) == content
+    assert first.weights.exists()
+
+
+def test_old_weights_go_after_the_metafile_names_the_new(
+    index, demos, monkeypatch
+):
+    first = publish(demos, index)
+    metafile = index / 'configs' / 'metafile.yml'
+
+    def write(path, *args, **kwargs):
+        if path == metafile:
+            raise OSError('No space left on device')
+        return atomic_write(path, *args, **kwargs)
+
+    module = import_module('mmselfemd.publishing.publish')
+    monkeypatch.setattr(module, 'atomic_write', write)
+    with pytest.raises(OSError, match='No space left'):
+        publish(demos[::-1], index, force=True)
+    entry = read_model_index(index)[NAME]
+    assert sha256_of(index / entry['Weights']) == entry['SHA256']
+    assert first.weights.exists()
+
+
 def test_the_card_has_every_seed_beside_its_controls(index, demos):
     published = publish(demos, index)
     card = published.weights.with_name(f'{NAME}.md').read_text()
@@ -183,6 +272,22 @@ def test_a_published_file_stays_unless_forced(index, demos, tmp_path):
     assert second.weights != first.weights
     weights = list(first.weights.parent.glob('*.pth'))
     assert weights == [second.weights]
+
+
+def test_files_of_others_stay_even_if_forced(index, demos, tmp_path):
+    """Their ending is as long as that of a published file's name."""
+    out = tmp_path / 'out'
+    out.mkdir()
+    others = [
+        out / f'{NAME}-{ending}.pth'
+        for ending in ('backbone', 'finetune', 'detector')
+    ]
+    for path in others:
+        path.write_bytes(b'theirs')
+    publish(demos, index, out, 'https://example.org')
+    publish(demos[::-1], index, out, 'https://example.org', force=True)
+    assert [path.read_bytes() for path in others] == [b'theirs'] * 3
+    assert len(list(out.glob('*.pth'))) == 4
 
 
 def test_with_an_address_it_lies_anywhere(index, demos, tmp_path):

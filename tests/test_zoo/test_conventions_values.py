@@ -10,6 +10,7 @@ import torchvision
 from mmengine.config import Config
 
 from mmselfemd import extract_features
+from mmselfemd.datasets.image_values import mapping_of, set_image_values
 from mmselfemd.engine import launch
 from mmselfemd.errors import UserValueError
 from mmselfemd.zoo.conventions import check_same_values
@@ -21,6 +22,10 @@ RECORD = dict(value_range=[29000, 31000], bands=[3, 0, 1])
 
 def check(recorded, value_range=None, bands=None):
     check_same_values(dict(meta=recorded), value_range, bands, 'a.pth')
+
+
+def loader(*steps):
+    return dict(dataset=dict(type='UnlabelledDataset', pipeline=[*steps]))
 
 
 def test_the_same_passes_and_a_range_measured_again():
@@ -59,7 +64,7 @@ def test_a_backbone_of_photographs_may_see_other_images():
         dict(value_range=(29000, 31000), bands=[3, 0, 1]),
         dict(
             value_range=None,
-            pipeline=[dict(type='LoadImage', **RECORD), dict(type='B')],
+            train_dataloader=loader(dict(type='LoadImage', **RECORD)),
         ),
     ],
 )
@@ -83,6 +88,30 @@ def test_a_checkpoint_tells_by_its_config_and_its_backbone_keeps_it(
     assert again.tensors == 1
     kept = torch.load(tmp_path / 'c.pth', weights_only=True)['meta']
     assert {name: kept[name] for name in RECORD} == RECORD
+
+
+def test_what_is_recorded_is_what_the_training_images_get():
+    """A step that has a value of its own keeps it."""
+    own = dict(type='LoadImage', value_range=(29000, 31000))
+    cfg = Config(
+        dict(
+            value_range=(0, 65535),
+            bands=(3,),
+            train_dataloader=loader(own, dict(type='CutViews')),
+            val_dataloader=loader(dict(type='LoadImage', bands=(1,))),
+        )
+    )
+    set_image_values(cfg)
+    found = read_convention(dict(cfg=cfg.pretty_text))
+    used = mapping_of(cfg)
+    assert tuple(found['value_range']) == used.value_range == (29000, 31000)
+    assert tuple(found['bands']) == used.bands == (3,)
+
+
+def test_what_other_images_get_is_not_recorded():
+    for_test = loader(dict(type='LoadImage', value_range=(0, 9)))
+    text = Config(dict(test_dataloader=for_test)).pretty_text
+    assert read_convention(dict(cfg=text)) == {}
 
 
 def test_where_nothing_was_set_nothing_is_recorded():

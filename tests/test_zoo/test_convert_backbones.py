@@ -203,6 +203,12 @@ def test_pickle_that_runs_code_is_refused(tmp_path):
     assert not (tmp_path / 'exploded').exists()
 
 
+def test_pickle_at_an_address_is_to_be_downloaded_first(tmp_path):
+    address = 'https://x.invalid/ImageNetPretrained/MSRA/R-50.pkl'
+    with pytest.raises(UserError, match=f'{address}: .*Download it first'):
+        import_backbone(address, tmp_path / 'b.pth')
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

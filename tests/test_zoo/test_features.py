@@ -107,6 +107,23 @@ def test_a_file_s_own_pixels_are_used(tmp_path, small):
     assert not torch.allclose(maps['C2'], expected[0]['C2'], atol=1e-2)
 
 
+def test_one_number_of_mean_and_deviation_is_that_of_each_colour(
+    tmp_path, small
+):
+    one, three = (
+        pretraining(
+            tmp_path / f'{n}.pth', small, True, [127.5] * n, [51.0] * n
+        )
+        for n in (1, 3)
+    )
+    for maps, wanted in zip(
+        extract_features(images(), one),
+        extract_features(images(), three),
+        strict=True,
+    ):
+        assert_equal(maps, list(wanted.values()))
+
+
 @pytest.mark.parametrize('style', ['pytorch', 'caffe'])
 def test_a_file_s_own_stride_is_used(tmp_path, small, style):
     path = pretraining(tmp_path / 'a.pth', small)

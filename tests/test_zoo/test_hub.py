@@ -114,6 +114,22 @@ def test_card_says_what_it_is(tmp_path, to):
     assert (folder / 'more.txt').read_text() == 'mine'
 
 
+def test_readers_of_a_folder_get_three_numbers(tmp_path):
+    pixels = dict(channel_order='RGB', mean=[127.5], std=[51.0])
+    network = torchvision.models.resnet18()
+    source = saved(tmp_path, network, pixel_convention=pixels)
+    for to in FOLDERS:
+        extract_backbone(source, tmp_path / to, to)
+    processor = json.loads(
+        (tmp_path / 'transformers' / 'preprocessor_config.json').read_text()
+    )
+    assert processor['image_mean'] == [0.5] * 3
+    assert processor['image_std'] == [0.2] * 3
+    config = json.loads((tmp_path / 'hub' / 'config.json').read_text())
+    assert config['pretrained_cfg']['mean'] == [0.5] * 3
+    assert config['pretrained_cfg']['std'] == [0.2] * 3
+
+
 def test_config_of_transformers(tmp_path):
     network = torchvision.models.resnet50()
     source = saved(

@@ -189,6 +189,7 @@ def test_plain_network_of_timm_with_pixels_of_its_own(tmp_path):
     assert done.meta['project'] == 'timm' and done.notes == []
     pixels = done.meta['pixel_convention']
     assert (pixels['mean'], pixels['std']) == ([127.5] * 3, [51.0] * 3)
+    assert done.meta['style'] == 'pytorch'
     expected = network.forward_intermediates(
         IMAGE, indices=[1, 2, 3, 4], intermediates_only=True
     )

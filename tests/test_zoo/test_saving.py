@@ -43,6 +43,9 @@ def round_trip(value, path: Path):
         (ConfigDict(a=dict(b=[1])), dict(a=dict(b=[1]))),
         (defaultdict(int, {np.int64(4): 5}), {4: 5}),
         ({1, 2}, {1, 2}),
+        (frozenset([1]), (1,)),
+        ({frozenset([1]): 2}, {(1,): 2}),
+        ({frozenset([1])}, {(1,)}),
         (b'x', b'x'),
         (None, None),
         (dict(keep=1, drop=len), dict(keep=1)),
@@ -59,7 +62,9 @@ def test_plain_values(tmp_path, value, expected):
         assert type(to_plain(value)) in (type(expected), torch.Size)
 
 
-@pytest.mark.parametrize('dtype', ['u1', 'i4', 'f2', 'f8', '?', 'u4', 'u8'])
+@pytest.mark.parametrize(
+    'dtype', ['u1', 'i4', 'f2', 'f8', '?', 'u4', 'u8', '>f4', '>i8']
+)
 def test_arrays_become_tensors(tmp_path, dtype):
     array = np.array([[0, 1], [1, 0]], dtype=dtype)
     tensor = round_trip(to_plain(array), tmp_path / 'x.pth')

@@ -9,8 +9,13 @@ from typing import NamedTuple
 from PIL import Image
 
 from mmselfemd.datasets.pictures import open_picture
-from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
+from mmselfemd.datasets.pictures.opening import without_pillows_limit
+from mmselfemd.datasets.transforms.encoded_image import (
+    BrokenImageError,
+    check_header,
+)
 
+_MOST_PIXELS = 1 << 30  # OpenCV's limit
 _HEAD = 4096  # most JPEGs say their size in these
 _ORIENTATION = 0x0112  # tag of EXIF; from 5 on, width and height swap
 _FIRST_TRANSPOSED = 5
@@ -55,6 +60,8 @@ def look_at_image(path: str) -> ImageFile:
     finally:
         os.close(descriptor)
     size = _size_in_head(head) or _size_by_pillow(path)
+    if size is None or size[0] * size[1] > _MOST_PIXELS:
+        size = _size_by_decoder(path)
     return ImageFile(size, (num_bytes, zlib.crc32(head)))
 
 
@@ -74,7 +81,18 @@ def _size_in_head(head: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _size_by_pillow(path: str) -> tuple[int, int]:
+def _size_by_pillow(path: str) -> tuple[int, int] | None:
+    """Width and height from the header; None if the decoder may know more."""
+    try:
+        return _size_in_header(path)
+    except Image.DecompressionBombError:  # its limit is none of the run's
+        with open(path, 'rb') as file:
+            check_header(file.read())
+        with without_pillows_limit():
+            return _size_in_header(path)
+
+
+def _size_in_header(path: str) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -88,9 +106,11 @@ def _size_by_pillow(path: str) -> tuple[int, int]:
             if not _is_turned(tags):
                 return width, height
     except (SyntaxError, OSError, ValueError, struct.error):
-        pass  # the decoder may know better
-    except Image.DecompressionBombError as error:
-        raise BrokenImageError(str(error)) from error
+        pass
+    return None
+
+
+def _size_by_decoder(path: str) -> tuple[int, int]:
     with open(path, 'rb') as file:
         height, width = open_picture(file.read()).pixels.shape[:2]
     return width, height

@@ -19,6 +19,7 @@ from mmselfemd.datasets.annotations import (
 from mmselfemd.datasets.annotations.classes import check_classes
 from mmselfemd.datasets.annotations.kinds import WITHOUT_BOXES
 from mmselfemd.datasets.data_paths import walk
+from mmselfemd.datasets.pipelines import type_name
 from mmselfemd.errors import UserValueError
 
 
@@ -183,11 +184,16 @@ def _image_folder(node: Mapping, where: str) -> str | None:
     loaders = [
         step
         for _, step in walk(node.get('pipeline') or [], '')
-        if str(step.get('type')).startswith('LoadImage')
+        if _loads_image(type_name(step))
     ]
     if '://' in folder or any(map(_is_elsewhere, loaders)):
         return None
     return folder
+
+
+def _loads_image(name: str) -> bool:
+    """Such as ``LoadDetectionImage`` and ``LoadImageFromFile``."""
+    return name.startswith('Load') and 'Image' in name
 
 
 def _min_size(node: Mapping, where: str) -> float:
@@ -216,7 +222,7 @@ def _largest_scale(pipeline: Any) -> tuple[float, float] | None:
     """Of the resizing in a pipeline, if there is any with a size."""
     scales = []
     for _, node in walk(pipeline or [], ''):
-        if 'Resize' in str(node.get('type')):
+        if 'Resize' in type_name(node):
             found = node.get('scales') or node.get('scale')
             if isinstance(found, int):
                 found = (found, found)
@@ -230,7 +236,7 @@ def _largest_scale(pipeline: Any) -> tuple[float, float] | None:
 def _masks_of(pipeline: Any) -> str:
     """Which masks a pipeline loads, for :class:`Usage`."""
     for _, node in walk(pipeline or [], ''):
-        is_loading = str(node.get('type')).endswith('LoadAnnotations')
+        is_loading = type_name(node).endswith('LoadAnnotations')
         if is_loading and node.get('with_mask'):
             return 'all' if node.get('poly2mask', True) else 'polygons'
     return ''
@@ -263,7 +269,7 @@ def _other_files(
         if (path := _path_in(node, 'ann_file', where))
         and not _is_elsewhere(node, path)
     ]
-    types = [str(node.get('type')) for _, node in evaluators]
+    types = [type_name(node) for _, node in evaluators]
     if not usages or not named or 'MultiDatasetsEvaluator' in types:
         return findings
     tables = [checked_file(usage.ann_file).table for usage in usages]

@@ -1,7 +1,8 @@
 """Open a picture of any kind in its own bands and values."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -114,8 +115,25 @@ def _open_png(content: bytes) -> Picture:
         pixels = cv2.cvtColor(pixels, order)
     if b'eXIf' not in content:
         return picture_of(pixels, 'PNG')
-    with Image.open(BytesIO(content)) as image:
+    with without_pillows_limit(), Image.open(BytesIO(content)) as image:
         return picture_of(pixels, 'PNG', orientation=_orientation(image))
+
+
+@contextmanager
+def without_pillows_limit() -> Iterator[None]:
+    """Let Pillow open a picture of any size.
+
+    What OpenCV reads may be six times as large as Pillow's limit. That the
+    file can hold so much is to be seen before: :func:`check_header`.
+
+    Yields:
+        None: Meanwhile.
+    """
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _open_by_opencv(content: bytes, kind: str) -> Picture:

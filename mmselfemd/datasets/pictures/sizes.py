@@ -6,7 +6,7 @@ from PIL import Image
 
 from ..transforms.encoded_image import check_header
 from .kinds import kind_of
-from .opening import open_heic
+from .opening import open_heic, without_pillows_limit
 from .tiff import tiff_size
 
 
@@ -24,13 +24,11 @@ def picture_size(content: bytes) -> tuple[int, int]:
         BrokenImageError: If its header is damaged.
     """
     check_header(content)  # Pillow allocates what a WebP claims
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        return _size(content)
+        with without_pillows_limit():
+            return _size(content)
     except Exception:  # each library has errors of its own
         return 0, 0  # OpenCV may know better, or it shows when it is decoded
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _size(content: bytes) -> tuple[int, int]:

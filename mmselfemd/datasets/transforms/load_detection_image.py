@@ -79,9 +79,10 @@ class LoadDetectionImage(LoadImageFromFile):
             return super().transform(results)
         path = results['img_path']
         try:
-            image = self.mapping.read(
-                get(path, backend_args=self.backend_args)
-            )
+            content = get(path, backend_args=self.backend_args)
+            if content is None:  # what LmdbBackend gives
+                raise BrokenImageError('there is no such key')
+            image = self.mapping.read(content)
         except (OSError, BrokenImageError) as error:
             if self.ignore_empty:
                 return None

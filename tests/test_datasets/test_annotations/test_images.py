@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import struct
+import zlib
 from types import SimpleNamespace
 
 import cv2
@@ -135,6 +137,49 @@ def test_a_size_is_that_of_the_decoded_image(tmp_path, name, orientation):
 def test_sizes_of_other_kinds(tmp_path, name, options):
     path = saved(tmp_path, name, **options)
     assert look_at_image(str(path)).size == (57, 31)
+
+
+@pytest.fixture
+def few_pixels(monkeypatch):
+    """Pillow's limit at less than half of the pictures here."""
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 57 * 31 // 4)
+
+
+@pytest.mark.parametrize('orientation', [None, 6])
+@pytest.mark.parametrize('name', ['a.jpg', 'a.png', 'a.tif', 'a.bmp'])
+def test_pillow_s_limit_is_none_of_the_run_s(
+    tmp_path, few_pixels, name, orientation
+):
+    path = saved(tmp_path, name, orientation)
+    height, width = ValueMapping().read(path.read_bytes()).shape[:2]
+    assert look_at_image(str(path)).size == (width, height)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(path)  # the limit of others is as before
+
+
+def test_a_size_that_the_file_cannot_hold_is_no_size(tmp_path, few_pixels):
+    path = saved(tmp_path, 'a.bmp')
+    content = bytearray(path.read_bytes())
+    content[18:26] = struct.pack('<ii', 20000, 20000)
+    path.write_bytes(content)
+    with pytest.raises(BrokenImageError, match='claims 20000 x 20000 pixels'):
+        look_at_image(str(path))
+
+
+def test_more_pixels_than_opencv_reads_are_no_image(tmp_path):
+    """Its limit is 2^30; Pillow is not asked for so many, either."""
+    side = 2**15 + 1
+    rows = zlib.compress(bytes(side * (1 + side // 8 + 1)), 1)  # of one bit
+    header = struct.pack('>IIBBBBB', side, side, 1, 0, 0, 0, 0)
+    content = b'\x89PNG\r\n\x1a\n'
+    for name, part in ((b'IHDR', header), (b'IDAT', rows), (b'IEND', b'')):
+        checksum = struct.pack('>I', zlib.crc32(name + part))
+        content += struct.pack('>I', len(part)) + name + part + checksum
+    path = tmp_path / 'a.png'
+    path.write_bytes(content)
+    for read in (ValueMapping().read, lambda _: look_at_image(str(path))):
+        with pytest.raises(BrokenImageError, match='CV_IO_MAX_IMAGE_PIXELS'):
+            read(content)
 
 
 def test_what_is_cut_off_in_the_head_does_not_decode(tmp_path):

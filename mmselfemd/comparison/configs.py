@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from mmselfemd.datasets import ObjectDataset
 from mmselfemd.datasets.data_paths import walk
+from mmselfemd.datasets.pipelines import type_name
 from mmselfemd.errors import UserValueError
 from mmselfemd.settings.run_length import (
     counts_epochs,
@@ -52,7 +53,7 @@ def pretraining_config(
     """
     cfg = deepcopy(base)
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    if not str(dataset.get('type')).endswith('UnlabelledDataset'):
+    if not type_name(dataset).endswith('UnlabelledDataset'):
         raise UserValueError(
             f'{cfg.filename} is not the config of a pre-training on images '
             'without labels: its train_dataloader.dataset is no '
@@ -81,7 +82,7 @@ def learns_from_boxes(cfg: Config) -> bool:
         bool: Else it takes photographs without labels.
     """
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    return str(dataset.get('type')).endswith('MontageDataset')
+    return type_name(dataset).endswith('MontageDataset')
 
 
 def smallest_side(cfg: Config) -> float:

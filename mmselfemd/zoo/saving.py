@@ -82,6 +82,9 @@ def _to_plain(value: object, path: str) -> object:
             max_length=value.max_length,
         )
     if isinstance(value, np.generic):
+        for kind, basic in ((np.longdouble, float), (np.clongdouble, complex)):
+            if isinstance(value, kind):  # its item() is one, too
+                return basic(value)
         return _to_plain(value.item(), path)
     if isinstance(value, np.ndarray):
         try:

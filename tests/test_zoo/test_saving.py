@@ -35,6 +35,8 @@ def round_trip(value, path: Path):
         (np.float32(0.5), 0.5),
         (np.int64(3), 3),
         (np.bool_(True), True),
+        (np.longdouble(0.25), 0.25),
+        (np.clongdouble(2j), 2j),
         (np.str_('x'), 'x'),
         (Path('a'), 'a'),
         (Colour.RED, 'red'),

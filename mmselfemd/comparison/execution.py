@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import run_tasks
 
 from .plan import Plan
 from .runs import Run, share_done
+from .wall_clock import wall_clock
 
 _GIGABYTE = 1e9
 #: Seconds from one line about the progress to the next.
@@ -89,7 +91,7 @@ def hours_left(plan: Plan, jobs: int, runs: Sequence[Run] = ()) -> float:
     Returns:
         float: Hours by the clock.
     """
-    return _seconds_left(plan, runs or plan.runs) / 3600 / jobs
+    return wall_clock(runs or plan.runs, partial(_left, plan), jobs) / 3600
 
 
 def execute(
@@ -127,7 +129,7 @@ class _Progress:
     def __init__(self, plan: Plan, runs: Sequence[Run], jobs: int) -> None:
         self.plan, self.runs, self.jobs = plan, runs, jobs
         self.start = self.last = time.time()
-        self.at_start = _seconds_left(plan, runs)
+        self.at_start = hours_left(plan, jobs, runs)
 
     def say(self, line: str) -> None:
         """Print a line with the time of day."""
@@ -138,23 +140,23 @@ class _Progress:
         if time.time() - self.last < _INTERVAL:
             return
         self.last = time.time()
-        left = _seconds_left(self.plan, self.runs)
+        left = hours_left(self.plan, self.jobs, self.runs)
         done = self.at_start - left
         # The estimate is off by a factor, which the past tells.
-        factor = 1.0 / self.jobs
+        factor = 1.0
         if done > 0.05 * self.at_start:
-            factor = (self.last - self.start) / done
+            factor = (self.last - self.start) / 3600 / done
         # What is trained and has yet to be evaluated takes none.
         share = 100 * done / self.at_start if self.at_start else 100
         finished = sum(run.is_done for run in self.runs)
         self.say(
             f'{finished} of {len(self.runs)} runs are done, {share:.0f} % of '
-            f'the time; about {left * factor / 3600:.1f} hours left'
+            f'the time; about {left * factor:.1f} hours left'
         )
 
 
-def _seconds_left(plan: Plan, runs: Sequence[Run]) -> float:
-    return sum(plan.seconds_of(run) * (1 - share_done(run)) for run in runs)
+def _left(plan: Plan, run: Run) -> float:
+    return plan.seconds_of(run) * (1 - share_done(run))
 
 
 def chain_of(

@@ -9,7 +9,7 @@ from .candidates import Candidate
 from .data import Data, Labels
 from .runs import DetectorRun, Run, detector_runs
 from .settings import Settings
-from .timing import Seconds
+from .timing import Seconds, kind_of
 
 #: What would be taken for that of another comparison.
 _RUN_FOLDERS = ('pretraining', 'detectors', 'readings')
@@ -59,9 +59,7 @@ class Plan:
         Returns:
             float: Seconds.
         """
-        is_detector = isinstance(run, DetectorRun)
-        name = 'detector' if is_detector else run.candidate.name
-        return self.seconds[name].of(run.iterations)
+        return self.seconds[kind_of(run)].of(run.iterations)
 
     def detectors(
         self, candidate: Candidate, fraction: float

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mmselfemd.atomic_file import atomic_write
@@ -12,7 +13,7 @@ from mmselfemd.errors import (
     UserValueError,
 )
 
-from .candidates import Candidate, parse_candidates
+from .candidates import parse_candidates
 from .data import Data, nested_subsets, read_data
 from .layout import (
     Configs,
@@ -22,6 +23,7 @@ from .layout import (
 )
 from .plan import Plan, data_file, has_begun
 from .run_configs import RunConfigs, digests_of, write_configs
+from .runs import DetectorRun, Run, detector_runs, pretraining_runs
 from .settings import (
     Settings,
     check_same,
@@ -29,7 +31,8 @@ from .settings import (
     read_record,
     write_record,
 )
-from .timing import Seconds, lengths_within, measure
+from .timing import Seconds, kind_of, lengths_within, measure
+from .wall_clock import wall_clock
 from .weights import Detector, locate_weights
 
 GIGABYTE = 1e9
@@ -97,16 +100,18 @@ class Planner:
         for path, content in files.items():
             with atomic_write(path) as file:
                 file.write(content)
-        seconds, lengths = self._timing(configs, former)
-        configs = self._configs(*lengths)
-        runs = lay_out(
+        lay_out_by = partial(
+            lay_out,
             self.work_dir,
             self.candidates,
             list(self.subsets),
             settings.seeds,
-            configs,
-            weights,
+            weights=weights,
         )
+        runs = lay_out_by(configs)
+        seconds, lengths = self._timing(configs, runs, former)
+        configs = self._configs(*lengths)
+        runs = lay_out_by(configs)
         record |= dict(
             machine=self._machine,
             seconds=seconds,
@@ -216,7 +221,8 @@ class Planner:
                 name = pretraining_name(candidate, next(iter(self.subsets)))
                 cfg, _ = configs[name]
                 each = detector.check_pretraining(cfg, candidate.name)
-                runs = self._num_pretrainings(candidate)
+                shares = num_pretrainings(candidate, len(self.subsets))
+                runs = self.settings.seeds * shares
                 # The backbone beside it; an old one goes after the new one.
                 num_bytes += (2 * runs + self.jobs) * each
             elif candidate.weights is not None:
@@ -238,14 +244,14 @@ class Planner:
             )
 
     def _timing(
-        self, configs: Configs, former: Mapping | None
+        self, configs: Configs, runs: Sequence[Run], former: Mapping | None
     ) -> tuple[dict[str, Seconds], tuple[int, int]]:
         """Seconds of an iteration and lengths of the runs, as found before."""
         if former and (has_begun(self.work_dir) or self._is_timed(former)):
             seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
             return seconds, former['lengths']
         seconds = self._seconds(configs)
-        return seconds, self._lengths(seconds)
+        return seconds, self._lengths(seconds, runs)
 
     @property
     def _machine(self) -> dict[str, int]:
@@ -287,22 +293,24 @@ class Planner:
             self.devices,
         )
 
-    def _lengths(self, seconds: Mapping[str, Seconds]) -> tuple[int, int]:
+    def _lengths(
+        self, seconds: Mapping[str, Seconds], runs: Sequence[Run]
+    ) -> tuple[int, int]:
         if self.settings.iterations is not None:
             return self.settings.iterations
-        seeds = self.settings.seeds
-        num_detectors = len(self.candidates) * len(self.subsets) * seeds
+
+        def clock(pretraining: int, detector: int) -> float:
+            def seconds_of(run: Run) -> float:
+                is_detector = isinstance(run, DetectorRun)
+                length = detector if is_detector else pretraining
+                return seconds[kind_of(run)].of(length)
+
+            return wall_clock(runs, seconds_of, self.jobs)
+
         return lengths_within(
             self.settings.hours,
             self.jobs,
-            [
-                seconds[each.name]
-                for each in self.pretrained
-                for _ in range(self._num_pretrainings(each))
-            ],
-            [seconds['detector']] * num_detectors,
+            [seconds[kind_of(run)] for run in pretraining_runs(runs)],
+            [seconds[kind_of(run)] for run in detector_runs(runs)],
+            clock,
         )
-
-    def _num_pretrainings(self, candidate: Candidate) -> int:
-        shares = num_pretrainings(candidate, len(self.subsets))
-        return self.settings.seeds * shares

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from bisect import bisect
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from statistics import mean
@@ -18,7 +19,7 @@ from .configs import (
     last_checkpoint,
     make_trial,
 )
-from .runs import TOOLS
+from .runs import TOOLS, DetectorRun, Run
 
 #: Iterations of a trial, and how many of them count: the first ones wait for
 #: the workers.
@@ -29,6 +30,9 @@ _FORWARD = 0.4
 
 #: Of the hours, the share that is planned with.
 _PLANNED = 0.95
+
+#: Steps up to the most iterations, by which their number is looked for.
+_STEPS = 1000
 
 #: Fewer iterations than these tell nothing.
 _FEWEST = 20
@@ -57,6 +61,18 @@ class Seconds(NamedTuple):
             float: Seconds.
         """
         return self.start + iterations * self.iteration + self.evaluations
+
+
+def kind_of(run: Run) -> str:
+    """By whose time a run is estimated.
+
+    Args:
+        run (Run): The run.
+
+    Returns:
+        str: ``detector``, or the name of a way of pre-training.
+    """
+    return 'detector' if isinstance(run, DetectorRun) else run.candidate.name
 
 
 def measure(
@@ -145,6 +161,7 @@ def lengths_within(
     jobs: int,
     pretraining: Sequence[Seconds],
     detectors: Sequence[Seconds],
+    wall_clock: Callable[[int, int], float],
 ) -> tuple[int, int]:
     """Iterations of the runs that fit into some hours.
 
@@ -156,6 +173,8 @@ def lengths_within(
         jobs (int): How many run at a time.
         pretraining (Sequence[Seconds]): Of each pre-training.
         detectors (Sequence[Seconds]): Of each detector.
+        wall_clock (Callable): Seconds of all runs together, given iterations
+            of a pre-training and of a detector.
 
     Returns:
         tuple[int, int]: Iterations of a pre-training and of a detector.
@@ -163,23 +182,37 @@ def lengths_within(
     Raises:
         UserValueError: If that would be fewer than 20 of either.
     """
-    budget = _PLANNED * hours * 3600 * jobs
+    budget = _PLANNED * hours * 3600
     fixed = sum(run.of(0) for run in (*pretraining, *detectors))
     rates = [
         sum(run.iteration for run in runs) for runs in (pretraining, detectors)
     ]
     kinds = 2 if pretraining else 1
-    lengths = [
-        int((budget - fixed) / kinds / rate) if rate else 0 for rate in rates
+    # If no process had to wait for another; the clock tells what is left.
+    most = [
+        max(0.0, jobs * budget - fixed) / kinds / rate if rate else 0
+        for rate in rates
     ]
+    too_many = bisect(
+        range(_STEPS + 1),
+        budget,
+        key=lambda step: wall_clock(*_lengths(most, step)),
+    )
+    lengths = _lengths(most, max(0, too_many - 1))
     if min(lengths[-kinds:]) < _FEWEST:
-        needed = fixed + kinds * _FEWEST * max(rates)
+        least = [_FEWEST * bool(rate) for rate in rates]
+        needed = ceil(10 * wall_clock(*least) / 3600 / _PLANNED) / 10
         raise UserValueError(
             f'--hours {hours:g}: that is too little for '
             f'{len(pretraining)} pre-trainings and {len(detectors)} '
-            f'detectors, which take {fixed / 3600 / jobs:.1f} hours to start '
-            'and to evaluate alone. At least '
-            f'{needed / 3600 / jobs / _PLANNED:.1f} hours, fewer --fractions, '
-            '--seeds or --candidates, or --iterations'
+            f'detectors, which take {wall_clock(0, 0) / 3600:.1f} hours to '
+            f'start and to evaluate alone. At least {needed} '
+            'hours, fewer --fractions, --seeds or --candidates, or '
+            '--iterations'
         )
-    return lengths[0], lengths[1]
+    return lengths
+
+
+def _lengths(most: Sequence[float], step: int) -> tuple[int, int]:
+    pretraining, detector = (int(each * step / _STEPS) for each in most)
+    return pretraining, detector

@@ -19,7 +19,7 @@ from mmselfemd.comparison.execution import (
 from mmselfemd.comparison.first_look import runs_to_read
 from mmselfemd.comparison.planner import Planner
 from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
-from mmselfemd.comparison.timing import Seconds, lengths_within
+from mmselfemd.comparison.timing import Seconds
 from mmselfemd.comparison.weights import Detector
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError
@@ -189,9 +189,10 @@ def test_the_plan_tells_time_disk_and_order(plan):
     assert '10 runs' in text and '2 seeds' in text
     assert text.index('random, seed 0') < text.index('selfemd, seed 0')
     assert 'stated: selfemd 0.500, detector 0.250' in text
-    # 2 pre-trainings of 4 iterations, 8 detectors of 4, two at a time.
-    hours = (2 * 4 * 0.5 + 8 * 4 * 0.25) / 3600 / 2
-    assert hours_left(plan, 2) == pytest.approx(hours)
+    # 2 pre-trainings of 2 seconds, 8 detectors of 1, two at a time; the
+    # second pre-training begins alone, after the first one's two detectors.
+    assert hours_left(plan, 1) == pytest.approx((2 * 2 + 8) / 3600)
+    assert hours_left(plan, 2) == pytest.approx((1 + 2 + 1 + 2 + 1) / 3600)
     assert 'GB on the disk' in text
     assert not (plan.work_dir / 'pretraining').exists()
     assert not (plan.work_dir / 'detectors').exists()
@@ -365,23 +366,6 @@ def test_too_little_disk_is_said(settings, tmp_path, monkeypatch):
 def test_what_cannot_be_meant(settings, tmp_path, changed, said):
     with pytest.raises(UserError, match=said):
         Planner(settings(**changed), tmp_path)
-
-
-def test_hours_become_iterations():
-    pretraining = [Seconds(0.5, start=10)] * 3
-    detectors = [Seconds(0.25, start=10, evaluations=20)] * 6
-    lengths = lengths_within(1.0, 2, pretraining, detectors)
-    taken = [
-        sum(run.of(length) for run in runs)
-        for runs, length in zip((pretraining, detectors), lengths, strict=True)
-    ]
-    assert 0.93 * 7200 < sum(taken) <= 0.95 * 7200
-    # After the starts and evaluations, each kind has half.
-    net = [3 * 0.5 * lengths[0], 6 * 0.25 * lengths[1]]
-    assert net[0] == pytest.approx(net[1], rel=0.01)
-    assert lengths_within(1.0, 2, [], detectors)[0] == 0
-    with pytest.raises(UserError, match='At least 0.1 hours'):
-        lengths_within(0.05, 1, pretraining, detectors)
 
 
 def test_what_a_run_does_next(plan, finish):

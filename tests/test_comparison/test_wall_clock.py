@@ -1,0 +1,78 @@
+"""How long the runs of a plan take together, and which fit into some hours."""
+
+import pytest
+
+from mmselfemd.comparison.planner import Planner
+from mmselfemd.comparison.runs import DetectorRun, PretrainingRun
+from mmselfemd.comparison.timing import Seconds, lengths_within
+from mmselfemd.comparison.wall_clock import wall_clock
+from mmselfemd.errors import UserError
+
+
+@pytest.fixture(scope='module')
+def runs(settings, tmp_path_factory):
+    """Of each of three seeds: random's detector, Self-EMD, its detector."""
+    given = settings(seeds=3, fractions=(1.0,))
+    return Planner(given, tmp_path_factory.mktemp('work')).plan().runs
+
+
+def lasting(pretraining, detector):
+    """The same for all of a kind."""
+    return lambda run: (
+        detector if isinstance(run, DetectorRun) else pretraining
+    )
+
+
+def test_one_at_a_time_they_take_the_sum(runs):
+    assert wall_clock(runs, lasting(30, 17), 1) == 3 * (30 + 2 * 17)
+    assert wall_clock([], lasting(30, 17), 2) == 0
+
+
+def test_with_a_place_for_each_the_longest_chain_counts(runs):
+    assert wall_clock(runs, lasting(30, 17), 9) == 30 + 17
+
+
+def test_of_two_at_a_time_one_is_idle_at_the_end(runs):
+    """Drawn by hand; the sum over two would be 96.
+
+    One: random 0-17, random 17-34, Self-EMD 34-64, its detector 64-81.
+    Other: Self-EMD 0-30, detector 30-47, random 47-64, Self-EMD 64-94, and
+    its detector 94-111, which the one cannot begin at 81.
+    """
+    assert wall_clock(runs, lasting(30, 17), 2) == 111
+
+
+def test_detectors_wait_for_their_own_backbone_alone(runs):
+    kinds = [isinstance(run, PretrainingRun) for run in runs]
+    assert kinds == [False, True, False] * 3
+    # The third pre-training waits for a place, its detector for it.
+    assert wall_clock(runs, lasting(1000, 1), 4) == 1 + 1000 + 1
+
+
+@pytest.mark.parametrize('jobs', [1, 2, 4])
+def test_hours_become_iterations(runs, jobs):
+    pretraining = Seconds(0.5, start=10)
+    detector = Seconds(0.25, start=10, evaluations=20)
+
+    def clock(*lengths):
+        taken = pretraining.of(lengths[0]), detector.of(lengths[1])
+        return wall_clock(runs, lasting(*taken), jobs)
+
+    given = [pretraining] * 3, [detector] * 6
+    lengths = lengths_within(1.0, jobs, *given, clock)
+    assert 0.94 * 3600 < clock(*lengths) <= 0.95 * 3600
+    # After the starts and evaluations, each kind has half.
+    net = [3 * 0.5 * lengths[0], 6 * 0.25 * lengths[1]]
+    assert net[0] == pytest.approx(net[1], rel=0.01)
+
+
+def test_too_few_hours_are_said(runs):
+    detectors = [Seconds(0.25, start=100, evaluations=200)] * 6
+
+    def clock(_, length):
+        return sum(run.of(length) for run in detectors) / 2
+
+    pretraining, detector = lengths_within(1.0, 2, [], detectors, clock)
+    assert (pretraining, detector) == (0, (0.95 * 7200 - 1800) // 1.5)
+    with pytest.raises(UserError, match='take 0.2 hours.* At least 0.3'):
+        lengths_within(0.2, 2, [], detectors, clock)

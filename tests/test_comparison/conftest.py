@@ -39,7 +39,12 @@ def shipped_configs_are_read_once():
     def load_once(path, cfg_options):
         if CONFIGS not in Path(path).parents:
             return load(path, cfg_options=cfg_options)
-        key = path, repr(cfg_options)
+        variables = {  # some configs read them
+            item
+            for item in os.environ.items()
+            if not item[0].startswith('PYTEST')
+        }
+        key = path, repr(cfg_options), frozenset(variables)
         if key not in kept:
             kept[key] = load(path, cfg_options=cfg_options)
         return deepcopy(kept[key])

@@ -133,6 +133,28 @@ def test_schedule_is_a_cosine_from_base_to_end():
         MomentumUpdateHook(1.5)
 
 
+class Noting(Averaged):
+    """Notes the momentum of each move of the key."""
+
+    def __init__(self):
+        super().__init__()
+        self.momenta = []
+
+    def update_key(self, momentum):
+        self.momenta.append(momentum)
+        super().update_key(momentum)
+
+
+@pytest.mark.parametrize('counts, steps', [(1, range(9)), (3, (2, 5, 8))])
+def test_each_step_moves_the_key_by_the_schedule(tmp_path, counts, steps):
+    model = Noting()
+    wrapper = dict(accumulative_counts=counts)
+    runner(tmp_path, model, max_iters=9, optim_wrapper=wrapper).train()
+    assert model.momenta == pytest.approx(
+        [1 - (1 - 0.5) * (cos(pi * k / 9) + 1) / 2 for k in steps]
+    )
+
+
 def assert_key_was_query(model, weight):
     query_weight, query_bias, key_weight, key_bias = model.first
     assert torch.equal(query_weight, torch.tensor(weight))

@@ -1,5 +1,7 @@
 """Pairs that the crops' geometry knows, against a slow transcription."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from mmselfemd.evaluation.transport import pyramid_places
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
 
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PYRAMID = SPCNeck(pools=[(3, 1), (3, 2)])
 VIEWS = [
     dict(box=(0, 0, 100, 100), flip=False, size=112),
@@ -55,7 +58,7 @@ def test_flow_goes_in_equal_shares_to_all_within_a_cell():
 
 
 def small_model():
-    cfg = Config.fromfile('configs/small/known-pairs_r18_voc256_20e.py')
+    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         return MODELS.build(cfg.model)
 
@@ -63,8 +66,9 @@ def small_model():
 def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
     torch.manual_seed(0)
     head = small_model().head
+    # The views of the second image do not overlap.
     head.locate = lambda number, count: node_places(
-        [VIEWS[number], VIEWS[0], VIEWS[2]], count, PYRAMID
+        [VIEWS[number], VIEWS[2 * number], VIEWS[2]], count, PYRAMID
     )
     views = [
         Embedding(
@@ -85,6 +89,7 @@ def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
         for b in range(3):
             if flow[b].sum() > 0:
                 expected.append(2 - 2 * (flow[b] * cosine[b]).sum())
+    assert len(expected) == 4
     torch.testing.assert_close(
         losses['loss_emd'], 2 * torch.stack(expected).mean()
     )

@@ -80,14 +80,17 @@ class Pixels(nn.Module):
         return (images[..., ::32, ::32],)
 
 
-def test_a_network_that_knows_places_matches_them():
+def equal_views():
+    """A batch of two images, each as two views that are the same."""
     image = torch.randn(2, 3, 224, 224) * 20 + 100
-    batch = dict(
-        inputs=[image, image.clone()],
-        data_samples=[
-            DataSample(metainfo=dict(views=[WHOLE, WHOLE])) for _ in range(2)
-        ],
-    )
+    samples = [
+        DataSample(metainfo=dict(views=[WHOLE, WHOLE])) for _ in range(2)
+    ]
+    return dict(inputs=[image, image.clone()], data_samples=samples)
+
+
+def test_a_network_that_knows_places_matches_them():
+    batch = equal_views()
     results = measure_matching(
         Pixels(),
         SelfSupDataPreprocessor(mean=[100] * 3, std=[20] * 3),
@@ -97,6 +100,26 @@ def test_a_network_that_knows_places_matches_them():
     result = pool_results(results)
     assert result.accuracy > 0.9 > 0.2 > result.chance
     assert result.gain > 0.7
+
+
+class NormedPixels(Pixels):
+    """The same behind a norm that has learnt of quite other images."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+        self.norm.running_mean += 1e4
+
+    def forward(self, images):
+        return (self.norm(*super().forward(images)),)
+
+
+def test_norms_are_by_the_statistics_of_the_batch():
+    network = NormedPixels().eval()
+    preprocessor = SelfSupDataPreprocessor()
+    results = measure_matching(network, preprocessor, [equal_views()])
+    assert pool_results(results).accuracy > 0.9
+    assert (network.norm.running_mean == 1e4).all()
 
 
 def test_flow_has_uniform_marginals():

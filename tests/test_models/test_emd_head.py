@@ -150,6 +150,19 @@ def test_zero_weights_are_counted():
     assert losses['loss_emd'].isfinite()
 
 
+@pytest.mark.parametrize('side', ['query', 'key'])
+def test_zero_weights_are_counted_by_node_and_by_problem(side):
+    ones = torch.ones(2, 4, 4)
+    full = Embedding(torch.randn(2, 4, 4), torch.ones(2, 4), ones)
+    # All four nodes of the one image, and one of the other.
+    signs = torch.tensor([[-1.0, -1, -1, -1], [-1, 1, 1, 1]])
+    lacking = full._replace(node_vectors=ones * signs[:, :, None])
+    query, key = (lacking, full) if side == 'query' else (full, lacking)
+    losses = head().loss([query] * 2, [key] * 2)
+    assert losses['zero_weight_fraction'] == 5 / 16
+    assert losses['uniform_fallback_fraction'] == 1 / 2
+
+
 def test_bad_options_are_refused():
     for option in ('marginals', 'weight_nodes', 'gradient'):
         with pytest.raises(ValueError, match=f'{option} must be one of'):

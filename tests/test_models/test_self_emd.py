@@ -1,7 +1,10 @@
 """The algorithm: two encoders, Eq. 1."""
 
+from copy import deepcopy
+
 import pytest
 import torch
+from mmpretrain.structures import DataSample
 
 from mmselfemd.registry import MODELS
 
@@ -104,6 +107,21 @@ def test_the_small_view_is_never_a_key(model, monkeypatch):
     )
     model.loss(views(224, 224, 112), [])
     assert seen == [224, 224]
+
+
+def test_maps_for_metrics_are_by_the_statistics_of_the_batch(model):
+    inputs, samples = views(64, 96), [DataSample(), DataSample()]
+    in_training = deepcopy(model.backbone)
+    in_training.train()  # returns nothing in mmpretrain
+    before = deepcopy(model.state_dict())
+    model.eval()
+    found = model(inputs, samples, mode='predict')
+    for number, images in enumerate(inputs):
+        maps = torch.stack([s.feature_maps[number] for s in found])
+        expected = in_training(images)[-1].detach()
+        torch.testing.assert_close(maps, expected)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
 def test_training_without_a_momentum_hook_is_refused(our_scope):

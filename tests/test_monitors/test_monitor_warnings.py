@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from mmengine.optim import CosineAnnealingLR, LinearLR
 from torch import nn
 
+from mmselfemd.evaluation.collapse import relative_rank
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads import EMDHead
 from mmselfemd.monitors import CollapseMonitorHook, TransportMonitorHook
@@ -68,8 +69,13 @@ def test_each_network_gets_its_own_verdict_and_no_other(what, as_map, logged):
 @pytest.mark.parametrize('what', ['position', 'image', 'nothing'])
 def test_predictions_are_judged_beside_healthy_keys(what, logged):
     hook = CollapseMonitorHook(begin=0)
-    query, key = embedded(nodes_of(what)), embedded(nodes_of('both'))
-    hook.measure(as_runner(), [query], [key], {})
+    query = Embedding(nodes_of(what), torch.ones(B, C))
+    key = embedded(nodes_of('both'))
+    figures = hook.measure(as_runner(), [query], [key], {})
+    # These are of the keys.
+    assert figures['vector_spread'] > 0.5 < figures['vector_rank']
+    rank = relative_rank(key.nodes.flatten(0, 1))
+    assert figures['dense_rank'] == pytest.approx(rank)
     # The same for everything is the same all over an image too.
     (line,) = logged
     assert VERDICTS['position' if what == 'position' else 'image'] in line
@@ -96,9 +102,10 @@ def test_one_image_does_not_say_whether_images_differ(logged):
     assert isnan(figures['predicted_spread_across']) and not logged
 
 
-@pytest.mark.parametrize('nodes', [None, torch.randn(1, N, C)])
-def test_a_batch_of_one_image_has_not_collapsed(nodes, logged):
+@pytest.mark.parametrize('has_nodes', [False, True])
+def test_a_batch_of_one_image_has_not_collapsed(has_nodes, logged):
     """As where the norms of the heads are by group, not by batch."""
+    nodes = torch.randn(1, N, C) if has_nodes else None
     one = Embedding(nodes, torch.randn(1, C))
     figures = CollapseMonitorHook(begin=0).measure(
         as_runner(), [one], [one], {}

@@ -93,7 +93,30 @@ def test_reset_looks_at_the_next_call():
     assert warned(monitor, BAD)
 
 
-def test_threads_share_a_monitor():
+class Guarded(ConvergenceMonitor):
+    """Its count is for whoever holds the lock."""
+
+    @property
+    def _calls_to_skip(self):
+        assert self._lock.locked()
+        return self._count
+
+    @_calls_to_skip.setter
+    def _calls_to_skip(self, count):
+        assert self._lock.locked()
+        self._count = count
+
+
+def test_the_count_is_read_and_changed_under_the_lock_alone():
+    monitor = Guarded(interval=3)
+    assert warned(monitor, BAD)
+    assert not warned(monitor, BAD)
+    monitor.reset()
+    assert warned(monitor, BAD)
+    assert not monitor._lock.locked()
+
+
+def test_many_threads_warn_as_seldom_as_one():
     monitor = ConvergenceMonitor(interval=1)
     failures = []
 

@@ -82,9 +82,9 @@ def test_good_records_are_read(name):
 def test_style_is_one_of_two():
     with pytest.raises(UserValueError, match='style'):
         read_convention(dict(pixel_convention=GOOD, style=['pytorch']))
+    text = config(mean=[1, 2, 3], std=[1, 2, 3])
+    text = text.replace("'A'", "'ResNet', style='tensorflow'")
     with pytest.raises(UserValueError, match='style'):
-        text = config(mean=[1, 2, 3], std=[1, 2, 3])
-        text = text.replace("'A'", "'ResNet', style='tensorflow'")
         read_convention(dict(cfg=text))
 
 

@@ -66,6 +66,12 @@ class Data(NamedTuple):
     classes: tuple[str, ...]
     said: str
 
+    @property
+    def counted_classes(self) -> str:
+        """How many classes there are, for people."""
+        number = len(self.classes)
+        return '1 class' if number == 1 else f'{number} classes'
+
 
 def read_data(
     images: Path,

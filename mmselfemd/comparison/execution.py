@@ -28,12 +28,10 @@ def describe_plan(plan: Plan, jobs: int) -> str:
     """
     data, settings = plan.data, plan.settings
     labels = {f: subset.num_images for f, subset in plan.subsets.items()}
-    number = len(data.classes)
-    classes = '1 class' if number == 1 else f'{number} classes'
     lines = [
         f'{len(data.unlabelled)} unlabelled photographs, '
         f'{data.train.num_images} labelled ones for training, '
-        f'{data.val.num_images} for evaluation, {classes}.',
+        f'{data.val.num_images} for evaluation, {data.counted_classes}.',
         'Labelled images of each fraction: '
         + ', '.join(f'{f:g}: {number}' for f, number in labels.items()),
         *_missing_classes(plan),

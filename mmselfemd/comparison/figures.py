@@ -60,8 +60,8 @@ def _over_iterations(results: Results, fraction: float) -> Figure | None:
         found = [_curves(run).get(_LOGGED) for run in runs]
         if mean := _mean([each for each in found if each]):
             series[candidate.label] = mean
-    if not series:
-        return None
+    if all(len(steps) < 2 for steps, _ in series.values()):
+        return None  # one evaluation at the end, which the table has
     title = f'{METRIC} of the detectors'
     return draw_curves(series, title, ylabel=METRIC, window=1)
 

@@ -284,7 +284,7 @@ def _how(plan: Plan) -> list[Block]:
         Paragraph(
             f'{len(data.unlabelled)} unlabelled photographs; labelled ones '
             f'for training: {sets}; for evaluation: {data.val.num_images}; '
-            f'{len(data.classes)} classes, {settings.seeds} seeds. Detector: '
+            f'{data.counted_classes}, {settings.seeds} seeds. Detector: '
             f'{settings.detector.name}. Pre-training: '
             + ', '.join(
                 f'{each.name} by {Path(each.config).name}'

@@ -94,6 +94,10 @@ def draw_curves(
         label = f'{name} (ends at {last[0]:.3g})' if len(last) else name
         axes.plot(steps, values, color=f'C{number}', linewidth=0.8, alpha=0.35)
         axes.plot(steps, smooth, color=f'C{number}', linewidth=2, label=label)
+        finite = np.pad(np.isfinite(smooth), 1)
+        alone = finite[1:-1] & ~finite[:-2] & ~finite[2:]
+        if alone.any():  # no line goes through them
+            axes.plot(steps[alone], smooth[alone], 'o', color=f'C{number}')
     axes.set_title(title, fontsize=14, loc='left')
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)

@@ -138,6 +138,17 @@ def test_curves_pass_through_their_values():
     assert labels == ['loss (ends at 1)', 'loss_emd (ends at 2)']
 
 
+def test_a_value_by_itself_is_seen():
+    nan = np.nan
+    series = {'a': ([7], [2.0]), 'b': (range(6), [1, nan, 2, 3, nan, 4])}
+    axes = draw_curves(series, window=1).axes[0]
+    points = [line for line in axes.lines if line.get_marker() == 'o']
+    assert [line.get_xydata().tolist() for line in points] == [
+        [[7, 2]],
+        [[0, 1], [5, 4]],
+    ]
+
+
 def test_a_curve_without_a_finite_value_is_drawn(tmp_path):
     figure = draw_curves({'loss': ([1, 2], [np.nan, np.nan])})
     assert save_figure(figure, tmp_path / 'nan.png').exists()

@@ -68,6 +68,7 @@ PAGES = {
     ],
     'Does it help?': [
         'docs/did_it_help',
+        'docs/did_it_help_person',
         'docs/when_not',
         'docs/small_experiments',
         'docs/reading_boxes',

@@ -231,9 +231,11 @@ def main() -> None:
     """Plan, train, compare."""
     args = parse_args()
     jobs, devices = devices_of(args)
-    plan = Planner(settings_of(args), args.work_dir, jobs, devices).plan()
+    is_task = args.task is not None
+    settings = settings_of(args)
+    plan = Planner(settings, args.work_dir, jobs, devices, is_task).plan()
     runs = runs_to_read(plan) if args.look else plan.runs
-    if args.task is not None:
+    if is_task:
         if not 0 <= args.task < num_chains(plan):
             raise UserValueError(
                 f'--task {args.task}: expected 0 to {num_chains(plan) - 1}'

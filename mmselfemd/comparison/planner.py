@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import (
@@ -23,7 +24,7 @@ from .layout import (
 )
 from .plan import Plan, data_file, has_begun
 from .run_configs import RunConfigs, digests_of, write_configs
-from .runs import DetectorRun, Run, detector_runs, pretraining_runs
+from .runs import Run
 from .settings import (
     Settings,
     check_same,
@@ -31,8 +32,7 @@ from .settings import (
     read_record,
     write_record,
 )
-from .timing import Seconds, kind_of, lengths_within, measure
-from .wall_clock import wall_clock
+from .timing import Seconds, lengths_within, measure
 from .weights import Detector, locate_weights
 
 GIGABYTE = 1e9
@@ -49,6 +49,9 @@ class Planner:
         work_dir (Path): Where everything goes.
         jobs (int): How many runs there are at a time.
         devices (Sequence[str]): GPUs, one for each; or none.
+        keeps_plan (bool): Whether a plan that is there is gone by, although
+            this machine may be another: the tasks of an array are to train
+            runs of one length. Defaults to False.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Planner:
         work_dir: Path,
         jobs: int = 1,
         devices: Sequence[str] = (),
+        keeps_plan: bool = False,
     ) -> None:
         settings.check()
         self.settings = settings
         self.work_dir = work_dir.resolve()
         self.jobs = jobs
         self.devices = devices
+        self.keeps_plan = keeps_plan
         self._run_configs = RunConfigs(settings, self.work_dir)
         boxes = self._run_configs.learns_from_boxes
         self.candidates = [
@@ -109,15 +114,12 @@ class Planner:
             weights=weights,
         )
         runs = lay_out_by(configs)
-        seconds, lengths = self._timing(configs, runs, former)
+        timing = self._timing(configs, runs, former)
+        seconds, lengths = timing['seconds'], timing['lengths']
         configs = self._configs(*lengths)
         runs = lay_out_by(configs)
-        record |= dict(
-            machine=self._machine,
-            seconds=seconds,
-            lengths=lengths,
-            configs=write_configs(self.work_dir, configs, former),
-        )
+        record |= timing
+        record['configs'] = write_configs(self.work_dir, configs, former)
         write_record(self.work_dir, record)
         return Plan(
             settings,
@@ -245,13 +247,18 @@ class Planner:
 
     def _timing(
         self, configs: Configs, runs: Sequence[Run], former: Mapping | None
-    ) -> tuple[dict[str, Seconds], tuple[int, int]]:
+    ) -> dict[str, Any]:
         """Seconds of an iteration and lengths of the runs, as found before."""
-        if former and (has_begun(self.work_dir) or self._is_timed(former)):
+        is_kept = self.keeps_plan or has_begun(self.work_dir)
+        if former and (is_kept or self._is_timed(former)):
             seconds = {k: Seconds(*v) for k, v in former['seconds'].items()}
-            return seconds, former['lengths']
-        seconds = self._seconds(configs)
-        return seconds, self._lengths(seconds, runs)
+            machine, lengths = former.get('machine'), former['lengths']
+        else:
+            seconds, machine = self._seconds(configs), self._machine
+            lengths = self.settings.iterations or lengths_within(
+                self.settings.hours, self.jobs, runs, seconds
+            )
+        return dict(machine=machine, seconds=seconds, lengths=lengths)
 
     @property
     def _machine(self) -> dict[str, int]:
@@ -291,26 +298,4 @@ class Planner:
             folder,
             self.jobs,
             self.devices,
-        )
-
-    def _lengths(
-        self, seconds: Mapping[str, Seconds], runs: Sequence[Run]
-    ) -> tuple[int, int]:
-        if self.settings.iterations is not None:
-            return self.settings.iterations
-
-        def clock(pretraining: int, detector: int) -> float:
-            def seconds_of(run: Run) -> float:
-                is_detector = isinstance(run, DetectorRun)
-                length = detector if is_detector else pretraining
-                return seconds[kind_of(run)].of(length)
-
-            return wall_clock(runs, seconds_of, self.jobs)
-
-        return lengths_within(
-            self.settings.hours,
-            self.jobs,
-            [seconds[kind_of(run)] for run in pretraining_runs(runs)],
-            [seconds[kind_of(run)] for run in detector_runs(runs)],
-            clock,
         )

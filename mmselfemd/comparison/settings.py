@@ -123,8 +123,9 @@ def write_record(work_dir: Path, record: Mapping) -> None:
 
     Args:
         work_dir (Path): Its folder.
-        record (Mapping): ``settings``, ``lengths``, ``seconds``, ``files``
-            and ``configs``: digests by name.
+        record (Mapping): ``settings``; ``machine``, ``seconds`` and
+            ``lengths`` of its plan; ``files`` and ``configs``: digests by
+            name.
     """
     with atomic_write(work_dir / _RECORD) as file:
         file.write(json.dumps(record, indent=2).encode())

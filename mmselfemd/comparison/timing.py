@@ -3,7 +3,7 @@
 import json
 import sys
 from bisect import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from statistics import mean
@@ -19,7 +19,14 @@ from .configs import (
     last_checkpoint,
     make_trial,
 )
-from .runs import TOOLS, DetectorRun, Run
+from .runs import (
+    TOOLS,
+    DetectorRun,
+    Run,
+    detector_runs,
+    pretraining_runs,
+)
+from .wall_clock import wall_clock
 
 #: Iterations of a trial, and how many of them count: the first ones wait for
 #: the workers.
@@ -159,9 +166,8 @@ def _precise(cfg: Config, num_images: int) -> float:
 def lengths_within(
     hours: float,
     jobs: int,
-    pretraining: Sequence[Seconds],
-    detectors: Sequence[Seconds],
-    wall_clock: Callable[[int, int], float],
+    runs: Sequence[Run],
+    seconds: Mapping[str, Seconds],
 ) -> tuple[int, int]:
     """Iterations of the runs that fit into some hours.
 
@@ -171,10 +177,8 @@ def lengths_within(
     Args:
         hours (float): The budget, by the clock.
         jobs (int): How many run at a time.
-        pretraining (Sequence[Seconds]): Of each pre-training.
-        detectors (Sequence[Seconds]): Of each detector.
-        wall_clock (Callable): Seconds of all runs together, given iterations
-            of a pre-training and of a detector.
+        runs (Sequence[Run]): The runs, of any length.
+        seconds (Mapping[str, Seconds]): What they take, by :func:`kind_of`.
 
     Returns:
         tuple[int, int]: Iterations of a pre-training and of a detector.
@@ -182,33 +186,42 @@ def lengths_within(
     Raises:
         UserValueError: If that would be fewer than 20 of either.
     """
+
+    def clock(pretraining: int, detector: int) -> float:
+        def seconds_of(run: Run) -> float:
+            is_detector = isinstance(run, DetectorRun)
+            length = detector if is_detector else pretraining
+            return seconds[kind_of(run)].of(length)
+
+        return wall_clock(runs, seconds_of, jobs)
+
     budget = _PLANNED * hours * 3600
-    fixed = sum(run.of(0) for run in (*pretraining, *detectors))
+    fixed = sum(seconds[kind_of(run)].of(0) for run in runs)
+    kinds = [pretraining_runs(runs), detector_runs(runs)]
     rates = [
-        sum(run.iteration for run in runs) for runs in (pretraining, detectors)
+        sum(seconds[kind_of(run)].iteration for run in each) for each in kinds
     ]
-    kinds = 2 if pretraining else 1
     # If no process had to wait for another; the clock tells what is left.
-    most = [
-        max(0.0, jobs * budget - fixed) / kinds / rate if rate else 0
-        for rate in rates
-    ]
+    each_kind = max(0.0, jobs * budget - fixed) / sum(map(bool, kinds))
+    most = [each_kind / rate if rate else 0 for rate in rates]
     too_many = bisect(
         range(_STEPS + 1),
         budget,
-        key=lambda step: wall_clock(*_lengths(most, step)),
+        key=lambda step: clock(*_lengths(most, step)),
     )
     lengths = _lengths(most, max(0, too_many - 1))
-    if min(lengths[-kinds:]) < _FEWEST:
-        least = [_FEWEST * bool(rate) for rate in rates]
-        needed = ceil(10 * wall_clock(*least) / 3600 / _PLANNED) / 10
+    if any(
+        kind and n < _FEWEST for kind, n in zip(kinds, lengths, strict=True)
+    ):
+        # So many of the dearer kind; the other one gets as much time.
+        least = [ceil(_FEWEST * max(rates) / r) if r else 0 for r in rates]
+        needed = ceil(10 * clock(*least) / 3600 / _PLANNED) / 10
         raise UserValueError(
-            f'--hours {hours:g}: that is too little for '
-            f'{len(pretraining)} pre-trainings and {len(detectors)} '
-            f'detectors, which take {wall_clock(0, 0) / 3600:.1f} hours to '
-            f'start and to evaluate alone. At least {needed} '
-            'hours, fewer --fractions, --seeds or --candidates, or '
-            '--iterations'
+            f'--hours {hours:g}: that is too little for {len(kinds[0])} '
+            f'pre-trainings and {len(kinds[1])} detectors, which take '
+            f'{clock(0, 0) / 3600:.1f} hours to start and to evaluate alone. '
+            f'At least {needed} hours, fewer --fractions, --seeds or '
+            '--candidates, or --iterations'
         )
     return lengths
 

@@ -28,3 +28,18 @@ def test_the_page_shows_every_seed_of_both(report, root):
             for metric in ('AP50', 'AP')
         ]
         assert f'| {cells[0]} | {cells[1]} |' in page
+
+
+def test_the_page_shows_the_differences(report, root):
+    page = (root / 'docs/did_it_help.md').read_text()
+    found = {each['metric']: each for each in report['differences']}
+    cells = [
+        '{mean:+.1f} [{low:+.1f}, {high:+.1f}]'.format(
+            **{name: 100 * found[m][name] for name in ('mean', 'low', 'high')}
+        )
+        for m in ('AP50', 'AP')
+    ]
+    assert f'| {cells[0]} | {cells[1]} |' in page
+    clear = [name for name, each in found.items() if each['is_clear']]
+    assert clear == ['AP', 'AP75']
+    assert 'By AP and AP75, two of the report' in page

@@ -270,6 +270,9 @@ def test_what_was_measured_is_measured_again_where_it_no_longer_holds(
     )
     begun = plan(jobs=2)
     assert len(measured) == 3
+    # The tasks of an array train what was planned, each on its machine.
+    task = Planner(given, work_dir, jobs=4, keeps_plan=True).plan()
+    assert len(measured) == 3 and task.runs == begun.runs
     # What has begun goes on as it was planned, on whatever machine.
     finish(begun, begun.runs[0])
     plan(jobs=4)

@@ -1,5 +1,7 @@
 """How long the runs of a plan take together, and which fit into some hours."""
 
+import re
+
 import pytest
 
 from mmselfemd.comparison.planner import Planner
@@ -49,30 +51,48 @@ def test_detectors_wait_for_their_own_backbone_alone(runs):
     assert wall_clock(runs, lasting(1000, 1), 4) == 1 + 1000 + 1
 
 
+def clock(runs, seconds, lengths, jobs):
+    """Seconds of all, by what each kind takes."""
+    taken = (
+        seconds['selfemd'].of(lengths[0]),
+        seconds['detector'].of(lengths[1]),
+    )
+    return wall_clock(runs, lasting(*taken), jobs)
+
+
 @pytest.mark.parametrize('jobs', [1, 2, 4])
 def test_hours_become_iterations(runs, jobs):
-    pretraining = Seconds(0.5, start=10)
-    detector = Seconds(0.25, start=10, evaluations=20)
-
-    def clock(*lengths):
-        taken = pretraining.of(lengths[0]), detector.of(lengths[1])
-        return wall_clock(runs, lasting(*taken), jobs)
-
-    given = [pretraining] * 3, [detector] * 6
-    lengths = lengths_within(1.0, jobs, *given, clock)
-    assert 0.94 * 3600 < clock(*lengths) <= 0.95 * 3600
+    seconds = dict(
+        selfemd=Seconds(0.5, start=10),
+        detector=Seconds(0.25, start=10, evaluations=20),
+    )
+    lengths = lengths_within(1.0, jobs, runs, seconds)
+    assert 0.94 * 3600 < clock(runs, seconds, lengths, jobs) <= 0.95 * 3600
     # After the starts and evaluations, each kind has half.
     net = [3 * 0.5 * lengths[0], 6 * 0.25 * lengths[1]]
     assert net[0] == pytest.approx(net[1], rel=0.01)
 
 
-def test_too_few_hours_are_said(runs):
-    detectors = [Seconds(0.25, start=100, evaluations=200)] * 6
+@pytest.mark.parametrize('rates', [(1, 10), (10, 1), (2, 2), (0.1, 30)])
+def test_the_hours_that_are_named_are_enough(runs, rates):
+    seconds = {
+        name: Seconds(rate, start=10, evaluations=60)
+        for name, rate in zip(('selfemd', 'detector'), rates, strict=True)
+    }
+    with pytest.raises(UserError) as error:
+        lengths_within(0.01, 1, runs, seconds)
+    hours = float(re.search('At least ([0-9.]+) hours', str(error.value))[1])
+    assert min(lengths_within(hours, 1, runs, seconds)) >= 20
+    with pytest.raises(UserError):  # and not many too many
+        lengths_within(0.8 * hours - 0.1, 1, runs, seconds)
 
-    def clock(_, length):
-        return sum(run.of(length) for run in detectors) / 2
 
-    pretraining, detector = lengths_within(1.0, 2, [], detectors, clock)
-    assert (pretraining, detector) == (0, (0.95 * 7200 - 1800) // 1.5)
-    with pytest.raises(UserError, match='take 0.2 hours.* At least 0.3'):
-        lengths_within(0.2, 2, [], detectors, clock)
+def test_without_pre_training_all_goes_to_the_detectors(runs):
+    detectors = [run for run in runs if isinstance(run, DetectorRun)]
+    seconds = dict(detector=Seconds(0.25, start=100, evaluations=200))
+    lengths = lengths_within(1.0, 1, detectors, seconds)
+    assert lengths[0] == 0
+    most = (0.95 * 3600 - 6 * 300) / (6 * 0.25)
+    assert 0.999 * most - 1 < lengths[1] <= most
+    with pytest.raises(UserError, match='take 0.5 hours.* At least 0.6'):
+        lengths_within(0.2, 1, detectors, seconds)

@@ -10,9 +10,12 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from mmselfemd.datasets import SeededDataset
 from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError
 from mmselfemd.settings.option_values import parse_option
 from mmselfemd.study import (
     CANDIDATES,
+    Origin,
+    fingerprint,
     plan_runs,
     save_untrained,
     untrained_path,
@@ -106,6 +109,21 @@ def test_the_backbone_is_that_of_the_untrained_candidate_and_of_its_seed(
     assert len(convolutions) == 20  # of a ResNet-18
     for name in convolutions:
         assert not torch.equal(kept[0][name], kept[1][name])
+
+
+def test_a_fingerprint_tells_backbones_apart(study, tmp_path):
+    path = untrained_path(study, 0)
+    own = fingerprint(path)
+    weights = weights_of(path)
+    torch.save(
+        dict(state_dict={k: v * (1 + 1e-6) for k, v in weights.items()}),
+        tmp_path / 'another processor.pth',
+    )
+    other = Origin(fingerprint(tmp_path / 'another processor.pth'), 'boxes')
+    Origin(own, 'boxes').check(path, other)
+    other = Origin(fingerprint(untrained_path(study, 1)), 'boxes')
+    with pytest.raises(UserError, match='another untrained backbone'):
+        Origin(own, 'boxes').check(path, other)
 
 
 def test_a_seed_by_itself_gives_byol_another_backbone(tmp_path):

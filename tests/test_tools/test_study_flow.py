@@ -10,7 +10,7 @@ import pytest
 from forked_scripts import run_script
 
 from mmselfemd.errors import UserError
-from mmselfemd.study import find_candidates, plan_runs
+from mmselfemd.study import Origin, find_candidates, plan_runs, save_sums
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'study_flow.py'
@@ -137,6 +137,22 @@ def test_a_run_that_fails_says_where_its_log_is(data, tmp_path):
     assert ('byol_three_views', 2) in {
         (r['candidate'], r['epoch']) for r in records
     }
+
+
+def test_a_reading_of_another_study_is_refused_before_anything(data, tmp_path):
+    (run_of_byol, _) = plan_runs(
+        find_candidates(['known_pairs']), [0], ROOT, tmp_path, 2, 1
+    )
+    sums = dict(matching=np.ones((1, 9)), boxes=np.ones((1, 9)))
+    origin = Origin(np.ones(3), 'other boxes')
+    for epoch in (1, 2):
+        save_sums(run_of_byol.reading_path(epoch), sums, origin)
+    said = run(data, tmp_path)
+    assert said.returncode == 2
+    assert 'training' not in said.stdout
+    error = said.stderr.splitlines()[-1]
+    assert run_of_byol.reading_path(1).name in error
+    assert 'other images or boxes' in error and '--work-dir' in error
 
 
 def test_the_time_is_kept_and_the_next_call_goes_on(data, tmp_path):

@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.logging import MMLogger
 
@@ -108,19 +109,27 @@ def data_options(args: argparse.Namespace) -> list[str]:
     return options
 
 
-def read(
-    runs: list[Run], seeds: list[int], args: argparse.Namespace
-) -> list[Record]:
-    """Read every checkpoint that was not read before, here or elsewhere."""
-    wanted = [
-        (
+class Reading(NamedTuple):
+    """What is to be read, or was."""
+
+    candidate: str
+    seed: int
+    epoch: int
+    weights: Path | None
+    kept: Path
+
+
+def readings(runs: list[Run], args: argparse.Namespace) -> list[Reading]:
+    """Of all checkpoints that there are, here or on another machine."""
+    return [
+        Reading(
             *(UNTRAINED, seed, 0),
             untrained_path(args.work_dir, seed),
             args.work_dir / READINGS / f'{UNTRAINED}_{seed}.npz',
         )
-        for seed in seeds
+        for seed in args.seeds
     ] + [
-        (
+        Reading(
             *(run.candidate.name, run.seed, epoch),
             run.checkpoints.get(epoch),
             run.reading_path(epoch),
@@ -128,20 +137,32 @@ def read(
         for run in runs
         for epoch in sorted(run.checkpoints | run.readings)
     ]
+
+
+def origins_of(args: argparse.Namespace) -> dict[int, Origin]:
+    """What the readings of each seed have to be made from."""
     data = digest_of(annotation_files(args.data).values())
-    origins = {
+    return {
         seed: Origin(fingerprint(untrained_path(args.work_dir, seed)), data)
-        for seed in seeds
+        for seed in args.seeds
     }
+
+
+def read(
+    runs: list[Run], origins: dict[int, Origin], args: argparse.Namespace
+) -> list[Record]:
+    """Read every checkpoint that was not read before."""
     reader, records = None, []
-    for name, seed, epoch, weights, kept in wanted:
-        if not kept.is_file():
+    for each in readings(runs, args):
+        origin = origins[each.seed]
+        if not each.kept.is_file():
             if reader is None:
                 reader = build_reader(args)
-            print(f'reading {kept.stem}')
-            save_sums(kept, reader.read(weights, seed), origins[seed])
-        sums = load_sums(kept, origins[seed])
-        records.append(Record(name, seed, epoch, sums))
+            print(f'reading {each.kept.stem}')
+            sums = reader.read(each.weights, each.seed)
+            save_sums(each.kept, sums, origin)
+        sums = load_sums(each.kept, origin)
+        records.append(Record(each.candidate, each.seed, each.epoch, sums))
     return records
 
 
@@ -190,10 +211,14 @@ def main() -> None:
         deadline = time.time() + 60 * args.minutes
     options = data_options(args)
     save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
+    origins = origins_of(args)
+    for each in readings(runs, args):
+        if each.kept.is_file():  # of another study: said before hours of runs
+            load_sums(each.kept, origins[each.seed])
     try:
         pretrain(runs, TOOLS / 'train.py', options, args.jobs, deadline)
     finally:  # what was trained is reported, whatever ended the rest
-        write(read(runs, args.seeds, args), args)
+        write(read(runs, origins, args), args)
 
 
 if __name__ == '__main__':

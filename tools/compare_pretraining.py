@@ -232,6 +232,8 @@ def main() -> None:
     args = parse_args()
     jobs, devices = devices_of(args)
     is_task = args.task is not None
+    if is_task and (args.slurm or not args.yes):
+        raise UserValueError('--task goes with --yes, and without --slurm')
     settings = settings_of(args)
     plan = Planner(settings, args.work_dir, jobs, devices, is_task).plan()
     runs = runs_to_read(plan) if args.look else plan.runs
@@ -244,7 +246,7 @@ def main() -> None:
         return
     if plan.data.said:
         print(plan.data.said)
-    print(describe_plan(plan, jobs), flush=True)
+    print(describe_plan(plan, jobs, runs), flush=True)
     if args.slurm:
         words = [word for word in sys.argv if word != '--slurm']
         words += [] if args.yes else ['--yes']

@@ -16,16 +16,21 @@ _GIGABYTE = 1e9
 _INTERVAL = 60.0
 
 
-def describe_plan(plan: Plan, jobs: int) -> str:
+def describe_plan(
+    plan: Plan, jobs: int, runs: Sequence[Run] | None = None
+) -> str:
     """A plan in words: what runs, in which order, how long, how large.
 
     Args:
         plan (Plan): The plan.
         jobs (int): How many runs there are at a time.
+        runs (Sequence[Run], optional): Those that are to be done. Defaults
+            to None: all of the plan.
 
     Returns:
         str: Lines.
     """
+    runs = plan.runs if runs is None else runs
     data, settings = plan.data, plan.settings
     labels = {f: subset.num_images for f, subset in plan.subsets.items()}
     lines = [
@@ -36,9 +41,9 @@ def describe_plan(plan: Plan, jobs: int) -> str:
         + ', '.join(f'{f:g}: {number}' for f, number in labels.items()),
         *_missing_classes(plan),
         '',
-        f'{len(plan.runs)} runs, in this order; {settings.seeds} seeds each:',
+        f'{len(runs)} runs, in this order; {settings.seeds} seeds each:',
     ]
-    for run in plan.runs:
+    for run in runs:
         done = ' (done)' if run.is_done else ''
         hours = plan.seconds_of(run) / 3600
         lines.append(
@@ -53,7 +58,7 @@ def describe_plan(plan: Plan, jobs: int) -> str:
     lines += [
         '',
         f'Seconds of an iteration, {how}: {rates}.',
-        f'About {hours_left(plan, jobs):.1f} hours for what is left, '
+        f'About {hours_left(plan, jobs, runs):.1f} hours for what is left, '
         f'{jobs} at a time; up to {plan.num_bytes / _GIGABYTE:.2f} GB on the '
         f'disk, in {plan.work_dir}.',
     ]
@@ -78,18 +83,22 @@ def _missing_classes(plan: Plan) -> list[str]:
     return lines
 
 
-def hours_left(plan: Plan, jobs: int, runs: Sequence[Run] = ()) -> float:
+def hours_left(
+    plan: Plan, jobs: int, runs: Sequence[Run] | None = None
+) -> float:
     """What is left, by the estimate.
 
     Args:
         plan (Plan): The plan.
         jobs (int): How many runs there are at a time.
-        runs (Sequence[Run]): Which runs. Defaults to (): all of the plan.
+        runs (Sequence[Run], optional): Which runs. Defaults to None: all of
+            the plan.
 
     Returns:
         float: Hours by the clock.
     """
-    return wall_clock(runs or plan.runs, partial(_left, plan), jobs) / 3600
+    runs = plan.runs if runs is None else runs
+    return wall_clock(runs, partial(_left, plan), jobs) / 3600
 
 
 def execute(

@@ -23,7 +23,12 @@ from .layout import (
     pretraining_name,
 )
 from .plan import Plan, data_file, has_begun
-from .run_configs import RunConfigs, digests_of, write_configs
+from .run_configs import (
+    RunConfigs,
+    digests_of,
+    longest_epoch,
+    write_configs,
+)
 from .runs import Run
 from .settings import (
     Settings,
@@ -169,13 +174,18 @@ class Planner:
 
         Raises:
             UserFileExistsError: If another one has begun.
+            UserError: If it has to be there.
         """
         former = read_record(self.work_dir)
-        if former is None:
-            return None
         if has_begun(self.work_dir):
             check_same(self.work_dir, record, former)
-        is_same = all(former[name] == record[name] for name in record)
+        is_same = former and all(former[k] == record[k] for k in record)
+        if self.keeps_plan and not is_same:
+            raise UserError(
+                f'{self.work_dir}: there is no plan for this task, for its '
+                'settings or data have changed since. Write the script anew: '
+                '--slurm'
+            )
         return former if is_same else None
 
     def _data_files(self) -> dict[Path, bytes]:
@@ -216,7 +226,7 @@ class Planner:
         cfg, _ = configs[self.settings.fractions[0]]
         detector = Detector(cfg)
         runs = len(self.candidates) * len(self.subsets) * self.settings.seeds
-        num_bytes = (runs + self.jobs) * detector.num_bytes
+        num_bytes = (runs + min(self.jobs, runs)) * detector.num_bytes
         weights = {}
         for candidate in self.candidates:
             if candidate.config is not None:
@@ -226,7 +236,7 @@ class Planner:
                 shares = num_pretrainings(candidate, len(self.subsets))
                 runs = self.settings.seeds * shares
                 # The backbone beside it; an old one goes after the new one.
-                num_bytes += (2 * runs + self.jobs) * each
+                num_bytes += (2 * runs + min(self.jobs, runs)) * each
             elif candidate.weights is not None:
                 weights[candidate.name] = detector.find_weights(
                     candidate, self.work_dir / 'imported'
@@ -256,7 +266,11 @@ class Planner:
         else:
             seconds, machine = self._seconds(configs), self._machine
             lengths = self.settings.iterations or lengths_within(
-                self.settings.hours, self.jobs, runs, seconds
+                self.settings.hours,
+                self.jobs,
+                runs,
+                seconds,
+                longest_epoch(configs),
             )
         return dict(machine=machine, seconds=seconds, lengths=lengths)
 

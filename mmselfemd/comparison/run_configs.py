@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError, UserFileExistsError, UserValueError
+from mmselfemd.settings.run_length import counts_epochs, iterations_in_epoch
 
 from .candidates import Candidate
 from .configs import (
@@ -148,6 +149,25 @@ class RunConfigs:
                 raise UserValueError(text + _HINTS[kind]) from error
             self._loaded[path] = cfg
         return self._loaded[path]
+
+
+def longest_epoch(configs: Configs) -> int:
+    """What a pre-training takes at least, of those that take whole epochs.
+
+    Args:
+        configs (Configs): The configs.
+
+    Returns:
+        int: Iterations, at least 1.
+    """
+    return max(
+        (
+            iterations_in_epoch(cfg, num_images)
+            for name, (cfg, num_images) in configs.items()
+            if isinstance(name, str) and counts_epochs(cfg)
+        ),
+        default=1,
+    )
 
 
 def digests_of(work_dir: Path, configs: Configs) -> dict[str, str]:

@@ -131,17 +131,24 @@ def write_record(work_dir: Path, record: Mapping) -> None:
         file.write(json.dumps(record, indent=2).encode())
 
 
-def check_same(work_dir: Path, record: Mapping, former: Mapping) -> None:
+def check_same(
+    work_dir: Path, record: Mapping, former: Mapping | None
+) -> None:
     """Raise if a comparison that has begun would go on with something else.
 
     Args:
         work_dir (Path): Its folder.
         record (Mapping): What is asked for now.
-        former (Mapping): What was asked for when it began.
+        former (Mapping, optional): What was asked for when it began.
 
     Raises:
-        UserFileExistsError: With what has changed.
+        UserFileExistsError: With what has changed, or if nothing tells.
     """
+    if former is None:
+        raise UserFileExistsError(
+            f"'{work_dir}' holds runs, and no {_RECORD} that tells of what: "
+            'choose another --work-dir'
+        )
     changed = [
         f'{name} was {was!r} and is {now!r}'
         for name, was, now in _changes(former['settings'], record['settings'])

@@ -168,23 +168,27 @@ def lengths_within(
     jobs: int,
     runs: Sequence[Run],
     seconds: Mapping[str, Seconds],
+    epoch: int = 1,
 ) -> tuple[int, int]:
     """Iterations of the runs that fit into some hours.
 
     What is left after all starts and evaluations goes in halves to
     pre-training and to the detectors; without pre-training, all to these.
+    Of pre-training only whole epochs are taken, and the rest is left.
 
     Args:
         hours (float): The budget, by the clock.
         jobs (int): How many run at a time.
         runs (Sequence[Run]): The runs, of any length.
         seconds (Mapping[str, Seconds]): What they take, by :func:`kind_of`.
+        epoch (int): Iterations of an epoch of pre-training. Defaults to 1.
 
     Returns:
         tuple[int, int]: Iterations of a pre-training and of a detector.
 
     Raises:
-        UserValueError: If that would be fewer than 20 of either.
+        UserValueError: If that would be fewer than 20 of either, or less than
+            an epoch.
     """
 
     def clock(pretraining: int, detector: int) -> float:
@@ -195,6 +199,7 @@ def lengths_within(
 
         return wall_clock(runs, seconds_of, jobs)
 
+    jobs = min(jobs, len(runs))
     budget = _PLANNED * hours * 3600
     fixed = sum(seconds[kind_of(run)].of(0) for run in runs)
     kinds = [pretraining_runs(runs), detector_runs(runs)]
@@ -209,21 +214,23 @@ def lengths_within(
         budget,
         key=lambda step: clock(*_lengths(most, step)),
     )
-    lengths = _lengths(most, max(0, too_many - 1))
-    if any(
-        kind and n < _FEWEST for kind, n in zip(kinds, lengths, strict=True)
-    ):
-        # So many of the dearer kind; the other one gets as much time.
-        least = [ceil(_FEWEST * max(rates) / r) if r else 0 for r in rates]
+    pretraining, detector = _lengths(most, max(0, too_many - 1))
+    pretraining = pretraining // epoch * epoch
+    fewest = ceil(_FEWEST / epoch) * epoch if kinds[0] else 0
+    if pretraining < fewest or (kinds[1] and detector < _FEWEST):
+        # So many of the kind that takes longer; the other gets as much time.
+        share = max(fewest * rates[0], _FEWEST * rates[1])
+        least = [ceil(1.01 * share / rate) if rate else 0 for rate in rates]
         needed = ceil(10 * clock(*least) / 3600 / _PLANNED) / 10
         raise UserValueError(
             f'--hours {hours:g}: that is too little for {len(kinds[0])} '
             f'pre-trainings and {len(kinds[1])} detectors, which take '
-            f'{clock(0, 0) / 3600:.1f} hours to start and to evaluate alone. '
+            f'{clock(0, 0) / 3600:.1f} hours to start and to evaluate alone, '
+            f'and an epoch of pre-training has {epoch} iterations. '
             f'At least {needed} hours, fewer --fractions, --seeds or '
             '--candidates, or --iterations'
         )
-    return lengths
+    return pretraining, detector
 
 
 def _lengths(most: Sequence[float], step: int) -> tuple[int, int]:

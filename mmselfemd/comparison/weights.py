@@ -17,6 +17,7 @@ from mmselfemd.engine.hooks import PretrainedBackboneHook
 from mmselfemd.errors import UserError, UserFileNotFoundError, UserValueError
 from mmselfemd.zoo.frozen_backbone import build_untrained
 from mmselfemd.zoo.import_backbone import import_backbone
+from mmselfemd.zoo.pixels import IMAGE_VALUES
 from mmselfemd.zoo.sources import PROJECTS
 
 from .candidates import Candidate
@@ -59,7 +60,8 @@ class Detector:
             for key, value in model.backbone.state_dict().items()
         }
         # Only what tells pixels and strides: the whole takes a second.
-        names = ('data_preprocessor', 'model')
+        names = ('data_preprocessor', 'model', 'train_dataloader')
+        names += IMAGE_VALUES
         part = Config({name: cfg[name] for name in names if name in cfg})
         checkpoint = dict(state_dict=weights, meta=dict(cfg=part.pretty_text))
         self._compare(checkpoint, f'what {name} pre-trains ({cfg.filename})')

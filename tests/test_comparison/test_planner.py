@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_up_photographs import DETECTOR_OPTIONS, PRETRAIN_OPTIONS
 from mmengine.config import Config
 
 from mmselfemd.comparison import planner
@@ -273,10 +274,38 @@ def test_what_was_measured_is_measured_again_where_it_no_longer_holds(
     # The tasks of an array train what was planned, each on its machine.
     task = Planner(given, work_dir, jobs=4, keeps_plan=True).plan()
     assert len(measured) == 3 and task.runs == begun.runs
+    other = settings(detector=config, seeds=2, seconds=None)
+    with pytest.raises(UserError, match='no plan for this task.*--slurm'):
+        Planner(other, work_dir, jobs=4, keeps_plan=True).plan()
     # What has begun goes on as it was planned, on whatever machine.
     finish(begun, begun.runs[0])
     plan(jobs=4)
     assert len(measured) == 3
+
+
+def test_runs_of_which_nothing_tells_are_left_alone(settings, tmp_path):
+    (tmp_path / 'readings').mkdir()  # of a study, say
+    with pytest.raises(UserError, match='no settings.json.*--work-dir'):
+        Planner(settings(), tmp_path).plan()
+
+
+@pytest.mark.parametrize('given', [(29_000, 31_000), None])
+def test_pixels_of_pre_training_and_detector_are_the_same(
+    settings, tmp_path, given
+):
+    ranges = dict(value_range=given), dict(value_range=(0, 65_535))
+    pretraining, detector = (
+        options | {k: v for k, v in values.items() if v}
+        for options, values in zip(
+            (PRETRAIN_OPTIONS, DETECTOR_OPTIONS), ranges, strict=True
+        )
+    )
+    asked = settings(pretrain_options=pretraining, detector_options=detector)
+    if given is None:  # of photographs; the detector may see others
+        Planner(asked, tmp_path).plan()
+        return
+    with pytest.raises(UserError, match='selfemd.*value_range'):
+        Planner(asked, tmp_path).plan()
 
 
 def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):

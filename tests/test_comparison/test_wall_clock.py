@@ -73,18 +73,34 @@ def test_hours_become_iterations(runs, jobs):
     assert net[0] == pytest.approx(net[1], rel=0.01)
 
 
+def test_of_pre_training_whole_epochs_are_taken(runs):
+    seconds = dict(selfemd=Seconds(1), detector=Seconds(1))
+    free, _ = lengths_within(1.0, 1, runs, seconds)
+    whole, _ = lengths_within(1.0, 1, runs, seconds, epoch=300)
+    assert whole == 300 < free < 600
+    with pytest.raises(UserError, match='has 600 iterations.* At least'):
+        lengths_within(1.0, 1, runs, seconds, epoch=600)
+
+
+def test_more_at_a_time_than_there_are_runs_changes_nothing(runs):
+    seconds = dict(selfemd=Seconds(1), detector=Seconds(1))
+    as_many = lengths_within(1.0, len(runs), runs, seconds)
+    assert lengths_within(1.0, 1700, runs, seconds) == as_many
+
+
+@pytest.mark.parametrize('epoch', [1, 15, 305])
 @pytest.mark.parametrize('rates', [(1, 10), (10, 1), (2, 2), (0.1, 30)])
-def test_the_hours_that_are_named_are_enough(runs, rates):
+def test_the_hours_that_are_named_are_enough(runs, rates, epoch):
     seconds = {
         name: Seconds(rate, start=10, evaluations=60)
         for name, rate in zip(('selfemd', 'detector'), rates, strict=True)
     }
     with pytest.raises(UserError) as error:
-        lengths_within(0.01, 1, runs, seconds)
+        lengths_within(0.01, 1, runs, seconds, epoch)
     hours = float(re.search('At least ([0-9.]+) hours', str(error.value))[1])
-    assert min(lengths_within(hours, 1, runs, seconds)) >= 20
+    assert min(lengths_within(hours, 1, runs, seconds, epoch)) >= 20
     with pytest.raises(UserError):  # and not many too many
-        lengths_within(0.8 * hours - 0.1, 1, runs, seconds)
+        lengths_within(0.8 * hours - 0.1, 1, runs, seconds, epoch)
 
 
 def test_without_pre_training_all_goes_to_the_detectors(runs):

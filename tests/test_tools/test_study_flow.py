@@ -170,3 +170,24 @@ def test_wrong_words_are_answered(tmp_path):
     said = run(tmp_path / 'nothing', tmp_path)
     assert said.returncode == 2
     assert "there is no folder 'images'" in said.stderr
+
+
+@pytest.mark.parametrize(
+    'options, named',
+    [
+        (['--jobs', '0'], '--jobs 0'),
+        (['--seeds', '-1'], '--seeds'),
+        (['--seeds', '99999999999'], '--seeds'),
+        ([], 'instances_val1952.json'),
+    ],
+)
+def test_what_cannot_be_meant_is_answered(data, tmp_path, options, named):
+    if not options:
+        data = shutil.copytree(data, tmp_path / 'data')
+        (data / 'annotations/instances_val1952.json').write_text(
+            '{"images": ['
+        )
+    said = run(data, tmp_path / 'study', *options)
+    assert said.returncode == 2
+    assert named in said.stderr
+    assert 'Traceback' not in said.stderr

@@ -16,9 +16,10 @@ from typing import NamedTuple
 from mmengine.logging import MMLogger
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.comparison import read_annotations
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.engine.launch import load_config
-from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.study import (
     CANDIDATES,
     READINGS,
@@ -99,6 +100,8 @@ def data_options(args: argparse.Namespace) -> list[str]:
                 f"--data {args.data}: there is no folder '{name}' in it; "
                 'docs/small_experiments.md says what is expected'
             )
+    for path in annotation_files(args.data).values():
+        read_annotations(path)
     options = []
     for split, path in write_lists(args.data, args.work_dir).items():
         dataset = f'{split}_dataloader.dataset'
@@ -195,7 +198,12 @@ def write(records: list[Record], args: argparse.Namespace) -> None:
 def main() -> None:
     """Train, read, compare."""
     args = parse_args()
-    args.work_dir.mkdir(parents=True, exist_ok=True)
+    if args.jobs < 1:
+        raise UserValueError(f'--jobs {args.jobs}: expected 1 or more')
+    if not all(0 <= seed < 2**32 for seed in args.seeds):
+        raise UserValueError('--seeds: expected numbers from 0 to 2**32 - 1')
+    args.seeds = list(dict.fromkeys(args.seeds))
+    (args.work_dir / READINGS).mkdir(parents=True, exist_ok=True)
     # How each weight was initialised would fill the screen.
     MMLogger.get_current_instance().setLevel('WARNING')
     runs = plan_runs(
@@ -213,7 +221,7 @@ def main() -> None:
     save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
     origins = origins_of(args)
     for each in readings(runs, args):
-        if each.kept.is_file():  # of another study: said before hours of runs
+        if each.kept.exists():  # of another study: said before hours of runs
             load_sums(each.kept, origins[each.seed])
     try:
         pretrain(runs, TOOLS / 'train.py', options, args.jobs, deadline)

@@ -38,8 +38,8 @@ def is_sound(folder: Path) -> bool:
     activate = folder / 'bin' / 'activate'  # holds its absolute path
     return (
         not (folder / UNFINISHED).exists()
-        and activate.exists()
-        and str(folder) in activate.read_text()
+        and activate.is_file()
+        and str(folder) in activate.read_text(errors='replace')
     )
 
 

@@ -101,11 +101,14 @@ def read_look(plan: Plan) -> dict | None:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except ValueError:
+        found = None
+    if not isinstance(found, dict):
         raise UserError(
             f"'{path}' was damaged: delete it, or look again with --look"
-        ) from None
+        )
+    return found
 
 
 def look_blocks(plan: Plan) -> list[Block]:

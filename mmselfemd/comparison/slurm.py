@@ -4,6 +4,8 @@ import shlex
 import sys
 from collections.abc import Sequence
 
+from mmselfemd.errors import UserValueError
+
 from .execution import num_chains
 from .plan import Plan
 
@@ -47,7 +49,15 @@ def write_slurm_script(
 
     Returns:
         str: The script's path.
+
+    Raises:
+        UserValueError: If the name of the work dir has a line break.
     """
+    if not str(plan.work_dir).isprintable():
+        raise UserValueError(
+            f'--work-dir {str(plan.work_dir)!r}: no script for sbatch can '
+            'hold that name; choose one of a single line'
+        )
     path = plan.work_dir / 'slurm.sh'
     command = shlex.join([sys.executable, *arguments])
     text = _SCRIPT.format(

@@ -173,8 +173,9 @@ def test_a_damaged_record_is_said(tmp_path, content):
         read_record(tmp_path)
 
 
-def test_a_damaged_look_is_said(plan):
-    (plan.work_dir / 'first_look.json').write_text('{')
+@pytest.mark.parametrize('content', ['{', '[]'])
+def test_a_damaged_look_is_said(plan, content):
+    (plan.work_dir / 'first_look.json').write_text(content)
     with pytest.raises(UserError, match='--look'):
         first_look.read_look(plan)
 

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from mmselfemd.comparison.slurm import write_slurm_script
+from mmselfemd.errors import UserError
 
 # Stands for Python: says what it was told, and where; on SIGTERM it takes a
 # moment, as a checkpoint does.
@@ -63,3 +65,9 @@ def test_a_task_that_is_cut_off_may_save_first(start):
     finally:
         task.kill()
     assert told.read_text().splitlines() == [*expected, 'ready', 'saved']
+
+
+def test_no_script_is_written_that_bash_would_misread(plan):
+    torn = replace(plan, work_dir=plan.work_dir / 'two\nlines')
+    with pytest.raises(UserError, match='single line'):
+        write_slurm_script(torn, [], '.')

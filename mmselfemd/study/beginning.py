@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.zoo.frozen_backbone import build_untrained
@@ -59,7 +60,12 @@ def fingerprint(path: Path) -> np.ndarray:
         np.ndarray: The norm of each of its values, by name. Compare with a
         tolerance: another processor may draw the same weights with other
         last digits.
+
+    Raises:
+        UserError: If the file is damaged.
     """
-    weights = torch.load(path, weights_only=True)['state_dict']
+    weights = CheckpointLoader.load_checkpoint(
+        str(path), map_location='cpu', logger='silent'
+    )['state_dict']
     norms = (weights[name].float().norm() for name in sorted(weights))
     return np.array([float(norm) for norm in norms])

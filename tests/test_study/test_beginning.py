@@ -124,6 +124,10 @@ def test_a_fingerprint_tells_backbones_apart(study, tmp_path):
     other = Origin(fingerprint(untrained_path(study, 1)), 'boxes')
     with pytest.raises(UserError, match='another untrained backbone'):
         Origin(own, 'boxes').check(path, other)
+    torn = tmp_path / 'torn.pth'
+    torn.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match='torn.pth is damaged'):
+        fingerprint(torn)
 
 
 def test_a_seed_by_itself_gives_byol_another_backbone(tmp_path):

@@ -4,6 +4,7 @@ import json
 import sys
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import mean
@@ -190,16 +191,8 @@ def lengths_within(
         UserValueError: If that would be fewer than 20 of either, or less than
             an epoch.
     """
-
-    def clock(pretraining: int, detector: int) -> float:
-        def seconds_of(run: Run) -> float:
-            is_detector = isinstance(run, DetectorRun)
-            length = detector if is_detector else pretraining
-            return seconds[kind_of(run)].of(length)
-
-        return wall_clock(runs, seconds_of, jobs)
-
     jobs = min(jobs, len(runs))
+    clock = partial(_clock, runs, seconds, jobs)
     budget = _PLANNED * hours * 3600
     fixed = sum(seconds[kind_of(run)].of(0) for run in runs)
     kinds = [pretraining_runs(runs), detector_runs(runs)]
@@ -222,15 +215,33 @@ def lengths_within(
         share = max(fewest * rates[0], _FEWEST * rates[1])
         least = [ceil(1.01 * share / rate) if rate else 0 for rate in rates]
         needed = ceil(10 * clock(*least) / 3600 / _PLANNED) / 10
+        whole = f'; an epoch of pre-training has {epoch} iterations'
         raise UserValueError(
             f'--hours {hours:g}: that is too little for {len(kinds[0])} '
             f'pre-trainings and {len(kinds[1])} detectors, which take '
-            f'{clock(0, 0) / 3600:.1f} hours to start and to evaluate alone, '
-            f'and an epoch of pre-training has {epoch} iterations. '
-            f'At least {needed} hours, fewer --fractions, --seeds or '
-            '--candidates, or --iterations'
+            f'{clock(0, 0) / 3600:.1f} hours to start and to evaluate alone'
+            f'{whole if epoch > 1 else ""}. At least {needed} hours, fewer '
+            '--fractions, --seeds or --candidates, or --iterations'
         )
     return pretraining, detector
+
+
+def _clock(
+    runs: Sequence[Run],
+    seconds: Mapping[str, Seconds],
+    jobs: int,
+    pretraining: int,
+    detector: int,
+) -> float:
+    """Seconds of all runs together, of so many iterations."""
+
+    def seconds_of(run: Run) -> float:
+        """By its kind."""
+        is_detector = isinstance(run, DetectorRun)
+        length = detector if is_detector else pretraining
+        return seconds[kind_of(run)].of(length)
+
+    return wall_clock(runs, seconds_of, jobs)
 
 
 def _lengths(most: Sequence[float], step: int) -> tuple[int, int]:

@@ -1,12 +1,12 @@
 """What readings have to share to be compared in pairs."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from mmselfemd.comparison.settings import digest
 from mmselfemd.errors import UserValueError
 
 
@@ -57,5 +57,4 @@ def digest_of(paths: Iterable[Path]) -> str:
     Returns:
         str: Of their bytes, SHA-256 in hexadecimal digits.
     """
-    parts = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
-    return hashlib.sha256(b''.join(parts)).hexdigest()
+    return digest(b''.join(bytes.fromhex(digest(path)) for path in paths))

@@ -6,18 +6,14 @@ fine-tunes and evaluates that, and draws what was learnt.
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
+from demo_screen import CONSOLE, ProgressHook, show, stage
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
-from rich.console import Console
-from rich.table import Table
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.comparison import (
@@ -55,8 +51,6 @@ DETECTOR, RANDOM = 'detector', 'detector_random'
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs' / 'demo'
 PRETRAINING = CONFIGS / 'selfemd_r18_scenes.py'
 DETECTOR_CONFIG = 'faster-rcnn_r18_fpn_scenes.py'
-# The screen itself, wherever stdout is sent later.
-CONSOLE = Console(file=sys.stdout, highlight=False)
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,42 +77,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0)
     return parser.parse_args()
-
-
-class ProgressHook(Hook):
-    """One line on the screen for each tenth of a training."""
-
-    def before_train(self, runner: Runner) -> None:
-        """Start the clock."""
-        self.start = time.time()
-
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
-        """Print the losses and the time left."""
-        done, total = runner.iter + 1, runner.max_iters
-        if done not in (1, total) and done % max(total // 10, 1):
-            return
-        left = (time.time() - self.start) / done * (total - done)
-        CONSOLE.print(
-            f'  step {done:3d} of {total}, '
-            f'loss {float(outputs["loss"]):.3f}, '
-            f'{left:.0f} s left'
-        )
-
-
-@contextmanager
-def stage(title: str, log: Path) -> Iterator[None]:
-    """Announce a stage; what the libraries print goes to a file."""
-    CONSOLE.print(f'\n[bold]{title}[/bold] [dim]log: {log}[/dim]')
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open('w', buffering=1) as file:
-        with redirect_stdout(file), redirect_stderr(file):
-            yield
 
 
 def run(cfg: Config, *hooks: Hook) -> tuple[Runner, float]:
@@ -280,20 +238,6 @@ def did_it_help(args: argparse.Namespace) -> str:
     )
     difference = compare([first], [second])
     return difference.sentence('Self-EMD', 'random weights')
-
-
-def show(summary: dict) -> None:
-    """Print the summary as a table."""
-    table = Table(title='Self-EMD demo', show_header=False)
-    for part, figures in summary.items():
-        table.add_section()
-        for name, value in figures.items():
-            if isinstance(value, list):
-                value = len(value)
-            text = f'{value:.3f}' if isinstance(value, float) else str(value)
-            table.add_row(part, name, text)
-            part = ''
-    CONSOLE.print(table)
 
 
 def main() -> None:

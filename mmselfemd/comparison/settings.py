@@ -12,7 +12,9 @@ from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserFileExistsError, UserValueError
 
 _RECORD = 'settings.json'
-_PARTS = {'settings', 'lengths', 'seconds', 'files', 'configs'}
+_PARTS = dict(
+    settings=dict, lengths=list, seconds=dict, files=dict, configs=dict
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ def read_record(work_dir: Path) -> dict | None:
         record = json.loads(path.read_bytes())
     except ValueError:
         record = None
-    if not isinstance(record, dict) or not record.keys() >= _PARTS:
+    if not isinstance(record, dict) or not all(
+        isinstance(record.get(part), kind) for part, kind in _PARTS.items()
+    ):
         raise UserValueError(
             f"'{path}' no longer tells what the comparison began with: put "
             'it back, or begin another one: --work-dir DIR'

@@ -26,6 +26,9 @@ from mmselfemd.study.differences import Difference
 from mmselfemd.zoo.frozen_backbone import build_untrained
 
 INF, NAN = float('inf'), float('nan')
+PART_IS_NULL = json.dumps(
+    dict(settings={}, lengths=[1, 1], seconds={}, files={}, configs=None)
+)
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_readings_are_not_those_of_other_weights(tmp_path):
     assert has_begun(tmp_path)
 
 
-@pytest.mark.parametrize('content', ['{', '{}', '[]', '\0'])
+@pytest.mark.parametrize('content', ['{', '{}', '[]', '\0', PART_IS_NULL])
 def test_a_damaged_record_is_said(tmp_path, content):
     (tmp_path / 'settings.json').write_text(content)
     with pytest.raises(UserError, match='settings.json. no longer tells'):

@@ -1,6 +1,7 @@
 """Draw figures of one or several runs as curves in one picture."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmselfemd.engine.command_line import run_tool
@@ -37,12 +38,42 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def named(runs: Sequence[str]) -> dict[str, str]:
+    """Paths by what the curves of each are called.
+
+    That is the name that was given, or else the last part of the path; the
+    whole path where that is the last part of several.
+    """
+    found: dict[str, str] = {}
+    given = [_name_and_path(run) for run in runs]
+    last_parts = [Path(path).name for name, path in given if not name]
+    for name, path in given:
+        if not name:
+            last = Path(path).name
+            name = last if last and last_parts.count(last) == 1 else path
+        if name in found:
+            raise UserError(
+                f"'{found[name]}' and '{path}' are both called '{name}', and "
+                'one curve would hide the other: name them, as '
+                f'first={path}'
+            )
+        found[name] = path
+    return found
+
+
+def _name_and_path(run: str) -> tuple[str, str]:
+    """A path may have a = of its own, as in lr=0.1/run."""
+    if Path(run).exists():
+        return '', run
+    name, equals, path = run.partition('=')
+    return (name, path) if equals else ('', run)
+
+
 def main() -> None:
     """Read, draw, save."""
     args = parse_args()
     series = {}
-    for run in args.runs:
-        name, _, path = run.rpartition('=')
+    for name, path in named(args.runs).items():
         curves = read_curves(path)
         for key in args.keys:
             if key not in curves:
@@ -50,8 +81,7 @@ def main() -> None:
                     f"{path} has no '{key}'; it has: "
                     + ', '.join(sorted(curves))
                 )
-            label = f'{name or Path(path).name}: {key}'
-            series[label] = curves[key]
+            series[f'{name}: {key}'] = curves[key]
     figure = draw_curves(
         series,
         title=args.title or ', '.join(args.keys),

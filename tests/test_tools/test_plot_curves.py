@@ -35,6 +35,10 @@ def test_two_runs_in_one_picture_and_a_missing_figure(tmp_path):
     done = run(*paths, '--keys', 'loss')
     assert done.returncode != 0 and 'Traceback' not in done.stderr
     assert "no 'loss'; it has: accuracy" in done.stderr
+    for option, value in (('--out', 'curves.pdf'), ('--window', 0)):
+        done = run(*paths, '--keys', 'accuracy', option, value)
+        assert done.returncode == 2 and 'Traceback' not in done.stderr
+        assert f'error: {option} {value}: ' in done.stderr
 
 
 def test_no_curve_takes_the_place_of_another(tmp_path, monkeypatch):

@@ -72,6 +72,10 @@ def _name_and_path(run: str) -> tuple[str, str]:
 def main() -> None:
     """Read, draw, save."""
     args = parse_args()
+    if args.out.suffix.lower() != '.png':
+        raise UserError(f'--out {args.out}: the name has to end with .png')
+    if args.window is not None and args.window < 1:
+        raise UserError(f'--window {args.window}: at least 1 is needed')
     series = {}
     for name, path in named(args.runs).items():
         curves = read_curves(path)

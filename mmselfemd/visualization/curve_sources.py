@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmselfemd.errors import UserValueError
@@ -51,17 +52,32 @@ def _of_checkpoints(path: Path) -> dict[str, Series]:
     try:
         content = json.loads(path.read_text())
         results = content.get('readings', content)
+        names = _by_number(results)
         points: dict[str, dict[float, float]] = {}
-        for name, figures in results.items():
-            for figure, value in figures.items():
+        for step, name in names.items():
+            for figure, value in results[name].items():
                 if isinstance(value, (int, float)):  # no differences
-                    points.setdefault(figure, {})[_step(name)] = value
+                    points.setdefault(figure, {})[step] = value
     except (ValueError, AttributeError) as error:
         raise UserValueError(
             f"'{path}' is not a file of measure_matching.py or read_boxes.py "
-            f'on numbered checkpoints: {error}'
+            f'on numbered checkpoints of a run: {error}'
         ) from error
     return {figure: _sorted(values) for figure, values in points.items()}
+
+
+def _by_number(names: Iterable[str]) -> dict[int, str]:
+    """Checkpoints by number: two of one are of two runs, and no curve."""
+    found: dict[int, str] = {}
+    for name in names:
+        step = _step(name)
+        if step in found:
+            raise ValueError(
+                f"'{found[step]}' and '{name}' both have the number {step}; "
+                'measure each run into a file of its own'
+            )
+        found[step] = name
+    return found
 
 
 def _step(name: str) -> int:

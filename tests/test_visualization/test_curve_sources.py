@@ -49,6 +49,14 @@ def test_checkpoints_are_in_the_order_of_their_numbers(tmp_path, wrap):
     assert read_curves(path) == dict(accuracy=expected)
 
 
+def test_checkpoints_of_two_runs_are_no_curve(tmp_path):
+    path = tmp_path / 'results.json'
+    names = ('a/epoch_2.pth', 'b/epoch_2.pth')
+    path.write_text(json.dumps(dict.fromkeys(names, dict(accuracy=0.1))))
+    with pytest.raises(UserValueError, match='both have the number 2'):
+        read_curves(path)
+
+
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(UserValueError, match='neither'):
         read_curves(tmp_path / 'nowhere')

@@ -50,8 +50,8 @@ def draw_detections(
         list[Path]: The pictures written.
 
     Raises:
-        UserError: If the config is not of a detector, or nothing could be
-            drawn.
+        UserError: If the config is not of a detector, a picture would take
+            the place of an image, or nothing could be drawn.
     """
     if not 0 <= score_threshold <= 1:
         raise UserValueError(
@@ -62,24 +62,22 @@ def draw_detections(
             f'{cfg.filename} is not the config of a detector: its '
             f"default_scope is {cfg.get('default_scope')!r}, not 'mmdet'"
         )
+    files = _files(images, Path(out))
     model, visualizer = _build(cfg, checkpoint)
-    paths = list(find_images(images))
-    names, start, pictures = unique_names(paths), time.time(), []
-    highest = 0.0
-    for done, path in enumerate(paths, start=1):
+    start, highest, pictures = time.time(), 0.0, []
+    for done, (path, picture) in enumerate(files.items(), start=1):
         try:
             image = read_rgb(path, mapping=mapping_of(cfg, 'test'))
         except (OSError, ValueError) as error:
             skip_image(path, str(error))
             continue
-        picture = Path(out) / f'{names[path]}.png'
         scores = _draw(model, visualizer, image, picture, score_threshold)
         highest = max([highest, *scores])
         count = sum(score >= score_threshold for score in scores)
-        left = (time.time() - start) / done * (len(paths) - done)
+        left = (time.time() - start) / done * (len(files) - done)
         print_log(
             f'{picture}: {count} boxes '
-            f'({done} of {len(paths)}, {left:.0f} s left)'
+            f'({done} of {len(files)}, {left:.0f} s left)'
         )
         pictures.append(picture)
     if not pictures:
@@ -93,6 +91,20 @@ def draw_detections(
             level=logging.WARNING,
         )
     return pictures
+
+
+def _files(images: Sequence[str], out: Path) -> dict[Path, Path]:
+    """The picture of each image; none may take the place of an image."""
+    names = unique_names(list(find_images(images)))
+    files = {path: out / f'{name}.png' for path, name in names.items()}
+    sources = {path.resolve() for path in files}
+    for picture in files.values():
+        if picture.resolve() in sources:
+            raise UserError(
+                f'--out {out}: a picture would take the place of {picture}, '
+                'which is among the images. Name another folder'
+            )
+    return files
 
 
 def _build(cfg: Config, checkpoint: str) -> tuple[nn.Module, Visualizer]:

@@ -74,6 +74,23 @@ def test_without_a_box_the_image_stays(
     assert 0 < float(highest) < 1
 
 
+def test_a_photograph_is_never_overwritten(checkpoint, image_folder, tmp_path):
+    photograph = tmp_path / 'photos' / '0.png'
+    photograph.parent.mkdir()
+    with Image.open(image_folder / '0.jpg') as image:
+        image.save(photograph)
+    before = photograph.read_bytes()
+    (tmp_path / 'same').symlink_to('photos')
+    with pytest.raises(UserError, match='--out .*0.png'):
+        draw_detections(
+            Config.fromfile(CONFIG),
+            str(checkpoint),
+            [str(photograph)],
+            str(tmp_path / 'same'),
+        )
+    assert photograph.read_bytes() == before
+
+
 def test_what_cannot_work_is_said(checkpoint, image_folder, tmp_path):
     cfg = Config.fromfile(CONFIG)
     with pytest.raises(UserError, match='--score-thr'):

@@ -9,10 +9,10 @@ from mmengine.dataset import default_collate
 from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS, DefaultScope
-from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
 from mmselfemd.random_state import kept_random_state
+from mmselfemd.zoo.frozen_backbone import load_model
 
 from .montages import draw_montage
 from .page import Picture
@@ -38,6 +38,9 @@ def draw_montages(
 
     Returns:
         list[Picture]: What was drawn.
+
+    Raises:
+        UserError: If the checkpoint does not fit the config.
     """
     with DefaultScope.overwrite_default_scope('mmselfemd'):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
@@ -60,7 +63,7 @@ def _label_weights(
     preprocessor = cfg.model.get('data_preprocessor') or cfg.data_preprocessor
     model = MODELS.build(cfg.model | dict(data_preprocessor=preprocessor))
     if cfg.get('load_from'):
-        load_checkpoint(model, cfg.load_from, 'cpu', logger='silent')
+        load_model(model, cfg.load_from)
         source = Path(cfg.load_from).name
     else:
         source = 'an untrained network'

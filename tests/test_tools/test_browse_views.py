@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+import torch
 from forked_scripts import run_script
+from mmengine.config import Config
 from PIL import Image
 
 from mmselfemd.datasets.image_database import images_to_lmdb
 from mmselfemd.datasets.scenes import SCENE_CLASSES, make_scenes
+from mmselfemd.errors import UserError
+from mmselfemd.visualization.browsing import browse_views
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,3 +97,20 @@ def test_montages_are_drawn_with_the_weights_of_their_labels(tmp_path):
     ]
     page = (tmp_path / 'out' / 'index.html').read_text()
     assert 'an untrained network' in page
+
+
+def test_a_checkpoint_without_label_weights_is_refused(tmp_path):
+    """Its maps would all be zero, under its name."""
+    make_scenes(tmp_path / 'scenes', num_train=4, num_val=1)
+    other = tmp_path / 'other.pth'
+    torch.save(dict(state_dict={'backbone.x': torch.zeros(1)}), other)
+    cfg = Config.fromfile(ROOT / 'configs/small/montage_r18_voc256_20e.py')
+    cfg.train_dataloader.dataset.dataset.update(
+        data_root=str(tmp_path / 'scenes'),
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017/'),
+    )
+    cfg.model.head.num_classes = len(SCENE_CLASSES)
+    cfg.load_from = str(other)
+    with pytest.raises(UserError, match='other.pth'):
+        browse_views(cfg, str(tmp_path / 'out'), num=1)

@@ -93,6 +93,18 @@ def test_an_image_needs_another_one(image_folder):
     assert 'Traceback' not in done.stderr
 
 
+def test_all_images_of_another_folder_are_measured(image_folder, tmp_path):
+    """A config of pretrain.py takes one in so many of its own folder."""
+    out = tmp_path / 'results.json'
+    done = run(
+        CONFIG,
+        *(f'--images={image_folder}', f'--json={out}'),
+        *('--cfg-options', 'val_dataloader.dataset.every=8'),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text())['untrained']['num_images'] == 8
+
+
 def test_other_methods_are_measured_in_the_same_way(image_folder, tmp_path):
     config = 'configs/simclr/simclr_r50_coco_800e.py'
     narrow = ['model.backbone.depth=18', 'model.backbone.base_channels=4']

@@ -81,6 +81,8 @@ def held_out(cfg: Config, images: str | None) -> dict:
             ),
         )
     if images is not None:
+        # Meant for the config's own folder; of another it may skip most.
+        loader['dataset'].pop('every', None)
         loader['dataset'] |= dict(
             data_root=images, data_prefix='', ann_file=''
         )

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 Series = tuple[Sequence[float], Sequence[float]]
 
@@ -81,6 +83,7 @@ def draw_curves(
         raise ValueError(f'window must be at least 1, but got {window}')
     figure = Figure(figsize=(9, 5), layout='constrained')
     axes = figure.add_subplot()
+    labelled = {}
     for number, (name, (steps, values)) in enumerate(series.items()):
         steps, values = np.asarray(steps, float), np.asarray(values, float)
         if steps.ndim != 1 or steps.shape != values.shape or not len(steps):
@@ -93,7 +96,8 @@ def draw_curves(
         last = smooth[np.isfinite(smooth)][-1:]
         label = f'{name} (ends at {last[0]:.3g})' if len(last) else name
         axes.plot(steps, values, color=f'C{number}', linewidth=0.8, alpha=0.35)
-        axes.plot(steps, smooth, color=f'C{number}', linewidth=2, label=label)
+        (line,) = axes.plot(steps, smooth, color=f'C{number}', linewidth=2)
+        labelled[label] = line
         finite = np.pad(np.isfinite(smooth), 1)
         alone = finite[1:-1] & ~finite[:-2] & ~finite[2:]
         if alone.any():  # no line goes through them
@@ -103,8 +107,19 @@ def draw_curves(
     axes.set_ylabel(ylabel)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
-    axes.legend(frameon=False)
+    _add_legend(axes, labelled)
     return figure
+
+
+def _add_legend(axes: Axes, lines: Mapping[str, Line2D]) -> None:
+    """Name the curves, which may be called as their folders are.
+
+    As a label, matplotlib would leave out what begins with ``_``, and read
+    what is between two ``$`` as mathematics.
+    """
+    legend = axes.legend(lines.values(), [' '] * len(lines), frameon=False)
+    for text, name in zip(legend.get_texts(), lines, strict=True):
+        text.set(text=name, parse_math=False)
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:

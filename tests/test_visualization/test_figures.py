@@ -12,6 +12,7 @@ from mmselfemd.visualization import (
     draw_pyramid_crops,
     read_scalars,
     save_figure,
+    to_image,
 )
 from mmselfemd.visualization.curves import moving_average
 from mmselfemd.visualization.pyramid import pyramid_windows
@@ -136,6 +137,16 @@ def test_curves_pass_through_their_values():
     assert axes.get_title(loc='left') == 'Falling'
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ['loss (ends at 1)', 'loss_emd (ends at 2)']
+
+
+def test_names_of_curves_are_what_they_are_called():
+    """Folders of runs; none of them is mathematics, or hidden."""
+    names = ['_old: loss', '$a^{: loss_$', 'b']
+    figure = draw_curves(dict.fromkeys(names, ([1, 2], [3.0, np.nan])))
+    texts = figure.axes[0].get_legend().get_texts()
+    labels = [text.get_text() for text in texts]
+    assert labels == [f'{name} (ends at 3)' for name in names]
+    to_image(figure)  # nothing is parsed
 
 
 def test_a_value_by_itself_is_seen():

@@ -53,7 +53,7 @@ def draw_montage(
             f'{len(regions)}, {len(names)} and {len(weights)}'
         )
     figure = Figure(figsize=(11, 6.2), layout='constrained')
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=12, parse_math=False)  # has file names
     places = [['montage', *_PLACES[:2]], ['montage', *_PLACES[2:]]]
     axes = figure.subplot_mosaic(places, width_ratios=[2, 1, 1])
     _draw_regions(axes['montage'], montage, regions, names)
@@ -99,6 +99,7 @@ def _draw_regions(
             fontsize=11,
             fontweight='bold',
             color=colour,
+            parse_math=False,
             path_effects=[withStroke(linewidth=3, foreground='black')],
         )
     axes.set_axis_off()
@@ -108,7 +109,7 @@ def _draw_weights(
     axes: Axes, title: str, values: np.ndarray, colour: str
 ) -> None:
     axes.imshow(values, vmin=0, vmax=1, cmap='gray')
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, parse_math=False)
     if max(values.shape) <= _MOST_NUMBERS:
         for (row, column), value in np.ndenumerate(values):
             axes.text(

@@ -56,7 +56,7 @@ def draw_views(
         figsize=(width + 0.85 * height * len(crops), height + 1.1),
         layout='constrained',
     )
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=12, parse_math=False)  # has file names
     source, *rest = figure.subplots(
         1,
         1 + len(crops),

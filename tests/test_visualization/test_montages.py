@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmselfemd.visualization import draw_montage
+from mmselfemd.visualization import draw_montage, to_image
 
 REGIONS = [(0, 0, 32, 32), (32, 0, 80, 32), (0, 32, 32, 80), (32, 32, 80, 80)]
 NAMES = ['cat', 'bus', 'man', 'background']
@@ -30,6 +30,15 @@ def test_regions_names_and_weights_are_those_given():
         assert axes.images[0].get_clim() == (0, 1)
         shown = [float(text.get_text()) for text in axes.texts]
         np.testing.assert_allclose(shown, values.ravel(), atol=0.0051)
+
+
+def test_names_of_classes_and_files_are_no_mathematics():
+    names = ['$1_coin$', '$1^{coin$', 'a', 'b']
+    figure = draw_montage(MONTAGE, REGIONS, names, WEIGHTS, 'of $x^{$.pth')
+    to_image(figure)
+    montage, first, *_ = figure.axes
+    texts = [figure._suptitle, montage.texts[0], first.title]
+    assert not any(text.get_parse_math() for text in texts)
 
 
 def test_maps_of_many_positions_have_no_numbers():

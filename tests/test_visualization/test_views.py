@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmselfemd.visualization import draw_views
+from mmselfemd.visualization import draw_views, to_image
 
 
 def picture(height, width):
@@ -35,6 +35,13 @@ def test_boxes_and_views_are_those_given():
     colours = [axes.patches[-1].get_edgecolor() for axes in (first, second)]
     assert colours == [p.get_edgecolor() for p in source.patches[1::2]]
     assert colours[0] != colours[1]
+
+
+def test_the_name_of_an_image_is_no_mathematics():
+    name = 'Image 3: $9_and_$x^{.jpg'
+    figure = draw_views(picture(9, 9), VIEWS, [picture(9, 9)] * 2, name)
+    to_image(figure)
+    assert not figure._suptitle.get_parse_math()
 
 
 @pytest.mark.parametrize(

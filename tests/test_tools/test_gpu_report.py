@@ -233,6 +233,21 @@ def test_nothing_follows_from_nothing(tool, capsys):
     assert 'fp32 failed: no GPU' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    'device, said', [('cuda', 'a card, another'), ('cpu', 'no GPU')]
+)
+def test_the_table_names_what_was_measured(
+    tool, monkeypatch, capsys, device, said
+):
+    """mmengine has one entry for all cards of a kind."""
+    found = {'CUDA available': True, 'GPU 0': 'a card', 'GPU 1,2': 'another'}
+    monkeypatch.setattr(tool, 'collect_env', lambda: found)
+    report = dict(machine=tool.machine(device), tiny=False, parts={})
+    tool.show(report | tool.conclusions({}))
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert f'A step of three views, {said}' in printed
+
+
 @pytest.fixture(scope='module')
 def scenes(tmp_path_factory):
     return make_scenes(

@@ -208,7 +208,12 @@ def main() -> None:
 
 def machine(device: str) -> dict[str, str]:
     """The card, its driver and the versions, as mmengine collects them."""
-    found = {name: str(value) for name, value in collect_env().items()}
+    found = {
+        name: str(value)
+        for name, value in collect_env().items()
+        # The parts see none of them on the CPU.
+        if device == 'cuda' or not name.startswith('GPU ')
+    }
     if device == 'cuda' and found.get('CUDA available') != 'True':
         raise UserError('torch sees no GPU here: --device cpu --tiny tries it')
     return found | {'CPU cores': str(len(os.sched_getaffinity(0)))}

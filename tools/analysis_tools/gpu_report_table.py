@@ -96,7 +96,8 @@ def show(report: dict) -> None:
 
 
 def _step_table(report: dict, steps: dict[str, dict]) -> Table:
-    name = report['machine'].get('GPU 0', 'no GPU')
+    found = report['machine'].items()
+    cards = [name for key, name in found if key.startswith('GPU ')]
     table = Table(
         'step',
         'batch',
@@ -105,7 +106,7 @@ def _step_table(report: dict, steps: dict[str, dict]) -> Table:
         "over mmpretrain's BYOL",
         'transport',
         'hours of 800 epochs, one GPU',
-        title=f'A step of three views, {name}',
+        title=f'A step of three views, {", ".join(cards) or "no GPU"}',
     )
     for name, figures in steps.items():
         speedup = figures.get('speedup_over_mmpretrain')

@@ -24,7 +24,7 @@ def benchmark():
 
 
 def test_writes_times_and_ratios(tmp_path):
-    out = tmp_path / 'times.json'
+    out = tmp_path / 'new' / 'times.json'
     options = ['--batch', '2', '--nodes', '5', '--iters', '3']
     done = run_script(TOOL, *options, '--seconds', '0.01', '--json', out)
     assert done.returncode == 0, done.stderr

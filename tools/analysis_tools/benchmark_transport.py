@@ -17,6 +17,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
+from mmselfemd.engine.command_line import run_tool
 from mmselfemd.transport.emd import flow_similarity
 
 Problem = tuple[Tensor, Tensor, Tensor]
@@ -171,6 +172,8 @@ def show(results: dict) -> None:
 def main() -> None:
     """Run the benchmark."""
     args = parse_args()
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
     results = measure(args)
     show(results)
     if args.json:
@@ -178,4 +181,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run_tool(main)

@@ -126,7 +126,7 @@ def _draw_windows(
     )
     source = (
         'the map itself'
-        if kernel_size == 1
+        if (kernel_size, stride) == (1, 1)
         else f'{kernel_size}x{kernel_size} pool of stride {stride}'
     )
     axes.set_title(f'{side}x{side} nodes: {source}', fontsize=12)

@@ -54,6 +54,14 @@ def test_pyramid_of_a_112_view_has_20_nodes(view):
     assert len(figure.axes) == 4
 
 
+def test_a_pool_of_single_cells_is_not_called_the_map(view):
+    axes = draw_pyramid_crops(view, pools=[(1, 2)]).axes
+    assert [each.get_title() for each in axes[:2]] == [
+        '7x7 nodes: the map itself',
+        '4x4 nodes: 1x1 pool of stride 2',
+    ]
+
+
 def test_crops_are_the_windows_of_the_view(view):
     axes = draw_pyramid_crops(view).axes
     second = axes[5].images[1].get_array()  # row 0, column 1 of stride 2

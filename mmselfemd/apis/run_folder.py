@@ -223,13 +223,16 @@ class RunFolder:
     def training_command(self) -> str:
         """What trains by the config, when this command does not.
 
+        It goes on from the last checkpoint, if any, as :meth:`train` does.
+
         Returns:
             str: For the shell.
         """
         processes = self.settings.get('num_processes', 1)
         if processes == 1:
+            loggers = self.loggers or None
             return tool_command(
-                'train.py', self.config, loggers=self.loggers or None
+                'train.py', self.config, resume=True, loggers=loggers
             )
         return shlex.join(self._distributed(processes))
 

@@ -50,7 +50,8 @@ def test_the_config_is_small_and_says_why(photos):
     for line in said:
         if line.startswith(('Batch', 'Learning rate', 'Length')):
             assert ' '.join(line.split()[:4]) in text
-    assert said[-1].endswith('tools/train.py work_dirs/pretrain_images.py')
+    config = 'work_dirs/pretrain_images.py'
+    assert said[-1].endswith(f'tools/train.py {config} --resume')
 
 
 def test_a_validation_is_on_images_from_the_whole_folder(photos, monkeypatch):

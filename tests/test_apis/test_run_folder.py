@@ -77,7 +77,7 @@ def test_the_same_command_is_known_again(name):
 
 def test_several_gpus_are_started_by_torchrun():
     command = begun().training_command()
-    assert command.endswith('tools/train.py runs/mine.py')
+    assert command.endswith('tools/train.py runs/mine.py --resume')
     command = begun('num_processes = 2').training_command()
     tool, *arguments = shlex.split(command)
     assert tool.endswith('tools/dist_train.sh')

@@ -79,11 +79,17 @@ def test_compiler_that_cannot_compile_is_none(monkeypatch):
     assert not host.compiles()
 
 
-def test_jobs_are_bounded_by_cores_and_memory(monkeypatch):
+def test_jobs_are_bounded_by_cores_and_memory(monkeypatch, tmp_path):
+    limit = tmp_path / 'memory.max'  # of a container
+    limits = (tmp_path / 'none', limit)
+    monkeypatch.setattr(host, 'MEMORY_LIMITS', limits, raising=False)
     monkeypatch.setattr(host.os, 'sched_getaffinity', lambda _: range(64))
     sizes = {'SC_PHYS_PAGES': 2_000_000, 'SC_PAGE_SIZE': 4096}
     monkeypatch.setattr(host.os, 'sysconf', sizes.get)
     assert host.jobs() == 3
+    for text, jobs in (('max', 3), ('5000000000', 2), ('9' * 19, 3)):
+        limit.write_text(f'{text}\n')
+        assert host.jobs() == jobs
     monkeypatch.setattr(host.os, 'sched_getaffinity', lambda _: range(2))
     assert host.jobs() == 2
     sizes['SC_PHYS_PAGES'] = 100

@@ -10,6 +10,12 @@ from pathlib import Path
 # A compiler process takes up to this much for a unit of mmcv's files.
 GIGABYTES_PER_JOB = 2.2
 
+# Of a container, by version of Linux's control groups.
+MEMORY_LIMITS = (
+    Path('/sys/fs/cgroup/memory.max'),
+    Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
+)
+
 
 @dataclass(frozen=True)
 class Ops:
@@ -142,5 +148,14 @@ def jobs() -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         cores = os.cpu_count() or 1
-    memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9
-    return max(1, min(cores, int(memory / GIGABYTES_PER_JOB)))
+    return max(1, min(cores, int(gigabytes() / GIGABYTES_PER_JOB)))
+
+
+def gigabytes() -> float:
+    """Memory of this machine, or of the container that this runs in."""
+    sizes = [os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')]
+    for limit in MEMORY_LIMITS:
+        text = limit.read_text().strip() if limit.is_file() else ''
+        if text.isdigit():  # else 'max'
+            sizes.append(int(text))
+    return min(sizes) / 1e9

@@ -7,6 +7,7 @@ from pathlib import Path
 import host
 import mmcv_wheel
 import pytest
+from errors import SetupError
 
 CPU = host.Ops('')
 CUDA = host.Ops('', '13.0', ('9.0',), Path('cuda-13.0'))
@@ -107,3 +108,11 @@ def test_gpu_build_names_toolkit_and_architectures(monkeypatch):
     assert env['FORCE_CUDA'] == '1'
     assert env['CUDA_HOME'] == 'cuda-13.0'
     assert env['TORCH_CUDA_ARCH_LIST'] == '9.0'
+
+
+def test_a_torch_that_does_not_load_is_said(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho no libgomp.so.1 >&2\nexit 1\n')
+    python.chmod(0o755)
+    with pytest.raises(SetupError, match='python fails: no libgomp.so.1'):
+        mmcv_wheel.ask_torch(python)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import host
 import preflight
+from errors import SetupError
 
 # How it is built: mmcv_units.py, without debugging information. Another way
 # gets another name.
@@ -48,10 +49,18 @@ def ask_torch(python: Path) -> tuple[str, str | None, bool]:
 
 
 def answer(python: Path, code: str) -> str:
-    """Last line that a piece of Python prints."""
-    said = subprocess.run(
-        [python, '-c', code], capture_output=True, text=True, check=True
-    )
+    """Last line that a piece of Python prints.
+
+    Raises:
+        SetupError: If it fails, as where a library of torch is missing.
+    """
+    said = subprocess.run([python, '-c', code], capture_output=True, text=True)
+    if said.returncode != 0:
+        last = (said.stderr.strip().splitlines() or ['no message'])[-1]
+        raise SetupError(
+            f'{python} fails: {last}. Mend that, or remove '
+            f'{python.parents[1]}, and run the same command again.'
+        )
     return said.stdout.splitlines()[-1]
 
 

@@ -2,7 +2,7 @@
 
 from mmselfemd.errors import UserError
 
-from .architectures import Architecture, read_backbone
+from .architectures import ARCHITECTURES, Architecture, read_backbone
 from .config_text import Name, Setting
 from .machine import Machine
 from .pretraining_rule import (
@@ -44,9 +44,12 @@ def pretraining_notes(
     if not machine.num_gpus:
         seconds = num_images * choice.epochs * architecture.seconds[0]
         hours = seconds / 3600 / machine.num_cores
+        small = ARCHITECTURES['resnet18']
+        is_slower = architecture.seconds[0] > small.seconds[0]
+        advice = '--arch resnet18 and fewer' if is_slower else 'Fewer'
         lines.append(
-            f'Without a GPU: about {max(1, round(hours))} hours. --arch '
-            'resnet18 and fewer --epochs take less.'
+            f'Without a GPU: about {max(1, round(hours))} hours. {advice} '
+            '--epochs take less.'
         )
     return lines
 

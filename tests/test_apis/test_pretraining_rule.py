@@ -6,6 +6,7 @@ import pytest
 
 from mmselfemd.apis.architectures import ARCHITECTURES
 from mmselfemd.apis.machine import Machine
+from mmselfemd.apis.pretraining_config import pretraining_notes
 from mmselfemd.apis.pretraining_rule import (
     choose_pretraining,
     epochs_for,
@@ -94,6 +95,21 @@ def test_the_users_epochs_count():
     assert (choice.epochs, choice.warm_up, choice.interval) == (1, 1, 1)
     with pytest.raises(UserError, match='--epochs 0'):
         choose(300, epochs=0)
+
+
+@pytest.mark.parametrize(
+    'arch, advice',
+    [
+        ('resnet50', '--arch resnet18 and fewer --epochs take less.'),
+        ('resnet18', 'Fewer --epochs take less.'),
+        ('mobilenet-v2', 'Fewer --epochs take less.'),  # the quickest
+    ],
+)
+def test_no_slower_network_is_advised(arch, advice):
+    cpu, architecture = Machine(0, 16, 2), ARCHITECTURES[arch]
+    choice = choose_pretraining(300, architecture, cpu)
+    *_, last = pretraining_notes(300, architecture, cpu, choice)
+    assert last.endswith(f' hours. {advice}')
 
 
 def test_one_image_is_no_data_set():

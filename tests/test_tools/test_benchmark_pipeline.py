@@ -70,6 +70,13 @@ def test_a_missing_folder_is_named(benchmark, tmp_path):
         benchmark.contestants(str(tmp_path / 'nowhere'))
 
 
+def test_a_folder_of_broken_images_is_named(benchmark, tmp_path, monkeypatch):
+    (tmp_path / 'a.jpg').write_bytes(b'broken')
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), '--data', str(tmp_path)])
+    with pytest.raises(UserError, match='--data .*none of 1 images'):
+        benchmark.main()
+
+
 def test_numbers_of_things_are_positive(benchmark, monkeypatch, capsys):
     command = [str(TOOL), '--data', 'folder', '--rounds', '0']
     monkeypatch.setattr(sys, 'argv', command)

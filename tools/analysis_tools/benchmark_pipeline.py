@@ -40,6 +40,7 @@ from mmselfemd.datasets.transforms.encoded_image import (
     jpeg_size,
 )
 from mmselfemd.engine.command_line import run_tool
+from mmselfemd.errors import UserError
 
 
 def positive(text: str) -> int:
@@ -191,6 +192,10 @@ def measure(args: argparse.Namespace) -> dict:
     cfg = our_config('coco_views', args.data, args.shrunk_dir)
     paths, makers = contestants(args.data, args.shrunk_dir)
     numbers = whole_images(paths, args.images)
+    if not numbers:
+        raise UserError(
+            f'--data {args.data}: none of {len(paths)} images can be read'
+        )
     times = host_times(makers, numbers, args.rounds)
     ours = times['mmselfemd']
     rates, batch = loader_rates(

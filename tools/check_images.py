@@ -3,8 +3,10 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 
-from mmselfemd.datasets.pictures.folder import check_images
+from mmselfemd.datasets.pictures.folder import FolderReport, check_images
+from mmselfemd.datasets.pictures.measuring import written
 from mmselfemd.engine.command_line import run_tool
 
 
@@ -33,11 +35,25 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def advice(report: FolderReport) -> Iterator[str]:
+    """What to set in a config that is written by hand."""
+    if report.needs_bands:
+        yield (
+            'Set in the config of pre-training and of the detector which '
+            'bands are red, green and blue, e.g.:\nbands = (0, 1, 2)'
+        )
+    if report.value_range:
+        yield (
+            'Set in the config of pre-training and of the detector:\n'
+            f'value_range = {written(report.value_range)}'
+        )
+
+
 def main() -> None:
     """Check and print."""
     args = parse_args()
     report = check_images(args.folder, args.bands, args.workers)
-    print('\n'.join(report.lines))
+    print('\n'.join([*report.lines, *advice(report)]))
     sys.exit(0 if report.is_usable else 1)
 
 

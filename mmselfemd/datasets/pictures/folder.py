@@ -26,7 +26,6 @@ from .measuring import (
     ValueSample,
     range_setting,
     sample_of,
-    written,
 )
 from .opening import open_picture
 from .picture import Range
@@ -154,11 +153,6 @@ def _report(
     lines += [f'values: {each.describe()}' for each in measured]
     broken = [each.path for each in problems if not each.kind]
     needs_bands = any(each.kind for each in problems)
-    if needs_bands:
-        lines.append(
-            'Set in the config of pre-training and of the detector which '
-            'bands are red, green and blue, e.g.:\nbands = (0, 1, 2)'
-        )
     value_range = None
     if len(measured) > 1:
         lines.append(
@@ -167,10 +161,6 @@ def _report(
         )
     if any(each.needs_range for each in measured):
         value_range = range_setting(measured)
-        lines.append(
-            'Set in the config of pre-training and of the detector:\n'
-            f'value_range = {written(value_range)}'
-        )
     return FolderReport(lines, value_range, num_images, broken, needs_bands)
 
 

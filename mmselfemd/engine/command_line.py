@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmselfemd.errors import UserError
@@ -177,6 +178,22 @@ def run_tool(main: Callable[[], Any]) -> None:
         if not is_of_all or os.environ.get('LOCAL_RANK', '0') == '0':
             print(line, file=sys.stderr)
         sys.exit(2)
+
+
+def name_and_path(text: str) -> tuple[str, str]:
+    """Take ``NAME=PATH``, or a path alone, apart.
+
+    Args:
+        text (str): As it was given. What is there is a path, although it may
+            have a ``=`` of its own, as ``lr=0.1/run``.
+
+    Returns:
+        tuple[str, str]: The name, empty if there is none, and the path.
+    """
+    if Path(text).exists():
+        return '', text
+    name, equals, path = text.partition('=')
+    return (name, path) if equals else ('', text)
 
 
 def _said_of(error: Exception) -> str | None:

@@ -113,7 +113,8 @@ def write_page(
         f'<script>{_SCRIPT}</script></body></html>',
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join(parts), encoding='utf-8')
+    # Of a file name that is no UTF-8, '?' stands for what is none.
+    path.write_text('\n'.join(parts), encoding='utf-8', errors='replace')
     return path
 
 
@@ -150,4 +151,4 @@ def _relative(picture: Path, folder: Path) -> str:
             f'pictures must lie in the folder of the page, {folder}, but '
             f'one is {picture}'
         )
-    return quote(picture.relative_to(folder).as_posix())
+    return quote(os.fsencode(picture.relative_to(folder)))

@@ -622,7 +622,9 @@ def test_the_tool(tmp_path):
         pretrained='a/backbone.pth',
         backbone='byol_r50_coco_800e',
     )
-    other = make_run(tmp_path / 'other', pretrained='a/backbone.pth')
+    other = make_run(
+        tmp_path / 'lr=0.1' / 'other', pretrained='a/backbone.pth'
+    )
     done = run_script(
         ROOT / 'tools/analysis_tools/results_table.py',
         *(f'byol_r50_coco_800e={byol}', str(other)),

@@ -61,3 +61,9 @@ def test_a_missing_folder_is_named(tool, tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match=missing):
         tool.main()
+
+
+def test_without_a_worker_there_is_nothing_to_measure(tool, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), str(CONFIG), '--workers=0'])
+    with pytest.raises(UserError, match='--workers 0: at least 1'):
+        tool.main()

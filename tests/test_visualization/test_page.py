@@ -1,7 +1,8 @@
 """The page to leaf through, read as a browser reads it."""
 
+import os
 from html.parser import HTMLParser
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 
@@ -43,6 +44,19 @@ def test_page_shows_every_picture_from_its_own_folder(tmp_path):
     assert links == [f'#{name}' for name in ids]
     assert 'ArrowRight' in page.text and 'ArrowLeft' in page.text
     assert '://' not in path.read_text('utf-8')
+
+
+def test_a_file_name_that_is_no_utf8(tmp_path):
+    name = os.fsdecode(b'caf\xe9.png')
+    path = write_page(
+        tmp_path / 'index.html', 'A', [Picture(tmp_path / name, name, 'a')]
+    )
+    page = Reader(path.read_text('utf-8'))
+    sources = [a['src'] for tag, a in page.tags if tag == 'img']
+    assert [unquote_to_bytes(source) for source in sources] == (
+        [b'caf\xe9.png'] * 2
+    )
+    assert 'caf?.png' in page.text
 
 
 def test_bad_pages_are_refused(tmp_path):

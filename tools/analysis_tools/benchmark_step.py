@@ -219,9 +219,10 @@ def measure_what_fits(cfg: Config, args: argparse.Namespace) -> dict:
             return measure(cfg, args, batch_size)
         except torch.OutOfMemoryError as error:
             if not args.fit_memory or batch_size == 1:
+                smaller = ': take a smaller --batch-size, or --fit-memory'
                 raise UserError(
                     f'{batch_size} images do not fit into the memory of the '
-                    'GPU: take a smaller --batch-size, or --fit-memory'
+                    f'GPU{smaller if batch_size > 1 else ""}'
                 ) from error
         # Outside of the handler, whose error holds the tensors.
         torch.cuda.empty_cache()

@@ -31,6 +31,7 @@ from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.datasets.path_list import PathList
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.engine.launch import load_config
+from mmselfemd.errors import UserError
 
 ROOT = 'data/coco/train2017/'
 MIB = 1 << 20
@@ -162,6 +163,8 @@ def epoch_memory(cfg: Config, images: int, workers: int) -> dict[str, dict]:
 
 def measure(args: argparse.Namespace) -> dict:
     """All of it."""
+    if args.workers < 1:
+        raise UserError(f'--workers {args.workers}: at least 1 is measured')
     cfg = load_config(args.config)
     if args.data:
         cfg.train_dataloader.dataset.update(

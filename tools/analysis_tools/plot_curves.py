@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmselfemd.engine.command_line import run_tool
+from mmselfemd.engine.command_line import name_and_path, run_tool
 from mmselfemd.errors import UserError
 from mmselfemd.visualization import draw_curves, read_curves, save_figure
 
@@ -45,7 +45,7 @@ def named(runs: Sequence[str]) -> dict[str, str]:
     whole path where that is the last part of several.
     """
     found: dict[str, str] = {}
-    given = [_name_and_path(run) for run in runs]
+    given = [name_and_path(run) for run in runs]
     last_parts = [Path(path).name for name, path in given if not name]
     for name, path in given:
         if not name:
@@ -59,14 +59,6 @@ def named(runs: Sequence[str]) -> dict[str, str]:
             )
         found[name] = path
     return found
-
-
-def _name_and_path(run: str) -> tuple[str, str]:
-    """A path may have a = of its own, as in lr=0.1/run."""
-    if Path(run).exists():
-        return '', run
-    name, equals, path = run.partition('=')
-    return (name, path) if equals else ('', run)
 
 
 def main() -> None:

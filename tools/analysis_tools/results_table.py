@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmselfemd.engine.command_line import run_tool
+from mmselfemd.engine.command_line import name_and_path, run_tool
 from mmselfemd.errors import UserError
 from mmselfemd.results import (
     fill_tables,
@@ -53,7 +53,7 @@ def main() -> None:
         raise UserError(f"--out: there is no folder '{args.out.parent}'")
     runs = []
     for text in args.runs:
-        pretraining, _, work_dir = text.rpartition('=')
+        pretraining, work_dir = name_and_path(text)
         try:
             runs.append(read_run(work_dir, pretraining or None))
         except UserError as error:  # of many runs, one has just begun

@@ -51,9 +51,9 @@ def finetuning_notes(
     ]
     if not machine.num_gpus:
         seconds = images * ARCHITECTURES[backbone.name].seconds[1]
-        hours = seconds / 3600 / machine.num_cores
+        hours = max(1, round(seconds / 3600 / machine.num_cores))
         lines.append(
-            f'Without a GPU: about {max(1, round(hours))} hours{if_usual}. '
+            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}{if_usual}. '
             'Fewer --iterations take less.'
         )
     return lines

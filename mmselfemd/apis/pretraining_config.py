@@ -43,12 +43,12 @@ def pretraining_notes(
     ]
     if not machine.num_gpus:
         seconds = num_images * choice.epochs * architecture.seconds[0]
-        hours = seconds / 3600 / machine.num_cores
+        hours = max(1, round(seconds / 3600 / machine.num_cores))
         small = ARCHITECTURES['resnet18']
         is_slower = architecture.seconds[0] > small.seconds[0]
         advice = '--arch resnet18 and fewer' if is_slower else 'Fewer'
         lines.append(
-            f'Without a GPU: about {max(1, round(hours))} hours. {advice} '
+            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}. {advice} '
             '--epochs take less.'
         )
     return lines

@@ -183,7 +183,7 @@ def test_the_backbone_is_that_of_the_file(folder):
     backbone = cfg.model.backbone
     assert (backbone.depth, backbone.base_channels) == (18, 8)
     assert 'Backbone: resnet18, of 8 channels where 64 are usual.' in said
-    hours = [line for line in said if 'about' in line and 'hours' in line]
+    hours = [line for line in said if 'about' in line and 'hour' in line]
     assert all('were the backbone of the usual width' in h for h in hours)
     assert backbone.style == 'caffe'
     assert cfg.model.neck.in_channels == [8, 16, 32, 64]

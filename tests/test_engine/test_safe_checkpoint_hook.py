@@ -588,6 +588,20 @@ def test_new_best_is_whole_before_the_old_one_goes(tmp_path, monkeypatch):
     assert names(tmp_path) == {'best_acc_iter_8.pth', 'iter_8.pth'}
 
 
+def test_no_half_step_is_saved_for_a_new_best(tmp_path):
+    runner = make_runner(
+        tmp_path, 6, scores=[1, 2], val_interval=3, save_best='acc'
+    )
+    runner.optim_wrapper['accumulative_counts'] = 2
+    runner.train()
+    # Validated after iteration 3 too, in the middle of a step.
+    assert names(tmp_path, 'iter*') == {
+        f'iter_{step}.pth' for step in (2, 4, 6)
+    }
+    hub = read(tmp_path / 'iter_4.pth')['message_hub']['runtime_info']
+    assert Path(hub['best_ckpt']).name == 'best_acc_iter_3.pth'
+
+
 # ---- Folders that move.
 
 

@@ -223,14 +223,23 @@ class SafeCheckpointHook(CheckpointHook):
             super().after_val_epoch(runner, metrics)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Save a better checkpoint before the previous best one goes."""
+        """Save a better checkpoint before the previous best one goes.
+
+        For its score mmengine saves the last one anew, too. Between two steps
+        of the optimiser it does not: a run that is resumed from before them
+        validates there again.
+        """
         self.check_state(runner)
+        last_ckpt = self.last_ckpt
+        if not (self.by_epoch or _has_stepped(runner.optim_wrapper)):
+            self.last_ckpt = None
         outdated: list[str] = []
         self.file_backend.remove = outdated.append
         try:
             super()._save_best_checkpoint(runner, metrics)
         finally:
             del self.file_backend.remove
+            self.last_ckpt = self.last_ckpt or last_ckpt
         # One written anew under its old name stays.
         best = {
             getattr(self, 'best_ckpt_path', None),

@@ -48,9 +48,9 @@ def exact_transport(cost: Tensor, source: Tensor, target: Tensor) -> ExactPlan:
 
     Raises:
         ImportError: If POT is not installed.
-        ValueError: If a shape does not fit or is empty, a weight is negative,
-            the weights of an image overflow their dtype when summed, or an
-            entry is not finite.
+        ValueError: If a shape does not fit or is empty, the costs are no
+            floats, a weight is negative, the weights of an image overflow
+            their dtype when summed, or an entry is not finite.
         RuntimeError: If POT does not find the optimum.
     """
     try:

@@ -78,7 +78,7 @@ def normalise_marginals(weights: Tensor) -> Tensor:
         Tensor: Marginals, (B, N); each row sums to one.
     """
     total = weights.sum(-1, keepdim=True)
-    uniform = torch.full_like(weights, 1 / weights.shape[-1])
+    uniform = 1 / weights.shape[-1]
     return torch.where(
         total == 0, uniform, weights / total.where(total != 0, 1)
     )

@@ -39,10 +39,13 @@ def check_problem(cost: Tensor, source: Tensor, target: Tensor) -> float:
         float: The widest spread of costs within a problem.
 
     Raises:
-        ValueError: If a shape does not fit or is empty, a weight is negative,
-            or the weights of an image sum to more than their dtype holds.
+        ValueError: If a shape does not fit or is empty, the costs are no
+            floats, a weight is negative, or the weights of an image sum to
+            more than their dtype holds.
     """
     _check_shapes(cost, source, target)
+    if not cost.is_floating_point():
+        raise ValueError(f'cost must be of floats, but is {cost.dtype}')
     spread = cost.detach().amax((1, 2)) - cost.detach().amin((1, 2))
     # One bad problem must not choose how the others are solved.
     spread = spread.nan_to_num(0, posinf=0).amax()

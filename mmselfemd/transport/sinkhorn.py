@@ -70,7 +70,7 @@ def sinkhorn(
         \sum_j \pi_{ij} = s_i, \; \sum_i \pi_{ij} = d_j
 
     Args:
-        cost (Tensor): Costs c, (B, N, M).
+        cost (Tensor): Costs c, (B, N, M), of the dtype that all is solved in.
         source (Tensor): Weights s >= 0 of the nodes of X, (B, N). They are
             normalised to sum to one; all zero counts as all equal.
         target (Tensor): Weights d >= 0 of the nodes of Y, (B, M), likewise.
@@ -94,15 +94,19 @@ def sinkhorn(
         (``residual <= tol``, or ``<= 1e-3`` without ``tol``).
 
     Raises:
-        ValueError: If a shape does not fit or is empty, a weight is negative,
-            the weights of an image overflow their dtype when summed, or
-            ``gamma``, ``max_iters`` or ``domain`` is out of its range.
+        ValueError: If a shape does not fit or is empty, the costs are no
+            floats, a weight is negative, the weights of an image overflow
+            their dtype when summed, or ``gamma``, ``max_iters`` or ``domain``
+            is out of its range.
     """
     check_settings(gamma, max_iters, domain)
     spread = check_problem(cost, source, target)
     if check_finite:
         refuse_non_finite(cost=cost, source=source, target=target)
-    source, target = normalise_marginals(source), normalise_marginals(target)
+    source, target = (
+        normalise_marginals(weights).to(cost.dtype)
+        for weights in (source, target)
+    )
     in_domain = _choose_domain(
         domain, spread / gamma <= _LINEAR_RANGE[cost.dtype]
     )

@@ -260,6 +260,7 @@ def test_autocast_does_not_touch_the_transport(
         (dict(source=torch.ones(3, 6)), r'source must be of shape \(3, 5\)'),
         (dict(target=-torch.ones(3, 7)), 'target weights must be >= 0'),
         (dict(cost=torch.ones(5, 7)), r'cost must be of shape \(B, N, M\)'),
+        (dict(cost=torch.ones(3, 5, 7).long()), 'cost must be of floats'),
     ],
 )
 def test_bad_problems_are_refused(change, message):
@@ -267,6 +268,21 @@ def test_bad_problems_are_refused(change, message):
     arguments = dict(cost=cost, source=source, target=target) | change
     with pytest.raises(ValueError, match=message):
         sinkhorn(**arguments)
+
+
+@pytest.mark.parametrize('domain', ['linear', 'log'])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_weights_of_other_numbers_are_taken(domain, dtype):
+    cost, source, target = problem(dtype=dtype)
+    source[0], target[0] = 0, torch.arange(7)
+    expected = sinkhorn(cost, source, target, domain=domain).flow
+    others = source.float(), target.double()
+    flow = sinkhorn(cost, *others, domain=domain).flow
+    assert flow.dtype == dtype
+    assert (flow - expected).abs().max() < 1e-6
+    counts = source[:1].long(), target[:1].long()
+    flow = sinkhorn(cost[:1], *counts, domain=domain).flow
+    assert (flow - expected[:1]).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize('solve', [sinkhorn, exact_transport])

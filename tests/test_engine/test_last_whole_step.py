@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 
 from mmselfemd.engine.hooks import PreciseBNHook
 
 sys.path.insert(0, str(Path(__file__).parent))
-from toy_long_run import Recorder, make_runner
+from toy_long_run import Numbers, Recorder, make_runner
 
 LENGTHS = dict(epoch=dict(epochs=3), iteration=dict(iterations=18))
 
@@ -48,6 +48,9 @@ class FailHook(Hook):
 
     def after_train_epoch(self, runner) -> None:
         self.fail(runner, 'epoch')
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
+        self.fail(runner, 'validation')
 
     def fail(self, runner, place) -> None:
         if place == self.place and runner.iter == self.iteration:
@@ -130,6 +133,27 @@ def test_the_end_of_an_epoch_is_made_up_for(tmp_path):
         assert torch.equal(state[name], value), name
     # It is of no more use, as after a signal.
     assert [path.name for path in failed.glob('*.pth')] == ['epoch_3.pth']
+
+
+@pytest.mark.parametrize(('hooks', 'saved'), [([], 1), ([EMAHook()], 0)])
+def test_averaged_weights_are_not_saved_as_the_run_s(tmp_path, hooks, saved):
+    """EMAHook has its weights in the model while that is validated."""
+    with pytest.raises(Failure):
+        run(
+            tmp_path,
+            'epoch',
+            1,
+            FailHook(6, 'validation'),
+            *hooks,
+            val_dataloader=dict(
+                dataset=Numbers(4),
+                batch_size=4,
+                sampler=dict(type='DefaultSampler', shuffle=False),
+            ),
+            val_cfg=dict(),
+            val_evaluator=[],
+        )
+    assert len([*tmp_path.glob('iter_6.pth')]) == saved
 
 
 @pytest.mark.parametrize('place', ['step', 'after'])

@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any
 
 from mmengine.dist import is_main_process
+from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
@@ -73,6 +74,7 @@ class LastWholeStep:
             or not hooks
             or not is_main_process()
             or not hasattr(wrapper, 'undo_forward')
+            or _may_be_averaged(runner)
             # Saved since, or the error is one of saving.
             or hub.get_info('last_ckpt') != state['last_checkpoint']
         ):
@@ -94,3 +96,9 @@ class LastWholeStep:
             logger='current',
             level=logging.WARNING,
         )
+
+
+def _may_be_averaged(runner: Runner) -> bool:
+    """Whether ``EMAHook`` may have its weights in, for a validation."""
+    is_validating = not runner.model.training
+    return is_validating and any(isinstance(h, EMAHook) for h in runner.hooks)

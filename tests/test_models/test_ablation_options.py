@@ -196,3 +196,14 @@ def test_the_weights_carry_a_gradient_if_asked_to(gradient, through):
     assert (slope is not None) == through
     if through:
         assert slope.isfinite().all() and slope.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(('nodes', 'sides'), [('vector', 1), ('dense', 2)])
+def test_node_vectors_carry_no_gradient_to_the_weights(nodes, sides):
+    head = EMDHead(
+        4, 8, weight_nodes=nodes, marginal_gradient=True, norm_cfg=NORM
+    )
+    query = head.predict(embedding())
+    _, *weights = head.transport_problems([(query, embedding())])
+    # The key's weights, by the query's vector; the query's own, by its nodes.
+    assert sum(side.requires_grad for side in weights) == sides

@@ -43,7 +43,9 @@ class EMDHead(BYOLHead):
             :func:`mmselfemd.transport.emd_similarity`.
             Defaults to 'envelope'.
         marginal_gradient (bool): Whether the gradient goes through the
-            weights of the nodes too. Defaults to False.
+            weights of the nodes too. With ``weight_nodes='vector'`` it
+            reaches :math:`v_x` alone, by the weights of the key's nodes: node
+            vectors carry none. Defaults to False.
         byol_weight (float): Weight lambda of the loss of the vectors.
             Defaults to 1.0.
         branch (str): ``parallel``: nodes and vectors have a predictor each;

@@ -31,7 +31,8 @@ class SelfEMD(BaseSelfSupervisor):
         backbone (dict): Config of the backbone; its last map is used.
         neck (dict | list[dict]): Config of the neck, which gives an
             :class:`Embedding`.
-        head (dict): Config of the head, with ``predict`` and ``loss``.
+        head (dict): Config of the head, with ``predict``; a call of it gives
+            the losses.
         num_key_views (int): The first so many views are keys as well as
             queries; any further one is a query only. Defaults to 2.
         pretrained (str, optional): Checkpoint to start from.

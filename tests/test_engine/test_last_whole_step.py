@@ -79,6 +79,7 @@ def run(work_dir, loop, accumulation, *hooks, **kwargs):
         runner.train()
     finally:
         run.losses = recorder.losses
+        run.logged = runner.message_hub.get_scalar('train/loss').data[0]
     state = recorder.states[-1] | {
         f'lr {number}': torch.tensor(group['lr'])
         for number, group in enumerate(
@@ -104,6 +105,7 @@ def test_resume_is_as_if_nothing_had_been(
     tmp_path, logged, loop, accumulation, iteration, place, whole
 ):
     expected, losses = run(tmp_path / 'straight', loop, accumulation)
+    averaged = [*run.logged]
     failed = tmp_path / 'failed'
     with pytest.raises(Failure):
         run(failed, loop, accumulation, FailHook(iteration, place))
@@ -114,6 +116,7 @@ def test_resume_is_as_if_nothing_had_been(
     assert f'iteration {whole}, is saved' in line
     state, resumed = run(failed, loop, accumulation, resume=True)
     assert resumed == losses[whole:]
+    assert [*run.logged] == averaged
     assert state.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.equal(state[name], value), name

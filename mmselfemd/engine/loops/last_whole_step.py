@@ -24,9 +24,10 @@ class LastWholeStep:
     Parameters and the optimiser's state change in a step alone, so what an
     error leaves of them is whole unless it came between the step and the last
     of the hooks that follow it. What batches without a step have changed is
-    put back: the buffers, by :class:`FiniteOptimWrapper`, the schedules and
-    the position. The process that writes checkpoints does so by itself, for
-    another may be gone; it has all that a checkpoint holds.
+    put back: the buffers, by :class:`FiniteOptimWrapper`, the schedules, what
+    the log averages, and the position. The process that writes checkpoints
+    does so by itself, for another may be gone; it has all that a checkpoint
+    holds.
 
     Args:
         runner (Runner): The runner of the training process.
@@ -50,17 +51,18 @@ class LastWholeStep:
                 progress=(loop._epoch, loop._iter),
                 position=hub.get_info(POSITION),
                 last_checkpoint=hub.get_info('last_ckpt'),
-                parts=[(part, copy(part)) for part in self._scheduled()],
+                parts=[(part, copy(part)) for part in self._changed()],
             )
 
-    def _scheduled(self) -> list[dict]:
-        """What the schedules change: their own state, and the optimisers'."""
+    def _changed(self) -> list[dict]:
+        """What schedules change, theirs and the optimisers'; and the log's."""
         runner = self._runner
         schedules = runner.param_schedulers or []
         if isinstance(schedules, dict):
             schedules = sum(schedules.values(), [])
         optimizers = optimizers_of(runner.optim_wrapper)
-        return [vars(schedule) for schedule in schedules] + [
+        histories = runner.message_hub.log_scalars.values()
+        return [vars(each) for each in (*schedules, *histories)] + [
             group for each in optimizers for group in each.param_groups
         ]
 

@@ -54,7 +54,7 @@ class RunReportHook(Hook):
         self.num_steps = num_steps
         self.num_warm_up = num_warm_up
         self._first_iter = 0
-        self._start = 0.0
+        self._start = self._start_of_val = 0.0
         self._has_told_disk = False
 
     def before_train(self, runner: Runner) -> None:
@@ -87,6 +87,14 @@ class RunReportHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Log the disk, if the first checkpoint is there."""
         self._report_disk(runner, runner.epoch)
+
+    def before_val(self, runner: Runner) -> None:
+        """Stop the clock."""
+        self._start_of_val = time.perf_counter()
+
+    def after_val(self, runner: Runner) -> None:
+        """Let the clock go on."""
+        self._start += time.perf_counter() - self._start_of_val
 
     def _report_disk(self, runner: Runner, step: int) -> None:
         """Log the disk for checkpoints, once; warn if it is not free."""

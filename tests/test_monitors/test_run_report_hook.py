@@ -13,7 +13,7 @@ from mmselfemd.monitors import RunReportHook
 from mmselfemd.monitors.run_report_hook import _checkpoints_to_come
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_engine'))
-from toy_long_run import make_runner
+from toy_long_run import Numbers, make_runner
 
 USAGE = namedtuple('USAGE', 'total used free')
 
@@ -62,6 +62,21 @@ def test_hours_are_those_of_the_first_steps(tmp_path, logged, monkeypatch):
     assert find(logged, 'Time: ').startswith(
         'Time: 2.0 hours for the remaining 5 iterations, at 1440.000 s each'
     )
+
+
+def test_hours_are_without_the_validations(tmp_path, logged, monkeypatch):
+    # After iteration 1, around the validation after iteration 4, after 5.
+    clock = iter([100.0, 400.0, 900.0, 1400.0])
+    hook = sys.modules[RunReportHook.__module__]
+    monkeypatch.setattr(hook.time, 'perf_counter', lambda: next(clock, 0.0))
+    nothing = dict(
+        dataset=Numbers(0),
+        batch_size=1,
+        sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    )
+    validation = dict(val_dataloader=nothing, val_cfg=dict(), val_evaluator=[])
+    train(tmp_path, epochs=2, size=16, **validation)
+    assert 'at 200.000 s each' in find(logged, 'Time: ')
 
 
 def test_resumed_run_counts_from_where_it_is(tmp_path, logged):

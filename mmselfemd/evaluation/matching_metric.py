@@ -21,7 +21,7 @@ class MatchingAccuracy(BaseMetric):
 
     It is measured on the last map of the backbone, without any head, on the
     first two views of held-out images, see :func:`measure_matching`. Under
-    ``matching/`` it logs the fields of :class:`MatchingResult` and ``gain``,
+    ``matching/`` it logs the shares of :class:`MatchingResult` and ``gain``,
     the accuracy less that with the second view of another image: the figure
     to choose a checkpoint by. Behind the names of those that depend on the
     network stands, with ``_error``, the standard error by a bootstrap over

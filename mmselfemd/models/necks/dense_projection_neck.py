@@ -62,7 +62,9 @@ class DenseProjectionNeck(VectorProjectionNeck):
                 (B, C, H, W), is used.
 
         Returns:
-            Embedding: Map (B, C_out, H, W) and vector (B, C_out).
+            Embedding: Map (B, C_out, H, W) and vector (B, C_out), and with
+            ``node_vectors`` what the vector branch makes of each place,
+            (B, C_out, H, W), without gradient.
         """
         last = features[-1]
         nodes = self.dense_projector(last)

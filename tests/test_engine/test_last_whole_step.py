@@ -159,6 +159,14 @@ def test_averaged_weights_are_not_saved_as_the_run_s(tmp_path, hooks, saved):
     assert len([*tmp_path.glob('iter_6.pth')]) == saved
 
 
+@pytest.mark.parametrize(('iteration', 'saved'), [(8, 1), (9, 0)])
+def test_an_average_of_half_a_step_is_not_saved(tmp_path, iteration, saved):
+    """EMAHook averages after each batch, with a step or without."""
+    with pytest.raises(Failure):
+        run(tmp_path, 'epoch', 2, FailHook(iteration, 'before'), EMAHook())
+    assert len([*tmp_path.glob('iter_8.pth')]) == saved
+
+
 @pytest.mark.parametrize('place', ['step', 'after'])
 @pytest.mark.parametrize('loop', LENGTHS)
 def test_half_a_step_is_never_saved(tmp_path, loop, place):

@@ -36,6 +36,7 @@ class LastWholeStep:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
         self._state: dict[str, Any] | None = None
+        self._is_averaged = any(isinstance(h, EMAHook) for h in runner.hooks)
         for optimizer in optimizers_of(runner.optim_wrapper):
             optimizer.register_step_pre_hook(self._forget)
 
@@ -43,7 +44,10 @@ class LastWholeStep:
         self._state = None
 
     def note(self) -> None:
-        """Remember an iteration that is over, if it ended a step."""
+        """Remember an iteration that is over, if it ended a step.
+
+        Where one without a step is averaged too, what was ended is gone.
+        """
         runner, wrapper = self._runner, self._runner.optim_wrapper
         if isinstance(wrapper, OptimWrapperDict) or wrapper.should_update():
             loop, hub = runner.train_loop, runner.message_hub
@@ -53,6 +57,8 @@ class LastWholeStep:
                 last_checkpoint=hub.get_info('last_ckpt'),
                 parts=[(part, copy(part)) for part in self._changed()],
             )
+        elif self._is_averaged:
+            self._forget()
 
     def _changed(self) -> list[dict]:
         """What schedules change, theirs and the optimisers'; and the log's."""
@@ -76,7 +82,8 @@ class LastWholeStep:
             or not hooks
             or not is_main_process()
             or not hasattr(wrapper, 'undo_forward')
-            or _may_be_averaged(runner)
+            # The averaged weights may be in, for a validation.
+            or (self._is_averaged and not runner.model.training)
             # Saved since, or the error is one of saving.
             or hub.get_info('last_ckpt') != state['last_checkpoint']
         ):
@@ -98,9 +105,3 @@ class LastWholeStep:
             logger='current',
             level=logging.WARNING,
         )
-
-
-def _may_be_averaged(runner: Runner) -> bool:
-    """Whether ``EMAHook`` may have its weights in, for a validation."""
-    is_validating = not runner.model.training
-    return is_validating and any(isinstance(h, EMAHook) for h in runner.hooks)

@@ -2,7 +2,8 @@
 
 from .backbone_matching import match_batch, match_views, measure_matching
 from .bootstrap import Estimate, bootstrap, paired_differences
-from .boxes import Boxes, cut_boxes, read_boxes
+from .box_features import read_boxes
+from .boxes import Boxes, cut_boxes
 from .geometry import (
     correspondences,
     nodes_in_image,

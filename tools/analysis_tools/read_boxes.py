@@ -28,12 +28,8 @@ from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
-from mmselfemd.evaluation.boxes import (
-    Boxes,
-    check_apart,
-    cut_boxes,
-    read_boxes,
-)
+from mmselfemd.evaluation.box_features import check_apart, read_boxes
+from mmselfemd.evaluation.boxes import Boxes, cut_boxes
 from mmselfemd.evaluation.comparison import compare
 from mmselfemd.evaluation.reading import chance_levels, reading_figures
 from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone

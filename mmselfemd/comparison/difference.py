@@ -27,6 +27,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from .wording import in_words
+
 CONFIDENCE = 0.95
 POWER = 0.8  # of what could be shown
 
@@ -74,10 +76,6 @@ def half_width(
         return float(by_image**0.5)
     by_seed = _quantile(quantile, num_seeds - 1) ** 2 * seed_variance
     return float((by_seed / num_seeds + by_image) ** 0.5)
-
-
-# Below it a detector has hardly begun; the paper's are at 0.3 to 0.6.
-_LITTLE = 0.02
 
 
 @dataclass(frozen=True)
@@ -171,64 +169,7 @@ class Difference:
             and images could have shown. And a warning where neither has
             learnt anything that could differ.
         """
-        answer = self._answer(first, second)
-        if self.best is None or self.best >= _LITTLE:
-            return answer
-        return (
-            f'{answer} Neither finds much yet, at best '
-            f'{100 * self.best:.1f} {self.metric}: that says nothing of '
-            'detectors that are trained to their end.'
-        )
-
-    def _answer(self, first: str, second: str) -> str:
-        seeds = f'{self.num_seeds} seed{"s" if self.num_seeds > 1 else ""}'
-        if self.mean == self.low == self.high == 0:
-            return (
-                f'No difference at all between {first} and {second}: their '
-                f'{self.metric} is the same with each of {seeds}, whichever '
-                f'of the {self.num_images} images are drawn. They are the '
-                'same results, or neither finds anything.'
-            )
-        amount = f'{100 * abs(self.mean):.1f} {self.metric}'
-        side = 'above' if self.mean >= 0 else 'below'
-        if self.num_with_objects == 1:
-            return (
-                f'{first} is {amount} {side} {second}, but all that is to be '
-                'found is in one image, which shows nothing about others.'
-            )
-        if self.num_seeds < 2:
-            return (
-                f'{first} is {amount} {side} {second} (95 % interval '
-                f'{self._amounts()} over {self.num_images} '
-                'images), but one seed is too few to say that it is not '
-                'chance: train at least 3.'
-            )
-        if not self.is_clear:
-            more = max(5, self.num_seeds + 2)
-            shown = self.detectable(more)
-            would_show = (
-                f'{more} seeds would show {100 * shown:.1f} {self.metric}'
-                if shown < 1
-                else f'{more} seeds would show none on images so few'
-            )
-            return (
-                f'No difference between {first} and {second} that '
-                f'{seeds} and {self.num_images} images can '
-                f'show ({100 * self.mean:+.1f} {self.metric}, 95 % interval '
-                f'{_points(self.low, self.high)}); {would_show}.'
-            )
-        helps = self.mean > 0
-        return (
-            f'{first} {"helps" if helps else "hurts"} by {amount} compared '
-            f'with {second} (95 % interval {self._amounts()}, {seeds}).'
-        )
-
-    def _amounts(self) -> str:
-        """The interval of the amount: by how much below, if it is below."""
-        ends = (self.low, self.high)
-        if self.mean < 0:
-            ends = (-self.high, -self.low)
-        return _points(*ends)
+        return in_words(self, first, second)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for a JSON file.
@@ -303,8 +244,3 @@ def _alike(covariance: np.ndarray) -> float:
         return covariance[0, 0]
     off_diagonal = covariance.sum() - np.trace(covariance)
     return max(off_diagonal / (count * (count - 1)), 0)
-
-
-def _points(low: float, high: float) -> str:
-    low, high = max(low, -1.0), min(high, 1.0)  # AP differs by no more
-    return f'{100 * low:.1f} to {100 * high:.1f}'

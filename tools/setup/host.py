@@ -10,7 +10,8 @@ from pathlib import Path
 # A compiler process takes up to this much for a unit of mmcv's files.
 GIGABYTES_PER_JOB = 2.2
 
-# Of a container, by version of Linux's control groups.
+# Of a container, by version of Linux's control groups. mmselfemd.apis.machine
+# has them too, and is not installed yet.
 MEMORY_LIMITS = (
     Path('/sys/fs/cgroup/memory.max'),
     Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'),

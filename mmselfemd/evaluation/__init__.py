@@ -1,5 +1,6 @@
 """What can be measured of a backbone, without labels and with some."""
 
+from .backbone_flow import BackboneFlow, BackboneFlowHead
 from .backbone_matching import match_batch, match_views, measure_matching
 from .bootstrap import Estimate, bootstrap, paired_differences
 from .box_features import read_boxes
@@ -21,6 +22,8 @@ from .matching_metric import MatchingAccuracy
 from .reading import Reading, reading_figures
 
 __all__ = [
+    'BackboneFlow',
+    'BackboneFlowHead',
     'Boxes',
     'KnownPairs',
     'KnownPairsHead',

@@ -8,21 +8,20 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import BYOLHead, EMDHead
 from mmselfemd.models.necks import SPCNeck
 from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.registry import MODELS
-from mmselfemd.transport import cosine_cost
 
 from .geometry import nodes_in_image
+from .given_flow import GivenFlowHead
 from .transport import pyramid_places
 
 
 @MODELS.register_module()
-class KnownPairsHead(EMDHead):
+class KnownPairsHead(GivenFlowHead):
     """Compares the nodes that lie at the same place, by the crops' geometry.
 
-    It stands in for :class:`EMDHead` in a study of what the flow adds: each
+    It stands in for ``EMDHead`` in a study of what the flow adds: each
     node of the query that has nodes of the key within a cell of the key's map
     is compared with all of them, in equal shares, and every such node weighs
     the same. Nothing is transported, and the options of the transport and of
@@ -35,38 +34,22 @@ class KnownPairsHead(EMDHead):
 
     locate: Callable[[int, int], tuple[Tensor, Tensor]]
 
-    def loss(
-        self, queries: Sequence[Embedding], keys: Sequence[Embedding]
-    ) -> dict[str, Tensor]:
-        """Losses of all pairs of a query and a key.
+    def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
+        """Flow between the nodes that lie at the same place.
 
         Args:
-            queries (Sequence[Embedding]): Predictions of all views.
-            keys (Sequence[Embedding]): Keys of the first views, in the same
-                order, without gradient.
+            query (int): Number of the view that predicts.
+            key (int): Number of the view that is predicted.
+            pair (Sequence[Embedding]): Prediction and key.
 
         Returns:
-            dict[str, Tensor]: ``loss_byol`` (times lambda) and ``loss_emd``,
-            as those of :class:`EMDHead`, the latter over the images whose
-            views overlap.
+            Tensor: Flow, (B, N, M); none where the views do not overlap.
         """
-        places = [
-            self.locate(number, query.nodes.shape[1])
-            for number, query in enumerate(queries)
-        ]
-        losses = []
-        for i, j in self.pair_numbers(len(queries), len(keys)):
-            cost = cosine_cost(queries[i].nodes, keys[j].nodes)
-            flow = known_flow(places[i][0], *places[j]).to(cost)
-            similarity = ((1 - cost) * flow).sum((1, 2))
-            losses.append((2 - 2 * similarity)[flow.sum((1, 2)) > 0])
-        emd = torch.cat(losses)
-        loss_byol = BYOLHead.loss(self, queries, keys)['loss_byol']
-        return dict(
-            loss_byol=self.byol_weight * loss_byol,
-            # A sum keeps the gradient where no two views overlap.
-            loss_emd=2 * emd.sum() / max(len(emd), 1),
+        places, others = (
+            self.locate(view, embedding.nodes.shape[1])
+            for view, embedding in zip((query, key), pair, strict=True)
         )
+        return known_flow(places[0], *others)
 
 
 @MODELS.register_module()

@@ -80,6 +80,35 @@ def pyramid_places(
     raise ValueError(f'no square map gives {num_nodes} nodes by {pyramid}')
 
 
+def pyramid_partners(
+    views: Sequence[Sequence[Mapping]],
+    num_queries: int,
+    num_keys: int,
+    pyramid: SPCNeck,
+) -> list[np.ndarray]:
+    """Which nodes of the pyramids of two views lie at the same place.
+
+    Nodes within a cell of the map of view 2 do.
+
+    Args:
+        views (Sequence[Sequence[Mapping]]): Geometry of the two views of
+            each image.
+        num_queries (int): Number N of nodes of the first.
+        num_keys (int): Number M of nodes of the second.
+        pyramid (SPCNeck): The pyramid that made the nodes.
+
+    Returns:
+        list[np.ndarray]: Boolean, (N, M), one an image.
+    """
+    partners = []
+    for view1, view2 in views:
+        places1, _ = pyramid_places(view1, num_queries, pyramid)
+        places2, side = pyramid_places(view2, num_keys, pyramid)
+        cell = np.array(view2['box'][2:]) / side
+        partners.append(within_a_cell(places1, places2, cell))
+    return partners
+
+
 def score_own_flow(
     flows: Tensor,
     views: Sequence[Sequence[Mapping]],
@@ -87,8 +116,6 @@ def score_own_flow(
     others: Tensor | None = None,
 ) -> dict[str, float]:
     """Matching accuracy of the loss's own flow, over all of its nodes.
-
-    Nodes within a cell of the map of view 2 correspond.
 
     Args:
         flows (Tensor): Flow of each image between the nodes of its first
@@ -109,12 +136,7 @@ def score_own_flow(
         - ``own_flow_other_image``: of ``others``, held against the truth of
           the own image: what remains without the content.
     """
-    partners = []
-    for view1, view2 in views:
-        places1, _ = pyramid_places(view1, flows.shape[1], pyramid)
-        places2, side = pyramid_places(view2, flows.shape[2], pyramid)
-        cell = np.array(view2['box'][2:]) / side
-        partners.append(within_a_cell(places1, places2, cell))
+    partners = pyramid_partners(views, *flows.shape[1:], pyramid)
     if not np.any(partners):
         return {}
     candidates = dict(own_flow=flows)

@@ -1,7 +1,13 @@
 """What the flow adds: candidates trained and read alike, and compared."""
 
 from .beginning import fingerprint, save_untrained, untrained_path
-from .candidates import BASELINE, CANDIDATES, UNTRAINED, find_candidates
+from .candidates import (
+    BASELINE,
+    CANDIDATES,
+    CAUSES,
+    UNTRAINED,
+    find_candidates,
+)
 from .differences import Difference, paired_difference
 from .origin import Origin, digest_of
 from .pretraining import READINGS, Run, plan_runs, pretrain
@@ -18,6 +24,7 @@ from .report import draw_study, render_study
 __all__ = [
     'BASELINE',
     'CANDIDATES',
+    'CAUSES',
     'READINGS',
     'UNTRAINED',
     'Difference',

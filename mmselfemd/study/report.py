@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .candidates import BASELINE, CANDIDATES, UNTRAINED
+from .candidates import BASELINE, CANDIDATES, CAUSES, UNTRAINED
 from .differences import Difference
 from .readings import figures_of
 from .records import Record, differences_to_baseline
@@ -22,7 +22,9 @@ CONTROLS = dict(
     chance='chance',
 )
 
-LABELS = {UNTRAINED: 'untrained'} | {c.name: c.label for c in CANDIDATES}
+LABELS = {UNTRAINED: 'untrained'} | {
+    c.name: c.label for c in (*CANDIDATES, *CAUSES)
+}
 
 
 def render_study(records: Sequence[Record], epoch: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmselfemd.study import BASELINE, CANDIDATES
+from mmselfemd.study import BASELINE, CANDIDATES, CAUSES
 
 SMALL = Path(__file__).resolve().parents[2] / 'configs' / 'small'
 # What describes a file or a part of the config, and does not act by itself.
@@ -17,7 +17,9 @@ def resolved(candidate):
     return {name: cfg[name] for name in cfg if name not in _NO_EFFECT}
 
 
-@pytest.mark.parametrize('candidate', CANDIDATES, ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    'candidate', (*CANDIDATES, *CAUSES), ids=lambda c: c.name
+)
 def test_candidates_differ_in_the_method_alone(candidate):
     baseline = resolved(next(c for c in CANDIDATES if c.name == BASELINE))
     own = resolved(candidate)
@@ -35,13 +37,14 @@ def test_candidates_differ_in_the_method_alone(candidate):
 
 
 def test_the_options_of_each_are_what_its_name_says():
-    models = {c.name: resolved(c)['model'] for c in CANDIDATES}
+    models = {c.name: resolved(c)['model'] for c in (*CANDIDATES, *CAUSES)}
     selfemd = models['selfemd']
     for name, options in {
         'uniform': dict(marginals='uniform'),
         'byol_weight_0.5': dict(byol_weight=0.5),
         'byol_weight_0': dict(byol_weight=0.0),
         'known_pairs': dict(type='KnownPairsHead'),
+        'backbone_flow': dict(type='BackboneFlowHead', gamma=0.01),
     }.items():
         assert models[name]['head'] == selfemd['head'] | options
         assert models[name]['neck'] == selfemd['neck']

@@ -14,6 +14,7 @@ from mmselfemd.errors import UserError
 from mmselfemd.settings.option_values import parse_option
 from mmselfemd.study import (
     CANDIDATES,
+    CAUSES,
     Origin,
     fingerprint,
     plan_runs,
@@ -31,7 +32,7 @@ def untrained_config():
 
 
 def plan(study, seeds=SEEDS):
-    return plan_runs(CANDIDATES, seeds, CONFIGS, study, 20, 10)
+    return plan_runs((*CANDIDATES, *CAUSES), seeds, CONFIGS, study, 20, 10)
 
 
 def config_of(run):
@@ -69,7 +70,7 @@ def models(study):
     }
 
 
-@pytest.mark.parametrize('name', [candidate.name for candidate in CANDIDATES])
+@pytest.mark.parametrize('name', [c.name for c in (*CANDIDATES, *CAUSES)])
 def test_every_candidate_begins_from_the_backbone_of_its_seed(
     study, models, name
 ):
@@ -85,7 +86,7 @@ def test_every_candidate_begins_from_the_backbone_of_its_seed(
         {'byol_three_views', 'byol_two_views'},
         {
             *('selfemd', 'uniform', 'known_pairs'),
-            *('byol_weight_0.5', 'byol_weight_0'),
+            *('byol_weight_0.5', 'byol_weight_0', 'backbone_flow'),
         },
     ],
 )

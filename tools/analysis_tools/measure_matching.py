@@ -19,7 +19,7 @@ from comparison_tables import (
     reference_of,
     with_error,
 )
-from mmengine.config import Config
+from held_out_views import check_others, check_overlap, held_out
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
@@ -27,21 +27,18 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.progress import track
 from rich.table import Column, Table
-from torch.utils.data import DataLoader
 
 import mmselfemd  # noqa: F401  registers everything
 from mmselfemd.datasets.data_paths import check_data_paths
 from mmselfemd.datasets.image_values import mapping_of
 from mmselfemd.engine.command_line import add_cfg_options, run_tool
 from mmselfemd.engine.launch import load_config
-from mmselfemd.errors import UserError
 from mmselfemd.evaluation import (
     matching_figures,
     matching_sums,
     measure_matching,
 )
 from mmselfemd.evaluation.comparison import compare
-from mmselfemd.visualization.view_pipeline import view_pipeline
 from mmselfemd.zoo.frozen_backbone import build_untrained, load_backbone
 
 
@@ -57,56 +54,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--json', type=Path, metavar='OUT')
     add_cfg_options(parser)
     return parser.parse_args()
-
-
-def held_out(cfg: Config, images: str | None) -> dict:
-    """Data loader of the config's validation, or of a folder."""
-    loader = cfg.get('val_dataloader')
-    if loader is None and images is None:
-        raise UserError(
-            f'{cfg.filename} validates nothing: name a folder of held-out '
-            'images with --images'
-        )
-    if loader is None:  # another method: its first two views are measured
-        loader = dict(
-            batch_size=32,
-            num_workers=2,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate'),
-            dataset=dict(
-                type='UnlabelledDataset',
-                indices=512,
-                seed=0,
-                pipeline=view_pipeline(cfg),
-            ),
-        )
-    if images is not None:
-        # Meant for the config's own folder; of another it may skip most.
-        loader['dataset'].pop('every', None)
-        loader['dataset'] |= dict(
-            data_root=images, data_prefix='', ann_file=''
-        )
-    return loader
-
-
-def check_others(batches: DataLoader) -> None:
-    """Raise if no image has another in its batch."""
-    if min(batches.batch_size, len(batches.dataset)) < 2:
-        raise UserError(
-            f'{len(batches.dataset)} held-out images in batches of '
-            f'{batches.batch_size}: matching accuracy is held against that '
-            'with the next image of the batch, which takes at least 2. '
-            'Set val_dataloader.batch_size, or name more images.'
-        )
-
-
-def check_overlap(sums: np.ndarray) -> None:
-    """Raise if there is nothing to match."""
-    if not sums.any():
-        raise UserError(
-            f'The two views of none of the {len(sums)} held-out images '
-            'overlap: matching accuracy is unknown. Name more images.'
-        )
 
 
 def report(sums: Mapping[str, np.ndarray], reference: str) -> dict[str, dict]:

@@ -22,6 +22,7 @@ from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.study import (
     CANDIDATES,
+    CAUSES,
     READINGS,
     UNTRAINED,
     Origin,
@@ -75,7 +76,9 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar='NAME',
         help='default: all of '
-        + ', '.join(candidate.name for candidate in CANDIDATES),
+        + ', '.join(candidate.name for candidate in CANDIDATES)
+        + '; and where named: '
+        + ', '.join(candidate.name for candidate in CAUSES),
     )
     parser.add_argument(
         '--jobs',

@@ -1,0 +1,98 @@
+"""A flow from the backbone's maps, against a slow transcription."""
+
+from pathlib import Path
+
+import ot
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+CONFIG = 'configs/small/backbone-flow_r18_voc256_20e.py'
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def model():
+    cfg = Config.fromfile(ROOT / CONFIG)
+    cfg.model.head.update(gamma=0.2, max_iters=500)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    model.reset_key()
+    model.has_momentum_hook = True
+    return model.eval()
+
+
+def nodes_of(feature_map):
+    """Cells, and the means of 3 x 3 of them by a stride of 1 and of 2."""
+    side = feature_map.shape[-1]
+    levels = [feature_map.flatten(2)]
+    for stride in (1, 2):
+        if side >= 3 and (side - 3) % stride == 0:
+            steps = range(0, side - 2, stride)
+            means = [
+                feature_map[..., y : y + 3, x : x + 3].mean((2, 3))
+                for y in steps
+                for x in steps
+            ]
+            levels.append(torch.stack(means, -1))
+    return torch.cat(levels, -1).transpose(1, 2)
+
+
+def test_predictions_are_compared_along_the_backbones_flow(model):
+    views = [torch.randn(2, 3, size, size) for size in (112, 112, 56)]
+    losses = model.loss(views, [])
+    assert losses.keys() == {'loss_byol', 'loss_emd'}
+    expected = []
+    for i, j in ((0, 1), (1, 0), (2, 0), (2, 1)):
+        query_map = model.backbone(views[i])
+        key_map = model.key['backbone'](views[j])
+        query = model.head.predict(model.neck(query_map))
+        key = model.key['neck'](key_map)
+        cosine = F.cosine_similarity(
+            nodes_of(query_map[-1])[:, :, None],
+            nodes_of(key_map[-1])[:, None],
+            dim=-1,
+        )
+        weights = (
+            model.head.node_weights(query, key),
+            model.head.node_weights(key, query),
+        )
+        for b in range(2):
+            source, target = (w[b] / w[b].sum() for w in weights)
+            flow = ot.sinkhorn(
+                *(source, target, 1 - cosine[b]),
+                reg=0.2,
+                method='sinkhorn_log',
+                numItermax=5000,
+            )
+            agreement = F.cosine_similarity(
+                query.nodes[b][:, None], key.nodes[b][None], dim=-1
+            )
+            expected.append(2 - 2 * (flow * agreement).sum())
+    expected = 2 * torch.stack(expected).mean()
+    torch.testing.assert_close(
+        losses['loss_emd'], expected, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_the_flow_has_no_gradient_and_the_prediction_has(model):
+    views = [torch.randn(2, 3, 112, 112) for _ in range(2)]
+    emd = model.loss(views, [])['loss_emd']
+    emd.backward()
+    assert not any(m.requires_grad for m in model.head.query_maps)
+    norms = [p.grad for p in model.backbone.parameters()]
+    assert any(g is not None and g.abs().sum() > 0 for g in norms)
+
+
+def test_another_flow_is_another_loss(model):
+    views = [torch.randn(2, 3, 112, 112) for _ in range(2)]
+    first = model.loss(views, [])['loss_emd']
+    queries = [model.head.predict(model.encoder(view)) for view in views]
+    keys = [model.key_encoder(view) for view in views]
+    again = model.head.loss(queries, keys)['loss_emd']
+    torch.testing.assert_close(again, first)
+    model.head.key_maps = [m.flip(1) for m in model.head.key_maps]
+    assert model.head.loss(queries, keys)['loss_emd'] != first

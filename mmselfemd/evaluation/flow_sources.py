@@ -47,8 +47,9 @@ def measure_flows(
     Args:
         model (SelfEMD): Model with an :class:`EMDHead` and an
             :class:`SPCNeck`, which is left as it is.
-        batches (Iterable[dict]): Collated ``inputs`` and ``data_samples`` of
-            two images or more, with the metainfo ``views``.
+        batches (Iterable[dict]): Collated ``inputs`` and ``data_samples``,
+            with the metainfo ``views``. A batch of one image is left out: the
+            norms of its vectors have no statistics, and it has no other one.
 
     Returns:
         dict[str, np.ndarray]: For each of :data:`SOURCES` the sums over the
@@ -58,6 +59,8 @@ def measure_flows(
     pyramid = find_pyramid(model)
     sums = {source: [] for source in SOURCES}
     for batch in batches:
+        if len(batch['data_samples']) < 2:
+            continue
         with batch_statistics(model):
             data = model.data_preprocessor(batch, True)
             views = [sample.views[:2] for sample in data['data_samples']]
@@ -108,7 +111,7 @@ def flow_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
 def _flows(
     model: SelfEMD, pyramid: SPCNeck, inputs: Sequence[Tensor]
 ) -> dict[str, list[Tensor]]:
-    """Flows to the key of the own image and, if there is, of the next one."""
+    """Flows to the key of the own image, and of the next one."""
     head, (view1, view2) = model.head, inputs[:2]
     query_maps, key_maps = model.backbone(view1), model.key['backbone'](view2)
     projection = model.neck(query_maps)
@@ -123,7 +126,7 @@ def _flows(
     )
     settings = {k: head.transport_cfg[k] for k in ('gamma', 'max_iters')}
     flows = {source: [] for source in compared}
-    for image in range(min(len(view1), 2)):
+    for image in range(2):
         other = Embedding(
             *(x if x is None else x.roll(-image, 0) for x in key)
         )
@@ -141,18 +144,17 @@ def _flows(
 def _count(
     flows: Sequence[Tensor], partners: Sequence[np.ndarray]
 ) -> np.ndarray:
-    own, *others = (flow.double().cpu().numpy() for flow in flows)
-    scores = matching_sums(
-        score_matching(own, partners, others=others[0] if others else None)
-    )[..., :-1]  # the best possible stays unknown
+    own, other = (flow.double().cpu().numpy() for flow in flows)
+    scores = matching_sums(score_matching(own, partners, others=other))
     truth = np.stack(partners)
     shares = [
         [
             (flow * truth).sum((1, 2)),
             (flow * truth.any(2, keepdims=True)).sum((1, 2)),
         ]
-        for flow in (own, *others)
+        for flow in (own, other)
     ]
-    if not others:
-        shares.append(np.zeros_like(shares[0]))
-    return np.concatenate([scores, np.transpose(shares, (2, 1, 0))], axis=2)
+    # Last among the scores is the best possible, which is not known here.
+    return np.concatenate(
+        [scores[..., :-1], np.transpose(shares, (2, 1, 0))], axis=2
+    )

@@ -1,0 +1,127 @@
+"""Where the loss's flow goes, and where that of other features would."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.models import SelfSupDataPreprocessor
+from mmpretrain.structures import DataSample
+
+from mmselfemd.evaluation.flow_sources import (
+    COUNTED,
+    SOURCES,
+    find_pyramid,
+    flow_figures,
+    measure_flows,
+)
+from mmselfemd.evaluation.transport import pyramid_partners, score_own_flow
+from mmselfemd.models.norm_statistics import batch_statistics
+from mmselfemd.transport import sinkhorn
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+WHOLE = dict(box=(0, 0, 112, 112), flip=False, size=112)
+LEFT = dict(box=(0, 0, 80, 112), flip=True, size=112)
+
+
+def build(name='selfemd_r18_voc256_20e', **head):
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg.model.head |= head
+    cfg.model.data_preprocessor = SelfSupDataPreprocessor()
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    model.reset_key()
+    return model
+
+
+def batch_of(views, num_images=4):
+    images = torch.randn(num_images, 3, 112, 112)
+    return dict(
+        inputs=[images, images.clone()],
+        data_samples=[
+            DataSample(metainfo=dict(views=views)) for _ in range(num_images)
+        ],
+    )
+
+
+def test_equal_views_are_matched_by_all_but_the_prediction():
+    """The predictor has random weights, and predicts nothing yet."""
+    model = build(marginals='uniform')
+    sums = measure_flows(model, [batch_of([WHOLE, WHOLE])] * 2)
+    assert list(sums) == list(SOURCES)
+    for source, counted in sums.items():
+        assert counted.shape == (8, 2, len(COUNTED))
+        figures = flow_figures(counted.sum(0))
+        assert figures['same_position'] == 1
+        assert figures['gain'] == pytest.approx(
+            figures['accuracy'] - figures['other_image']
+        )
+        is_matched = figures['accuracy'] > 0.95 > figures['other_image']
+        assert is_matched == (source != 'prediction')
+        more = figures['right_share'] - figures['right_share_other_image']
+        assert (more > 0.02) == (source != 'prediction')
+
+
+def test_the_prediction_is_the_flow_of_the_loss_itself():
+    model = build()
+    batch = batch_of([WHOLE, LEFT])
+    (query, key), views = batch['inputs'], [[WHOLE, LEFT]] * 4
+    pyramid = find_pyramid(model)
+    with batch_statistics(model):
+        queries = model.head.predict(model.encoder(query))
+        keys = model.key_encoder(key)
+        flows = []
+        for by in (0, 1):
+            other = type(keys)(*(x.roll(-by, 0) for x in keys))
+            problem = model.head.transport_problems([(queries, other)])
+            flows.append(sinkhorn(*problem, 0.05, 100).flow)
+    expected = score_own_flow(flows[0], views, pyramid, flows[1])
+    found = flow_figures(measure_flows(model, [batch])['prediction'].sum(0))
+    for name, value in expected.items():
+        figure = name.removeprefix('own_flow').strip('_') or 'accuracy'
+        assert found[figure] == pytest.approx(value), figure
+    # The share, slowly: of all that nodes with a partner send.
+    partners = pyramid_partners(views, 83, 83, pyramid)
+    for flow, name in zip(
+        flows, ('right_share', 'right_share_other_image'), strict=True
+    ):
+        right = sent = 0.0
+        for b, truth in enumerate(partners):
+            for i in range(83):
+                if truth[i].any():
+                    sent += float(flow[b, i].sum())
+                    right += float(flow[b, i][truth[i]].sum())
+        assert found[name] == pytest.approx(right / sent)
+
+
+def test_a_sharper_flow_has_more_of_it_right_where_the_nodes_know():
+    batch = batch_of([WHOLE, WHOLE])
+    shares = [
+        flow_figures(
+            measure_flows(build(gamma=gamma), [batch])['backbone'].sum(0)
+        )['right_share']
+        for gamma in (0.5, 0.05)
+    ]
+    assert shares[0] < shares[1]
+
+
+def test_an_image_by_itself_has_no_other_one():
+    batches = [batch_of([WHOLE, WHOLE]), batch_of([WHOLE, WHOLE], 1)]
+    counted = measure_flows(build(), batches)['keys']
+    assert counted.shape[0] == 4 and np.isfinite(counted).all()
+
+
+def test_the_model_is_left_as_it_is():
+    model = build()
+    model.train()
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    measure_flows(model, [batch_of([WHOLE, LEFT])])
+    assert all(part.training for part in model.modules())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_byol_has_no_flow():
+    assert find_pyramid(build('byol_r18_voc256_20e_three-views')) is None

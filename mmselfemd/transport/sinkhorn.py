@@ -82,8 +82,8 @@ def sinkhorn(
             ``max_iters``.
         domain (str): ``linear`` iterates on the scalings u and v of Eq. 9,
             ``log`` on their logarithms: slower, and right for any gamma.
-            ``auto`` takes ``linear`` where float range allows. Defaults to
-            'auto'.
+            ``auto`` takes ``linear`` where float range allows, on a CPU that
+            of float64. Defaults to 'auto'.
         check_finite (bool): Whether a NaN or an infinity is an error;
             otherwise it stays in its own problem. Defaults to False.
         warn (bool): Whether a :class:`ConvergenceWarning` may be given.
@@ -107,9 +107,9 @@ def sinkhorn(
         normalise_marginals(weights).to(cost.dtype)
         for weights in (source, target)
     )
-    in_domain = _choose_domain(
-        domain, spread / gamma <= _LINEAR_RANGE[cost.dtype]
-    )
+    dtype = cost.dtype
+    in_domain, precision = _choose_domain(domain, cost, spread / gamma)
+    cost, source, target = (x.to(precision) for x in (cost, source, target))
     problem = in_domain(cost, source, target, gamma)
     if tol is None:
         state = problem.start()
@@ -126,16 +126,28 @@ def sinkhorn(
     with torch.no_grad():
         potentials = problem.potentials(*state)
     return TransportPlan(
-        flow, iterations, residual, residual <= tol, *potentials
+        flow.to(dtype),
+        iterations,
+        residual.to(dtype),
+        residual <= tol,
+        *(potential.to(dtype) for potential in potentials),
     )
 
 
 def _choose_domain(
-    domain: str, linear_is_safe: bool
-) -> type[LinearDomain | LogDomain]:
-    if domain == 'linear' or (domain == 'auto' and linear_is_safe):
-        return LinearDomain
-    return LogDomain
+    domain: str, cost: Tensor, spread: float
+) -> tuple[type[LinearDomain | LogDomain], torch.dtype]:
+    """How a problem is solved, by the spread of its costs over gamma."""
+    if domain != 'auto':
+        chosen = dict(linear=LinearDomain, log=LogDomain)[domain]
+        return chosen, cost.dtype
+    dtypes = [cost.dtype]
+    if cost.device.type == 'cpu':  # where it takes less time than log
+        dtypes.append(torch.float64)
+    for dtype in dtypes:
+        if spread <= _LINEAR_RANGE[dtype]:
+            return LinearDomain, dtype
+    return LogDomain, cost.dtype
 
 
 def _until_converged(

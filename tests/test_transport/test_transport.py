@@ -15,6 +15,7 @@ from mmselfemd.transport import (
     sinkhorn,
     vector_marginals,
 )
+from mmselfemd.transport.domains import _logsumexp
 
 
 def problem(batch=3, n=5, m=7, dtype=torch.double):
@@ -319,3 +320,23 @@ def test_bad_nodes_are_refused():
         )
     with pytest.raises(ValueError, match='nodes must be'):
         vector_marginals(torch.ones(2, 3, 4), torch.ones(2, 5))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('dim', [1, 2])
+def test_logsumexp_is_torchs_where_the_terms_underflow_too(dtype, dim):
+    scale = torch.tensor([1, 30, 300, 3000], dtype=dtype)
+    logs = torch.randn(4, 6, 7, dtype=dtype) * scale[:, None, None]
+    logs.requires_grad_()
+    sums = [
+        logsumexp(logs, dim)
+        for logsumexp in (
+            _logsumexp,
+            lambda x, dim: torch.logsumexp(x, dim, keepdim=True),
+        )
+    ]
+    torch.testing.assert_close(*sums)
+    weights = torch.randn_like(sums[0])
+    torch.testing.assert_close(
+        *(torch.autograd.grad((s * weights).sum(), logs)[0] for s in sums)
+    )

@@ -58,6 +58,9 @@ CAUSES = (
         "flow from the backbone's maps",
         'backbone-flow_r18_voc256_20e',
     ),
+    Candidate(
+        'gamma_0.01', 'a sharper flow', 'selfemd_r18_voc256_20e_gamma-0.01'
+    ),
 )
 
 

@@ -44,6 +44,7 @@ def test_the_options_of_each_are_what_its_name_says():
         'byol_weight_0.5': dict(byol_weight=0.5),
         'byol_weight_0': dict(byol_weight=0.0),
         'known_pairs': dict(type='KnownPairsHead'),
+        'gamma_0.01': dict(gamma=0.01),
         'backbone_flow': dict(type='BackboneFlowHead', gamma=0.01),
     }.items():
         assert models[name]['head'] == selfemd['head'] | options

@@ -97,3 +97,47 @@ def test_kept_readings_of_a_seed_may_be_paired(root, seed):
     )
     for other in others:
         first._replace(data=str(first.data)).check(root, other)
+
+
+FLOWS = {
+    'where_the_flow_goes': {
+        'prediction and key: the loss': 'prediction',
+        'keys of both views': 'keys',
+        "backbone's maps": 'backbone',
+    },
+    'where_the_flow_goes_gamma0.01': {
+        'the loss, gamma 0.01': 'prediction',
+        "backbone's maps, gamma 0.01": 'backbone',
+    },
+}
+COLUMNS = (
+    *('right_share', 'right_share_other_image'),
+    *('accuracy', 'other_image'),
+)
+
+
+@pytest.mark.parametrize('file', FLOWS)
+def test_the_page_shows_where_the_flow_goes(root, file):
+    read = json.loads((root / f'docs/results/{file}.json').read_text())
+    untrained, *trained = read.values()
+    page = (root / 'docs/small_experiments.md').read_text().splitlines()
+    assert len(trained) == 3
+    for label, source in FLOWS[file].items():
+        cells = (
+            ', '.join(f'{network[source][name]:.3f}' for network in trained)
+            for name in COLUMNS
+        )
+        assert f'| {label} | {" | ".join(cells)} |' in page
+        for network in trained:
+            figures = network[source]
+            assert figures['right_share_error'] <= 0.009
+    controls = untrained['prediction']
+    cells = ' | '.join(f'{controls[name]:.3f}' for name in COLUMNS)
+    if file == 'where_the_flow_goes':
+        assert f'| control: untrained, prediction and key | {cells} |' in page
+    for label, name in {
+        'node i to node i': 'same_position',
+        'chance': 'chance',
+    }.items():
+        value = f'{controls[name]:.3f}'
+        assert f'| control: {label} | {value} | | {value} | |' in page

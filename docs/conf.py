@@ -47,6 +47,7 @@ PAGES = {
     ],
     'Train': [
         'configs/selfemd/README',
+        'configs/known_pairs/README',
         'configs/byol/README',
         'configs/mocov2/README',
         'configs/simclr/README',

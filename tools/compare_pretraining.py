@@ -90,9 +90,9 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='random, selfemd, byol, montage, and weights: NAME=FILE, or '
-        'NAME=PROJECT:FILE for a file of another project (default: random '
-        'and selfemd, beside weights)',
+        help='random, selfemd, byol, known_pairs, montage, and weights: '
+        'NAME=FILE, or NAME=PROJECT:FILE for a file of another project '
+        '(default: random and selfemd, beside weights)',
     )
     group.add_argument(
         '--seeds', type=int, default=3, help='runs of each (default: 3)'

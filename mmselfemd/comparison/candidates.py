@@ -19,6 +19,7 @@ _LABELS = {
     RANDOM: 'random weights',
     'selfemd': 'Self-EMD',
     'byol': 'BYOL',
+    'known_pairs': 'pairs known from the crops',
     'montage': 'Montage',
 }
 _NAME = re.compile(r'[\w.+-]+')
@@ -67,6 +68,7 @@ RECIPES = dict(
         dict(
             selfemd='small/selfemd_r18_voc256_20e.py',
             byol='small/byol_r18_voc256_20e_three-views.py',
+            known_pairs='small/known-pairs_r18_voc256_20e.py',
             montage='small/montage_r18_voc256_20e.py',
         ),
     ),
@@ -75,6 +77,7 @@ RECIPES = dict(
         dict(
             selfemd='selfemd/selfemd_r50_coco_800e.py',
             byol='byol/byol_r50_coco_800e.py',
+            known_pairs='known_pairs/known-pairs_r50_coco_800e.py',
             montage='montage/montage_r50_coco_64k.py',
         ),
     ),

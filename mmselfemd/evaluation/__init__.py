@@ -1,17 +1,17 @@
 """What can be measured of a backbone, without labels and with some."""
 
-from .backbone_flow import BackboneFlow, BackboneFlowHead
-from .backbone_matching import match_batch, match_views, measure_matching
-from .bootstrap import Estimate, bootstrap, paired_differences
-from .box_features import read_boxes
-from .boxes import Boxes, cut_boxes
-from .geometry import (
+from mmselfemd.models.node_geometry import (
     correspondences,
     nodes_in_image,
     overlap,
     receptive_field_centres,
 )
-from .known_pairs import KnownPairs, KnownPairsHead
+
+from .backbone_flow import BackboneFlow, BackboneFlowHead
+from .backbone_matching import match_batch, match_views, measure_matching
+from .bootstrap import Estimate, bootstrap, paired_differences
+from .box_features import read_boxes
+from .boxes import Boxes, cut_boxes
 from .matching import (
     MatchingResult,
     matching_figures,
@@ -25,8 +25,6 @@ __all__ = [
     'BackboneFlow',
     'BackboneFlowHead',
     'Boxes',
-    'KnownPairs',
-    'KnownPairsHead',
     'Estimate',
     'MatchingAccuracy',
     'MatchingResult',

@@ -8,11 +8,10 @@ from torch import Tensor
 
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
+from mmselfemd.models.heads import GivenFlowHead
 from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.registry import MODELS
 from mmselfemd.transport import cosine_cost, sinkhorn
-
-from .given_flow import GivenFlowHead
 
 
 @MODELS.register_module()

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmselfemd.models.node_geometry import correspondences
 from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.transport import cosine_cost, sinkhorn
 
-from .geometry import correspondences
 from .matching import MatchingResult, score_matching
 
 

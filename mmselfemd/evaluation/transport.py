@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mmselfemd.models import SPCNeck
+from mmselfemd.models.node_geometry import pyramid_places, within_a_cell
 from mmselfemd.transport import TransportPlan, normalise_marginals
 
-from .geometry import nodes_in_image, within_a_cell
 from .matching import pool_results, score_matching
 
 
@@ -51,33 +51,6 @@ def describe_transport(
         marginal_entropy=float(torch.stack(entropies).mean()),
         cost=float((cost * flow).sum((1, 2)).mean()),
     )
-
-
-def pyramid_places(
-    view: Mapping, num_nodes: int, pyramid: SPCNeck
-) -> tuple[np.ndarray, int]:
-    """Where the nodes of a pyramid lie in the image of their view.
-
-    A pooled node lies at the mean of the centres that it pools.
-
-    Args:
-        view (Mapping): Geometry of the view, see :func:`nodes_in_image`.
-        num_nodes (int): Number N of nodes.
-        pyramid (SPCNeck): The pyramid that made them.
-
-    Returns:
-        tuple[np.ndarray, int]: (x, y) of each node, (N, 2), and the side of
-        the map.
-
-    Raises:
-        ValueError: If no square map gives so many nodes.
-    """
-    for side in range(1, int(num_nodes**0.5) + 1):
-        centres = torch.from_numpy(nodes_in_image(view, side))
-        places = pyramid.pyramid(centres.mT.reshape(1, 2, side, side))[0]
-        if len(places) == num_nodes:
-            return places.numpy(), side
-    raise ValueError(f'no square map gives {num_nodes} nodes by {pyramid}')
 
 
 def pyramid_partners(

@@ -2,15 +2,17 @@
 
 from .classifiers import Montage
 from .data_preprocessors import PhotometricPreprocessor
-from .heads import BYOLHead, EMDHead, ERFAdaptiveHead
+from .heads import BYOLHead, EMDHead, ERFAdaptiveHead, KnownPairsHead
 from .necks import DenseProjectionNeck, SPCNeck, VectorProjectionNeck
-from .selfsup import SelfEMD
+from .selfsup import KnownPairs, SelfEMD
 
 __all__ = [
     'BYOLHead',
     'DenseProjectionNeck',
     'EMDHead',
     'ERFAdaptiveHead',
+    'KnownPairs',
+    'KnownPairsHead',
     'Montage',
     'PhotometricPreprocessor',
     'SPCNeck',

@@ -8,11 +8,7 @@ from mmengine.fileio import get
 
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.datasets.transforms.cut_views import cut_view
-from mmselfemd.evaluation.geometry import (
-    correspondences,
-    nodes_in_image,
-    overlap,
-)
+from mmselfemd.evaluation import correspondences, nodes_in_image, overlap
 
 from .matched_crops import MatchingPair
 

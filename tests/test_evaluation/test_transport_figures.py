@@ -5,13 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmselfemd.evaluation.geometry import nodes_in_image
 from mmselfemd.evaluation.transport import (
     describe_transport,
-    pyramid_places,
     score_own_flow,
 )
 from mmselfemd.models import SPCNeck
+from mmselfemd.models.node_geometry import nodes_in_image, pyramid_places
 from mmselfemd.transport import sinkhorn
 
 WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)

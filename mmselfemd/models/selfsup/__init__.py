@@ -1,5 +1,6 @@
 """Self-supervised algorithms."""
 
+from .known_pairs import KnownPairs
 from .self_emd import SelfEMD
 
-__all__ = ['SelfEMD']
+__all__ = ['KnownPairs', 'SelfEMD']

@@ -6,7 +6,7 @@ import torch
 from mmpretrain.models import ResNet
 from torchvision.ops import box_convert, box_iou
 
-from mmselfemd.evaluation import (
+from mmselfemd.models.node_geometry import (
     correspondences,
     nodes_in_image,
     overlap,

@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.structures import DataSample
 
-from mmselfemd.evaluation.known_pairs import known_flow, node_places
-from mmselfemd.evaluation.transport import pyramid_places
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
+from mmselfemd.models.heads.known_pairs_head import known_flow
+from mmselfemd.models.node_geometry import pyramid_places
+from mmselfemd.models.selfsup.known_pairs import node_places
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 PYRAMID = SPCNeck(pools=[(3, 1), (3, 2)])
@@ -110,3 +112,33 @@ def test_views_that_never_overlap_teach_nothing():
     loss.backward()
     assert loss == 0
     assert not views[0].nodes.grad.any()
+
+
+def photographs(views):
+    images = [torch.rand(3, 3, view['size'], view['size']) for view in views]
+    samples = [DataSample(metainfo=dict(views=views)) for _ in range(3)]
+    return images, samples
+
+
+def test_a_step_of_the_model_takes_the_places_from_the_crops():
+    model = small_model()
+    model.reset_key()
+    model.has_momentum_hook = True
+    views = [VIEWS[0], VIEWS[1], VIEWS[0] | dict(size=56)]
+    losses = model.loss(*photographs(views))
+    losses['loss_emd'].backward()
+    assert model.backbone.conv1.weight.grad.abs().sum() > 0
+    # Apart, there is nothing to be compared.
+    losses = model.loss(*photographs([VIEWS[0], VIEWS[2]]))
+    assert losses['loss_emd'] == 0 < losses['loss_byol']
+
+
+def test_what_it_needs_is_said():
+    model = small_model()
+    model.has_momentum_hook = True
+    images, samples = photographs(VIEWS[:2])
+    with pytest.raises(ValueError, match='CutViews'):
+        model.loss(images, [DataSample() for _ in samples])
+    model.neck = torch.nn.Sequential(model.neck[0])
+    with pytest.raises(ValueError, match='SPCNeck last in the neck'):
+        model.loss(images, samples)

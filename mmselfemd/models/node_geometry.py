@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from math import ceil, log2
 
 import numpy as np
+import torch
+
+from .necks import SPCNeck
 
 STRIDE = 32
 
@@ -64,6 +67,33 @@ def nodes_in_image(view: Mapping, num_cells: int | None = None) -> np.ndarray:
         centres[:, 0] = view['size'] - centres[:, 0]
     left, top, width, height = view['box']
     return np.array((left, top)) + centres / view['size'] * (width, height)
+
+
+def pyramid_places(
+    view: Mapping, num_nodes: int, pyramid: SPCNeck
+) -> tuple[np.ndarray, int]:
+    """Where the nodes of a pyramid lie in the image of their view.
+
+    A pooled node lies at the mean of the centres that it pools.
+
+    Args:
+        view (Mapping): Geometry of the view, see :func:`nodes_in_image`.
+        num_nodes (int): Number N of nodes.
+        pyramid (SPCNeck): The pyramid that made them.
+
+    Returns:
+        tuple[np.ndarray, int]: (x, y) of each node, (N, 2), and the side of
+        the map.
+
+    Raises:
+        ValueError: If no square map gives so many nodes.
+    """
+    for side in range(1, int(num_nodes**0.5) + 1):
+        centres = torch.from_numpy(nodes_in_image(view, side))
+        places = pyramid.pyramid(centres.mT.reshape(1, 2, side, side))[0]
+        if len(places) == num_nodes:
+            return places.numpy(), side
+    raise ValueError(f'no square map gives {num_nodes} nodes by {pyramid}')
 
 
 def correspondences(

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import BYOLHead, EMDHead
 from mmselfemd.transport import cosine_cost
+
+from ..embedding import Embedding
+from .byol_head import BYOLHead
+from .emd_head import EMDHead
 
 
 class GivenFlowHead(EMDHead):

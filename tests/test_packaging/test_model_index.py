@@ -38,6 +38,7 @@ def test_collections_name_paper_and_readme(index):
         'BYOL': 'https://arxiv.org/abs/2006.07733',
         'MoCo v2': 'https://arxiv.org/abs/2003.04297',
         'SimCLR': 'https://arxiv.org/abs/2002.05709',
+        'KnownPairs': 'https://arxiv.org/abs/2011.05499',
         'Montage': 'https://arxiv.org/abs/2004.12178',
     }
     for collection in index.collections:

@@ -6,10 +6,15 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmselfemd.errors import UserError
 from mmselfemd.zoo.architecture import infer_architecture
+from mmselfemd.zoo.conventions import check_same_values
 from mmselfemd.zoo.loading import state_dict_of
 from mmselfemd.zoo.pixels import CONVENTIONS, read_convention
 
 _PRETRAINING = 'mmselfemd::selfemd/selfemd_{}_coco_800e.py'
+
+#: Channels of a ResNet's first stage, as they usually are.
+USUAL_WIDTH = 64
+_USUAL_WIDTHS = dict(stem_channels=USUAL_WIDTH, base_channels=USUAL_WIDTH)
 
 
 class Architecture(NamedTuple):
@@ -153,10 +158,60 @@ def standard_backbone(name: str) -> Backbone:
     network: dict[str, Any] = dict(type='MobileNetV2')
     if name != 'mobilenet-v2':
         network = dict(type='ResNet', depth=own.get('depth', 50))
-        network |= dict(stem_channels=64, base_channels=64)
+        network |= _USUAL_WIDTHS
     if 'groups' in own:
         network |= dict(type='ResNeXt', groups=32, base_width=4)
     return Backbone(name, network, CONVENTIONS['torchvision'])
+
+
+def with_widths(architecture: Architecture, network: dict) -> Architecture:
+    """An architecture of a file's widths, where they are not the usual ones.
+
+    Args:
+        architecture (Architecture): Of the usual widths.
+        network (dict): That of a :class:`Backbone` of this architecture.
+
+    Returns:
+        Architecture: The same, with other widths; its memory and its seconds
+        stay those of the usual ones.
+    """
+    widths = {n: v for n, v in network.items() if n not in ('type', 'depth')}
+    if 'base_width' in widths:  # mmdet's name; mmpretrain's is another
+        widths['width_per_group'] = widths.pop('base_width')
+    usual = _USUAL_WIDTHS | architecture.backbone
+    own = {n: v for n, v in widths.items() if usual.get(n) != v}
+    width = widths.get('base_channels', USUAL_WIDTH)
+    return architecture._replace(
+        backbone=architecture.backbone | own,
+        channels=architecture.channels * width // USUAL_WIDTH,
+    )
+
+
+def image_values(given: dict, backbone: Backbone, named: str) -> dict:
+    """How images become 8-bit colour: as the user says, or as the file does.
+
+    Args:
+        given (dict): ``value_range`` and ``bands`` of the user, or None.
+        backbone (Backbone): What is started from.
+        named (str): The file and its option, for the error.
+
+    Returns:
+        dict: The same; where the user gave none, the file's, if it has it.
+
+    Raises:
+        UserError: If the user's are others than the file's.
+    """
+    values = {
+        name: value or backbone.convention.get(name)
+        for name, value in given.items()
+    }
+    check_same_values(
+        dict(meta=backbone.convention),
+        **values,
+        source=named,
+        is_pretrained=False,
+    )
+    return values
 
 
 def _name_of(network: dict) -> str:

@@ -12,6 +12,7 @@ from .architectures import (
     ARCHITECTURES,
     Backbone,
     find_architecture,
+    image_values,
     read_backbone,
     standard_backbone,
 )
@@ -146,14 +147,12 @@ def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
     values = {name: given[name] for name in ('value_range', 'bands')}
     ValueMapping(**values, where='the arguments')  # raises
     backbone = _backbone(given['pretrained'], given['arch'])
+    named = f'--pretrained {given["pretrained"]}'
+    values = image_values(values, backbone, named)
     folders = [given['images'], given['val_images'] or given['images']]
     labels = check_labels(
         given['train'], given['val'], *folders, detector.has_masks, report
     )
-    values = {
-        name: value or backbone.convention.get(name)
-        for name, value in values.items()
-    }
     values = _look_at_all(folders, labels, values, report)
     machine = find_machine(for_detector=True)
     architecture = ARCHITECTURES[backbone.name]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .architectures import ARCHITECTURES, Backbone
+from .architectures import ARCHITECTURES, USUAL_WIDTH, Backbone
 from .config_text import Name, Setting
 from .detectors import Detector, detector_settings
 from .finetuning_rule import BATCH, FinetuningChoice
@@ -11,7 +11,6 @@ from .machine import Machine
 from .run_folder import value_settings
 
 _NUM_NAMED = 8  # classes
-_USUAL_WIDTH = 64  # channels of a ResNet's first stage
 
 
 def finetuning_notes(
@@ -61,11 +60,11 @@ def finetuning_notes(
 
 def _width_of(backbone: Backbone) -> tuple[str, str]:
     """Words on a width that the seconds of a step are not of."""
-    channels = backbone.network.get('base_channels', _USUAL_WIDTH)
-    if channels == _USUAL_WIDTH:
+    channels = backbone.network.get('base_channels', USUAL_WIDTH)
+    if channels == USUAL_WIDTH:
         return '', ''
     return (
-        f', of {channels} channels where {_USUAL_WIDTH} are usual',
+        f', of {channels} channels where {USUAL_WIDTH} are usual',
         ', were the backbone of the usual width',
     )
 

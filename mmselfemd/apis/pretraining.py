@@ -8,7 +8,12 @@ from pathlib import Path
 from mmselfemd.datasets.pictures import ValueMapping
 from mmselfemd.zoo.extract import extract_backbone
 
-from .architectures import find_architecture
+from .architectures import (
+    find_architecture,
+    image_values,
+    read_backbone,
+    with_widths,
+)
 from .command_lines import plain_paths, tool_command
 from .machine import find_machine
 from .photographs import look_at
@@ -52,8 +57,10 @@ def pretrain(
         work_dir (str | os.PathLike, optional): Folder of the run. Defaults
             to None: ``work_dirs/pretrain_<name of the folder>``.
         value_range (Sequence[float], optional): See ``docs/input.md``.
-            Defaults to None: measured, where it is needed.
-        bands (Sequence[int], optional): The same. Defaults to None.
+            Defaults to None: that of ``init``, or measured, where it is
+            needed.
+        bands (Sequence[int], optional): The same. Defaults to None: those of
+            ``init``.
         loggers (Sequence[str]): Where else to log to: see ``docs/loggers.md``.
             Defaults to none.
         dry_run (bool): Whether to end when the config is written. Defaults
@@ -107,7 +114,12 @@ def _plan(run: RunFolder, given: dict, report: Callable[[str], None]) -> None:
     architecture = find_architecture(given['arch'])
     values = {name: given[name] for name in ('value_range', 'bands')}
     ValueMapping(**values, where='the arguments')  # raises
-    start = init_settings(given['init'], given['arch'])
+    start = []
+    if init := given['init']:
+        backbone = read_backbone(init, given['arch'], '--init')
+        architecture = with_widths(architecture, backbone.network)
+        values = image_values(values, backbone, f'--init {init}')
+        start = init_settings(init, backbone)
     found = look_at(given['images'], **values, report=report)
     machine = find_machine()
     choice = choose_pretraining(

@@ -1,8 +1,14 @@
 """What the config of a pre-training says, and why."""
 
 from mmselfemd.errors import UserError
+from mmselfemd.zoo.pixels import LAYOUT
 
-from .architectures import ARCHITECTURES, Architecture, read_backbone
+from .architectures import (
+    ARCHITECTURES,
+    USUAL_WIDTH,
+    Architecture,
+    Backbone,
+)
 from .config_text import Name, Setting
 from .machine import Machine
 from .pretraining_rule import (
@@ -47,29 +53,29 @@ def pretraining_notes(
         small = ARCHITECTURES['resnet18']
         is_slower = architecture.seconds[0] > small.seconds[0]
         advice = '--arch resnet18 and fewer' if is_slower else 'Fewer'
+        own = architecture.backbone.get('base_channels', USUAL_WIDTH)
+        if_usual = ', were it of the usual width' * (own != USUAL_WIDTH)
         lines.append(
-            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}. {advice} '
-            '--epochs take less.'
+            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}{if_usual}. '
+            f'{advice} --epochs take less.'
         )
     return lines
 
 
-def init_settings(init: str | None, arch: str) -> list[Setting]:
+def init_settings(init: str, backbone: Backbone) -> list[Setting]:
     """The weights to start from, with the pixels and strides they want.
 
     Args:
-        init (str, optional): A file, or an address. None: random weights.
-        arch (str): The architecture that it should be.
+        init (str): A file, or an address.
+        backbone (Backbone): What is in it.
 
     Returns:
         list[Setting]: Settings.
 
     Raises:
-        UserError: If it is of another architecture, or was trained on BGR.
+        UserError: If it was trained on BGR.
     """
-    if init is None:
-        return []
-    convention = read_backbone(init, arch, '--init').convention
+    convention = backbone.convention
     settings = [
         Setting('pretrained', init, 'The weights to start from.'),
         Setting(  # `default_hooks` is set below
@@ -87,9 +93,13 @@ def init_settings(init: str | None, arch: str) -> list[Setting]:
         settings.append(
             Setting('data_preprocessor', own, 'Their mean and deviation.')
         )
-    if style := convention.get('style'):
-        settings.append(Setting('_base_.model.backbone.style', style))
-    return settings
+    if backbone.network['type'] == 'MobileNetV2':
+        return settings
+    return settings + [
+        Setting(f'_base_.model.backbone.{name}', convention[name])
+        for name in LAYOUT
+        if name in convention
+    ]
 
 
 def pretraining_settings(

@@ -193,6 +193,13 @@ def test_the_backbone_is_that_of_the_file(folder):
     assert cfg.value_range == (0, 4095)
     with pytest.raises(UserError, match='a resnet18, and --arch is resnet50'):
         plan(pretrained='own.pth', arch='resnet50', work_dir='another')
+    with pytest.raises(UserError, match=r'--pretrained own.pth.*\(0, 4095\)'):
+        plan(
+            pretrained='own.pth',
+            arch=None,
+            value_range=(0, 255),
+            work_dir='another',
+        )
 
 
 def test_a_file_without_a_known_backbone_is_refused(folder):

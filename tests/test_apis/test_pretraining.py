@@ -148,9 +148,10 @@ def test_a_range_is_measured_where_it_is_needed(photos, tmp_path):
     assert cfg.value_range == (0, 40000)
 
 
-def backbone_file(path, depth=18, **meta):
+def backbone_file(path, network=None, **meta):
+    network = network or dict(type='mmpretrain.ResNet', depth=18)
     with DefaultScope.overwrite_default_scope('mmselfemd'):
-        model = MODELS.build(dict(type='mmpretrain.ResNet', depth=depth))
+        model = MODELS.build(network)
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
 
 
@@ -166,6 +167,51 @@ def test_weights_to_start_from_bring_their_pixels(photos):
     assert cfg.data_preprocessor.mean == [1, 2, 3]
     assert cfg.data_preprocessor.to_rgb
     assert cfg.model.backbone.style == 'caffe'
+
+
+@pytest.mark.parametrize(
+    ('arch', 'network'),
+    [
+        ('resnet18', dict(type='mmpretrain.ResNet', depth=18)),
+        (
+            'resnext50',
+            dict(
+                type='mmpretrain.ResNeXt',
+                depth=50,
+                groups=8,
+                width_per_group=2,
+            ),
+        ),
+    ],
+)
+def test_weights_to_start_from_bring_their_width_and_strides(
+    photos, arch, network
+):
+    network |= dict(stem_channels=16, base_channels=16)
+    layout = dict(strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2))
+    backbone_file('own.pth', network, **layout)
+    cfg, said = plan(photos, arch=arch, init='own.pth')
+    with DefaultScope.overwrite_default_scope('mmselfemd'):
+        backbone = MODELS.build(cfg.model.backbone)
+    weights = torch.load('own.pth')['state_dict']
+    backbone.load_state_dict(weights)  # raises where they do not fit
+    last = backbone(torch.zeros(2, 3, 64, 64))[-1]
+    assert last.shape[1:] == (cfg.model.neck[0].in_channels, 4, 4)
+    assert 'were it of the usual width' in '\n'.join(said)
+
+
+def test_weights_to_start_from_bring_their_values(photos):
+    backbone_file('own.pth', value_range=(0, 200), bands=[2, 1, 0])
+    cfg, _ = plan(photos, arch='resnet18', init='own.pth')
+    assert (cfg.value_range, cfg.bands) == ((0, 200), (2, 1, 0))
+    with pytest.raises(UserError, match=r'--init own.pth.*\(0, 200\)'):
+        plan(
+            photos,
+            arch='resnet18',
+            init='own.pth',
+            value_range=(0, 255),
+            work_dir='other',
+        )
 
 
 def test_weights_of_another_kind_are_refused(photos):

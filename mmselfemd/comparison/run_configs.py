@@ -1,7 +1,8 @@
 """The configs of all runs of a comparison, from those that they follow."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,7 +10,11 @@ from mmengine.config import Config
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError, UserFileExistsError, UserValueError
-from mmselfemd.settings.run_length import counts_epochs, iterations_in_epoch
+from mmselfemd.settings.run_length import (
+    TooFewImagesError,
+    counts_epochs,
+    iterations_in_epoch,
+)
 
 from .candidates import Candidate
 from .configs import (
@@ -93,15 +98,16 @@ class RunConfigs:
                     )
         val = data_file(self.work_dir, 'val.json'), data.val.folder
         for fraction, subset in subsets.items():
-            cfg = detector_config(
-                self._load(self.settings.detector, 'detector'),
-                self._labels(fraction, subset),
-                val,
-                data.classes,
-                subset.num_images,
-                detector,
-                self.settings.evaluations,
-            )
+            with _option_named('detector'):
+                cfg = detector_config(
+                    self._load(self.settings.detector, 'detector'),
+                    self._labels(fraction, subset),
+                    val,
+                    data.classes,
+                    subset.num_images,
+                    detector,
+                    self.settings.evaluations,
+                )
             configs[fraction] = cfg, subset.num_images
         return configs
 
@@ -127,9 +133,11 @@ class RunConfigs:
                 base, labels, data.classes, num_images, iterations
             ), num_images
         names = data_file(self.work_dir, 'unlabelled.txt')
-        return pretraining_config(
-            base, data.images, names, num_images, iterations
-        ), num_images
+        with _option_named('pretrain'):
+            cfg = pretraining_config(
+                base, data.images, names, num_images, iterations
+            )
+        return cfg, num_images
 
     def _labels(self, fraction: float, subset: Labels) -> tuple[Path, Path]:
         file = data_file(self.work_dir, f'train_{fraction:g}.json')
@@ -149,6 +157,15 @@ class RunConfigs:
                 raise UserValueError(text + _HINTS[kind]) from error
             self._loaded[path] = cfg
         return self._loaded[path]
+
+
+@contextmanager
+def _option_named(kind: str) -> Iterator[None]:
+    """Say by which option the settings of an error can be typed."""
+    try:
+        yield
+    except TooFewImagesError as error:
+        raise UserValueError(f'{error}, by --{kind}-options') from error
 
 
 def longest_epoch(configs: Configs) -> int:

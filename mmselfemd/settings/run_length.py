@@ -10,6 +10,10 @@ from mmselfemd.errors import UserValueError
 _PLACES = ('begin', 'end', 'T_max')
 
 
+class TooFewImagesError(UserValueError):
+    """A run has fewer images than a step takes; ends with the settings."""
+
+
 def set_iterations(cfg: Config, iterations: int, num_images: int) -> int:
     """Let a run take so many iterations, its learning rate in proportion.
 
@@ -25,8 +29,8 @@ def set_iterations(cfg: Config, iterations: int, num_images: int) -> int:
         int: The iterations that the run will take.
 
     Raises:
-        UserValueError: If there are fewer images than one batch takes, where
-            incomplete batches are dropped.
+        TooFewImagesError: If there are fewer images than one batch takes,
+            where incomplete batches are dropped.
     """
     if counts_epochs(cfg):
         in_epoch = iterations_in_epoch(cfg, num_images)
@@ -48,7 +52,7 @@ def iterations_of(cfg: Config, num_images: int) -> int:
         int: At least 1.
 
     Raises:
-        UserValueError: See :func:`set_iterations`.
+        TooFewImagesError: See :func:`set_iterations`.
     """
     if counts_epochs(cfg):
         in_epoch = iterations_in_epoch(cfg, num_images)
@@ -79,7 +83,7 @@ def iterations_in_epoch(cfg: Config, num_images: int) -> int:
         int: At least 1.
 
     Raises:
-        UserValueError: See :func:`set_iterations`.
+        TooFewImagesError: See :func:`set_iterations`.
     """
     loader = cfg.train_dataloader
     batches = num_images / loader.batch_size
@@ -87,7 +91,7 @@ def iterations_in_epoch(cfg: Config, num_images: int) -> int:
     counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     found = whole // counts * counts
     if not found:
-        raise UserValueError(
+        raise TooFewImagesError(
             f'{num_images} images do not fill a step of {loader.batch_size} '
             f'x {counts} images: set a smaller train_dataloader.batch_size '
             'or optim_wrapper.accumulative_counts'

@@ -25,6 +25,7 @@ from mmselfemd.errors import UserError
 from mmselfemd.study.differences import Difference
 from mmselfemd.zoo.frozen_backbone import build_untrained
 
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 INF, NAN = float('inf'), float('nan')
 PART_IS_NULL = json.dumps(
     dict(settings={}, lengths=[1, 1], seconds={}, files={}, configs=None)
@@ -106,6 +107,20 @@ def test_nothing_is_left_to_pre_train_on(settings, places, tmp_path):
     places['images'] = places['val_images']
     given = settings(**places, leave_out_val=True)
     with pytest.raises(UserError, match='nothing is left to pre-train on'):
+        Planner(given, tmp_path / 'work').plan()
+
+
+def test_too_few_images_for_a_step_name_the_option(settings, tmp_path):
+    batch = settings().pretrain_options | {'train_dataloader.batch_size': 64}
+    given = settings(pretrain_options=batch)
+    with pytest.raises(
+        UserError, match='do not fill.*batch_size.*by --pretrain-options$'
+    ):
+        Planner(given, tmp_path / 'work').plan()
+    stock = CONFIGS / 'detection/stock/faster-rcnn_r50_fpn_1x_coco.py'
+    counts = {'optim_wrapper.accumulative_counts': 64}
+    given = settings(detector=stock, detector_options=counts)
+    with pytest.raises(UserError, match='do not.*by --detector-options$'):
         Planner(given, tmp_path / 'work').plan()
 
 

@@ -396,7 +396,7 @@ def test_too_few_images_for_a_batch_is_an_error(tmp_path, image_folder):
     with pytest.raises(
         UserError,
         match='8 images do not fill one batch of '
-        '32.*train_dataloader.batch_size',
+        '32.*train_dataloader.batch_size, in the config',
     ):
         launch.train(
             str(ROOT / 'configs' / 'demo' / 'selfemd_r18_scenes.py'),

@@ -29,7 +29,8 @@ def does_not_fill(num_images: int, batch_size: int) -> str:
         images += f', {ceil(num_images / processes)} a process,'
     return (
         f'{images} do not fill one batch of {batch_size}: add images, or '
-        'lower the batch with --cfg-options train_dataloader.batch_size=N'
+        'lower train_dataloader.batch_size, in the config or, of '
+        'tools/train.py, with --cfg-options'
     )
 
 

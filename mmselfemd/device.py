@@ -11,6 +11,12 @@ from mmengine.logging import print_log
 
 from mmselfemd.errors import UserError
 
+#: Why a detector does not run on a GPU that is there, and the remedy.
+NO_OPERATORS = (
+    'mmcv was built without GPU operators. Install the CUDA toolkit of '
+    "torch's version (nvcc) and run `make setup` again"
+)
+
 
 @contextmanager
 def kept_device() -> Iterator[None]:
@@ -41,14 +47,12 @@ def keep_detector_off_gpu(cfg: Config) -> None:
     is_detector = cfg.get('default_scope') == 'mmdet'
     if not is_detector or get_device() != 'cuda' or has_cuda_operators():
         return
-    remedy = (
-        'mmcv was built without GPU operators. Install the CUDA toolkit of '
-        "torch's version (nvcc) and run `make setup` again"
-    )
     if cfg.get('launcher', 'none') != 'none':
-        raise UserError(f'{remedy}, or train the detector in one process.')
+        raise UserError(
+            f'{NO_OPERATORS}, or train the detector in one process.'
+        )
     print_log(
-        f'The detector runs on the CPU: {remedy} to run it on the GPU.',
+        f'The detector runs on the CPU: {NO_OPERATORS} to run it on the GPU.',
         logger='current',
         level=logging.WARNING,
     )

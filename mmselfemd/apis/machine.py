@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from mmengine.device import get_device
 
-from mmselfemd.device import has_cuda_operators
+from mmselfemd.device import NO_OPERATORS, has_cuda_operators
 
 _LIMITS = (  # of a container, by version of Linux's control groups
     '/sys/fs/cgroup/memory.max',
@@ -22,16 +22,21 @@ class Machine(NamedTuple):
         num_gpus (int): GPUs; 0 for a run on the CPU.
         memory (float): GiB of the smallest of them, or of the RAM.
         num_cores (int): Cores of the CPU that this process may use.
+        unused_gpu (str): Why a GPU that is there is not used. Defaults to
+            '': there is none, or it is used.
     """
 
     num_gpus: int
     memory: float
     num_cores: int
+    unused_gpu: str = ''
 
     def __str__(self) -> str:
         cores = f'{self.num_cores} core{"s"[: self.num_cores > 1]}'
         if not self.num_gpus:
-            return f'no GPU, {cores}, {self.memory:.0f} GiB of RAM'
+            gpu = 'a GPU that is not used' if self.unused_gpu else 'no GPU'
+            found = f'{gpu}, {cores}, {self.memory:.0f} GiB of RAM'
+            return f'{found}: {self.unused_gpu}' if self.unused_gpu else found
         gpus = f'{self.num_gpus} GPU{"s"[: self.num_gpus > 1]}'
         return f'{gpus} of {self.memory:.0f} GiB, {cores}'
 
@@ -55,7 +60,8 @@ def find_machine(for_detector: bool = False) -> Machine:
             for number in range(torch.cuda.device_count())
         ]
         return Machine(len(sizes), min(sizes) / 2**30, cores)
-    return Machine(0, _ram() / 2**30, cores)
+    unused = NO_OPERATORS if is_on_gpu else ''
+    return Machine(0, _ram() / 2**30, cores, unused)
 
 
 def _ram() -> int:

@@ -1,12 +1,23 @@
 """Measures the network before it learns anything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import (
+    CheckpointHook,
+    EarlyStoppingHook,
+    EMAHook,
+    Hook,
+    ParamSchedulerHook,
+)
 from mmengine.runner import Runner
 
 from mmselfemd.random_state import kept_random_state
 from mmselfemd.registry import HOOKS
+
+#: What picks and waits by the figures of a validation. An untrained network
+#: is no best one, nor one of those that became no better.
+_CHOOSING = (CheckpointHook, EarlyStoppingHook, ParamSchedulerHook)
 
 
 @HOOKS.register_module()
@@ -17,6 +28,8 @@ class InitialValidationHook(Hook):
     start does not tell what training has brought. The figures named in
     ``keep`` are logged again with every later validation, with
     ``_untrained`` behind the name. A resumed run has them in its checkpoint.
+    The best checkpoint, the patience of an early stop and a learning rate that
+    falls on a plateau are of the later validations alone.
 
     Args:
         keep (Sequence[str]): Metrics to keep for comparison.
@@ -43,7 +56,7 @@ class InitialValidationHook(Hook):
                 hook.ema_model.module.load_state_dict(
                     hook.src_model.state_dict()
                 )
-        with kept_random_state():
+        with kept_random_state(), _without_choice(runner):
             metrics = runner.val_loop.run()
         runner.model.train()
         for name in self.keep:
@@ -51,3 +64,13 @@ class InitialValidationHook(Hook):
                 runner.message_hub.update_scalar(
                     f'val/{name}_untrained', metrics[name]
                 )
+
+
+@contextmanager
+def _without_choice(runner: Runner) -> Iterator[None]:
+    hooks = runner._hooks
+    runner._hooks = [h for h in hooks if not isinstance(h, _CHOOSING)]
+    try:
+        yield
+    finally:
+        runner._hooks = hooks

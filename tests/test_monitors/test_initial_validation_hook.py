@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import EMAHook
+from mmengine.hooks import EarlyStoppingHook, EMAHook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
@@ -61,7 +61,7 @@ def test_the_gain_is_kept_and_chooses_the_best_checkpoint(
         strict=True,
     ):
         assert gain == pytest.approx(accuracy - other_image)
-    best = steps[gains.index(max(gains))]
+    best = 1 + gains[1:].index(max(gains[1:]))  # the untrained one is none
     found = [path.name for path in tmp_path.glob('best*')]
     assert found == [f'best_matching_gain_epoch_{best}.pth']
 
@@ -92,31 +92,57 @@ class Seen(BaseMetric):
         return dict(weight=results[0])
 
 
-def test_averaged_weights_begin_as_the_network_does(tmp_path):
-    """EMAHook copies the network before its weights are initialised."""
+def weight_runner(tmp_path, epochs, *hooks, **kwargs):
+    """Two steps an epoch, each of which takes 1 off the weight."""
     data = [dict(inputs=torch.zeros(1))] * 2
     loader = dict(
         dataset=data, sampler=dict(type='DefaultSampler'), batch_size=1
     )
-    runner = Runner(
+    return Runner(
         model=Weight(),
         work_dir=str(tmp_path),
         train_dataloader=loader,
-        train_cfg=dict(by_epoch=True, max_epochs=1),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
         val_dataloader=loader,
         val_cfg=dict(),
         val_evaluator=[Seen()],
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
-        custom_hooks=[
-            EMAHook(momentum=0.5),
-            InitialValidationHook(keep=['weight']),
-        ],
+        custom_hooks=[*hooks, InitialValidationHook(keep=['weight'])],
         default_scope='mmselfemd',
         experiment_name=tmp_path.name,
+        **kwargs,
     )
+
+
+def test_averaged_weights_begin_as_the_network_does(tmp_path):
+    """EMAHook copies the network before its weights are initialised."""
+    runner = weight_runner(tmp_path, 1, EMAHook(momentum=0.5))
     runner.train()
     found = runner.message_hub.get_scalar('val/weight_untrained').data[0]
     assert found.tolist() == [3]
     # The weight is 2 after a step and 1 after two; the first is copied.
     last = runner.message_hub.get_scalar('val/weight').data[0][-1]
     assert last == 1.5
+
+
+def test_the_untrained_network_is_no_best_one(tmp_path):
+    """Though its 3 is above the 1 and the -1 that follow."""
+    by = dict(monitor='weight', rule='greater', patience=1)
+    plateau = dict(type='ReduceOnPlateauLR', by_epoch=True, **by)
+    runner = weight_runner(
+        tmp_path,
+        2,
+        EarlyStoppingHook(**by),
+        param_scheduler=plateau,
+        default_hooks=dict(
+            checkpoint=dict(
+                type='SafeCheckpointHook', save_best='weight', rule='greater'
+            )
+        ),
+    )
+    runner.train()
+    assert runner.epoch == 2
+    assert [path.name for path in tmp_path.glob('best*')] == [
+        'best_weight_epoch_1.pth'
+    ]
+    assert runner.optim_wrapper.get_lr()['lr'] == [1.0]

@@ -69,9 +69,10 @@ def visualize_matching(
     Raises:
         UserError: If an argument does not fit, or nothing could be drawn.
     """
-    for name, value in dict(
-        num_positions=num_positions, num_pairs=num_pairs
-    ).items():
+    for name, value in {
+        'num_positions (--positions)': num_positions,
+        'num_pairs (--num-pairs)': num_pairs,
+    }.items():
         if value is not None and value < 1:
             raise UserValueError(f'{name}: expected at least 1, got {value}')
     cutter = OverlappingCrops(without_colour_changes(view_pipeline(cfg)), seed)

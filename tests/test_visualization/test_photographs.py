@@ -170,8 +170,8 @@ def test_pictures_of_matches_follow_image_and_seed(image_folder, tmp_path):
     ('arguments', 'message'),
     [
         (dict(images=['absent']), 'Nothing was drawn'),
-        (dict(num_pairs=0), 'num_pairs: expected at least 1'),
-        (dict(num_positions=0), 'num_positions: expected at least 1'),
+        (dict(num_pairs=0), r'num_pairs \(--num-pairs\): expected at least 1'),
+        (dict(num_positions=0), r'\(--positions\): expected at least 1'),
         (dict(checkpoint='no.pth'), 'no.pth: there is no such'),
         (
             dict(checkpoint='mmselfemd://selfemd_r50_coco_800e'),

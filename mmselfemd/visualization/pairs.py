@@ -1,6 +1,7 @@
 """From views and flows to the pairs that Fig. 5 shows."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import mmcv
 import numpy as np
@@ -115,14 +116,15 @@ def most_overlapping(
         ValueError: If no two views overlap.
     """
     order = np.argsort([-overlap(*pair) for pair in views], kind='stable')
-    chosen = [
+    usable = (
         int(index)
-        for index in order[:num_pairs]
+        for index in order
         if any(
             _in_view(node, views[index][1]) is not None
             for node in nodes_in_image(views[index][0], num_cells)
         )
-    ]
+    )
+    chosen = list(islice(usable, num_pairs))
     if not chosen:
         raise ValueError('no node of a view 1 lies in its view 2')
     return chosen

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -127,12 +128,13 @@ def _cut(
     if not good or lacking <= 0:
         return shown
     each = num_pairs + -(-lacking // len(good))
-    spare = [
-        one._replace(is_shown=False)
-        for path in good
-        for one in cutter(path, read(path), each)[num_pairs:]
-    ]
-    return shown + spare[:lacking]
+    spare: list[Crops] = []
+    for path in good:
+        # A pair that is not shown may fail where the shown ones did not: the
+        # statistics are then of fewer.
+        with suppress(OSError, ValueError):
+            spare += cutter(path, read(path), each)[num_pairs:]
+    return shown + [one._replace(is_shown=False) for one in spare[:lacking]]
 
 
 def _match(

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from mmselfemd.datasets.transforms.cut_views import cut_view
-from mmselfemd.evaluation import correspondences
+from mmselfemd.evaluation import correspondences, overlap
 from mmselfemd.visualization import (
     draw_matching_figure,
     matching_pair,
     most_overlapping_pairs,
     read_rgb,
 )
+from mmselfemd.visualization.pairs import most_overlapping
 
 FLOW = np.full((49, 49), 1 / 49**2)
 
@@ -89,6 +90,14 @@ def test_those_that_overlap_most_are_drawn(tmp_path):
     assert len(most_overlapping_pairs(images, [near] * 3, [flows], 1)) == 1
     with pytest.raises(ValueError, match='no node of a view 1'):
         most_overlapping_pairs(images, [apart] * 3, [flows])
+
+
+def test_a_pair_that_shares_no_node_does_not_take_the_place_of_another():
+    """It shares more, but a strip beyond the last node of its view 1."""
+    strip = view((0, 0, 224, 224)), view((200, 0, 224, 224))
+    small = view((0, 0, 224, 224)), view((80, 80, 40, 40))
+    assert overlap(*strip) > overlap(*small)
+    assert most_overlapping([strip, small], num_cells=7, num_pairs=1) == [1]
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -186,6 +186,23 @@ def test_mistakes_write_nothing(image_folder, tmp_path, arguments, message):
     assert not (tmp_path / 'out').exists()
 
 
+def test_spare_crops_that_fail_stop_nothing(
+    image_folder, tmp_path, monkeypatch
+):
+    """They are drawn for the statistics of a batch alone."""
+    cut = OverlappingCrops.__call__
+
+    def cut_one(self, path, image, num_pairs):
+        if num_pairs > 1:
+            raise ValueError('none of 100 pairs of crops overlap')
+        return cut(self, path, image, num_pairs)
+
+    monkeypatch.setattr(OverlappingCrops, '__call__', cut_one)
+    files = [str(image_folder / f'{number}.jpg') for number in range(2)]
+    written = visualize_matching(config(), files, str(tmp_path / 'out'))
+    assert len(written) == 4
+
+
 def test_views_are_drawn_as_the_network_gets_them(
     image_folder, tmp_path, monkeypatch
 ):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from mmselfemd.plurals import counted
+
 from .machine import Machine
 
 #: Share of the memory that a step may take, on a GPU and of the RAM; the rest
@@ -37,8 +39,7 @@ class Batches(NamedTuple):
     def __str__(self) -> str:
         return (
             f'{self.num_images} images a step of the optimiser = '
-            f'{self.batch_size} x {self.num_processes} '
-            f'process{"es" if self.num_processes > 1 else ""} x '
+            f'{self.batch_size} x {counted(self.num_processes, "process")} x '
             f'{self.accumulative_counts} accumulated'
         )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from mmselfemd.plurals import counted
+
 from .architectures import ARCHITECTURES, USUAL_WIDTH, Backbone
 from .config_text import Name, Setting
 from .detectors import Detector, detector_settings
@@ -36,15 +38,16 @@ def finetuning_notes(
     named = ', '.join(labels.classes[:_NUM_NAMED])
     more = ', ...' if len(labels.classes) > _NUM_NAMED else ''
     width, if_usual = _width_of(backbone)
+    rounds = round(images / labels.num_images)
     lines = [
-        f'{labels.num_images} photographs with boxes; {machine}.',
-        f'{len(labels.classes)} classes: {named}{more}.',
+        f'{counted(labels.num_images, "photograph")} with boxes; {machine}.',
+        f'{counted(len(labels.classes), "class")}: {named}{more}.',
         f'Backbone: {backbone.name}{width}.',
         f'Batch: {choice.batches}; published are {BATCH}.',
         f'Learning rate: {choice.learning_rate:g}, in proportion to the '
         f'published {detector.learning_rate:g} for {BATCH} images.',
-        f'Length: {choice.iterations} iterations, '
-        f'{images / labels.num_images:.0f} rounds through the photographs; '
+        f'Length: {counted(choice.iterations, "iteration")}, '
+        f'{counted(rounds, "round")} through the photographs; '
         f'an evaluation every {choice.interval}.',
         'Rules of thumb: docs/two_commands.md says where each is from.',
     ]
@@ -52,7 +55,7 @@ def finetuning_notes(
         seconds = images * ARCHITECTURES[backbone.name].seconds[1]
         hours = max(1, round(seconds / 3600 / machine.num_cores))
         lines.append(
-            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}{if_usual}. '
+            f'Without a GPU: about {counted(hours, "hour")}{if_usual}. '
             'Fewer --iterations take less.'
         )
     return lines

@@ -8,6 +8,7 @@ import torch
 from mmengine.device import get_device
 
 from mmselfemd.device import NO_OPERATORS, has_cuda_operators
+from mmselfemd.plurals import counted
 
 _LIMITS = (  # of a container, by version of Linux's control groups
     '/sys/fs/cgroup/memory.max',
@@ -32,12 +33,12 @@ class Machine(NamedTuple):
     unused_gpu: str = ''
 
     def __str__(self) -> str:
-        cores = f'{self.num_cores} core{"s"[: self.num_cores > 1]}'
+        cores = counted(self.num_cores, 'core')
         if not self.num_gpus:
             gpu = 'a GPU that is not used' if self.unused_gpu else 'no GPU'
             found = f'{gpu}, {cores}, {self.memory:.0f} GiB of RAM'
             return f'{found}: {self.unused_gpu}' if self.unused_gpu else found
-        gpus = f'{self.num_gpus} GPU{"s"[: self.num_gpus > 1]}'
+        gpus = counted(self.num_gpus, 'GPU')
         return f'{gpus} of {self.memory:.0f} GiB, {cores}'
 
 

@@ -1,6 +1,7 @@
 """What the config of a pre-training says, and why."""
 
 from mmselfemd.errors import UserError
+from mmselfemd.plurals import counted
 from mmselfemd.zoo.pixels import LAYOUT
 
 from .architectures import (
@@ -39,12 +40,13 @@ def pretraining_notes(
         list[str]: A line each.
     """
     lines = [
-        f'{num_images} photographs; {machine}.',
+        f'{counted(num_images, "photograph")}; {machine}.',
         f'Batch: {choice.batches}; published are {BATCH}.',
         f'Learning rate: {choice.learning_rate:g}, in proportion to the '
         f'published {RATE:g} for {BATCH} images.',
-        f'Length: {choice.epochs} epochs, {choice.steps} steps; a checkpoint '
-        f'every {choice.interval}.',
+        f'Length: {counted(choice.epochs, "epoch")}, '
+        f'{counted(choice.steps, "step")}; a checkpoint every '
+        f'{choice.interval}.',
         'Rules of thumb: docs/two_commands.md says where each is from.',
     ]
     if not machine.num_gpus:
@@ -56,7 +58,7 @@ def pretraining_notes(
         own = architecture.backbone.get('base_channels', USUAL_WIDTH)
         if_usual = ', were it of the usual width' * (own != USUAL_WIDTH)
         lines.append(
-            f'Without a GPU: about {hours} hour{"s"[: hours > 1]}{if_usual}. '
+            f'Without a GPU: about {counted(hours, "hour")}{if_usual}. '
             f'{advice} --epochs take less.'
         )
     return lines

@@ -26,6 +26,7 @@ from mmselfemd.datasets.image_sources import ImageFolder
 from mmselfemd.datasets.pictures.kinds import EXTENSIONS
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 from mmselfemd.errors import UserFileNotFoundError, UserValueError
+from mmselfemd.plurals import counted
 
 _NUM_NAMED = 5
 
@@ -69,8 +70,7 @@ class Data(NamedTuple):
     @property
     def counted_classes(self) -> str:
         """How many classes there are, for people."""
-        number = len(self.classes)
-        return '1 class' if number == 1 else f'{number} classes'
+        return counted(len(self.classes), 'class')
 
 
 def read_data(
@@ -197,7 +197,7 @@ def _refuse(leaked: dict[str, str], images: Path, val: Path) -> None:
     names = ', '.join(list(leaked)[:_NUM_NAMED])
     more = f' and {len(leaked) - _NUM_NAMED} more'
     raise UserValueError(
-        f'{len(leaked)} photographs below {images} are those of {val}: '
+        f'{images} has {counted(len(leaked), "photograph")} of {val}: '
         f'{names}{more if len(leaked) > _NUM_NAMED else ""}. A backbone that '
         'was pre-trained on them would be judged by photographs that it '
         'knows. --leave-out-val leaves them out of pre-training'
@@ -260,8 +260,8 @@ def nested_subsets(
         ]
         if not boxes:
             raise UserValueError(
-                f'--fractions {fraction:g}: the {number} images that were '
-                'drawn have no box; take a larger share'
+                f'--fractions {fraction:g}: {counted(number, "image")} drawn, '
+                'without a box; take a larger share'
             )
         content = labels.content | dict(images=chosen, annotations=boxes)
         subsets[fraction] = Labels(content, labels.folder)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmselfemd.errors import UserError
+from mmselfemd.plurals import counted
 from mmselfemd.process_pool import run_tasks
 
 from .plan import Plan
@@ -41,7 +42,8 @@ def describe_plan(
         + ', '.join(f'{f:g}: {number}' for f, number in labels.items()),
         *_missing_classes(plan),
         '',
-        f'{len(runs)} runs, in this order; {settings.seeds} seeds each:',
+        f'{counted(len(runs), "run")}, in this order; '
+        f'{counted(settings.seeds, "seed")} each:',
     ]
     for run in runs:
         done = ' (done)' if run.is_done else ''

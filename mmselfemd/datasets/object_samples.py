@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmselfemd.errors import UserValueError
+from mmselfemd.plurals import counted
 
 from .annotations.table import CocoTable
 
@@ -104,9 +105,9 @@ def object_samples(
     rows = np.flatnonzero(table.usable & large & (labels >= 0))
     if not len(rows):
         raise UserValueError(
-            f'{table.file}: of {len(table.boxes)} boxes none is of a class, '
-            f'no crowd, and at least {min_size:g} pixels wide and high '
-            '(min_size): there is nothing to cut out'
+            f'{table.file}: of {counted(len(table.boxes), "box")} none is of '
+            f'a class, no crowd, and at least {min_size:g} pixels wide and '
+            'high (min_size): there is nothing to cut out'
         )
     images = table.image_index[rows]
     boxes = _with_context(

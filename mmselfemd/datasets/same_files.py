@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.dist import all_gather_object, get_world_size
 
 from mmselfemd.errors import UserValueError
+from mmselfemd.plurals import counted
 
 
 def check_same_files(dataset: Any, setting: str) -> None:
@@ -31,8 +32,9 @@ def check_same_files(dataset: Any, setting: str) -> None:
     for rank, other in enumerate(seen):
         if other != seen[0]:
             raise UserValueError(
-                f'{setting}: process 0 sees {seen[0][0]} images (digest of '
-                f'the list: {seen[0][1] or "none"}), process {rank} sees '
+                f'{setting}: process 0 sees '
+                f'{counted(seen[0][0], "image")} (digest of the list: '
+                f'{seen[0][1] or "none"}), process {rank} sees '
                 f'{other[0]} ({other[1] or "none"}). Every node needs the '
                 'same files, and nothing may write there while they are '
                 'listed; a list file (ann_file) fixes which ones count.'

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmselfemd.plurals import counted
+
 #: Makes named figures of sums over images, ``(..., *shape)``: ``(...)`` each.
 Statistic = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -92,7 +94,8 @@ def paired_differences(
     if len(sums) != len(reference):
         raise ValueError(
             'differences are paired by image, but one network was measured '
-            f'on {len(sums)} images and the other on {len(reference)}'
+            f'on {counted(len(sums), "image")} and the other on '
+            f'{len(reference)}'
         )
     figures, others = (
         _resample(part, statistic, num_resamples, seed)

@@ -9,6 +9,7 @@ from mmselfemd.models.norm_statistics import (
     batch_statistics,
     running_statistics,
 )
+from mmselfemd.plurals import counted
 
 from .boxes import Boxes, Progress
 from .reading import Reading, read_features
@@ -135,9 +136,9 @@ def check_apart(train: Boxes, val: Boxes) -> None:
     shared = np.intersect1d(train.images, val.images)
     if len(shared):
         raise UserValueError(
-            f'{len(shared)} images are in the annotations for training and '
-            f'in those for validation, {shared[0]} first: the answers would '
-            'be in the question. Use files without common images.'
+            f'The annotations for training and for validation share '
+            f'{counted(len(shared), "image")}, {shared[0]} first: the answers '
+            'would be in the question. Use files without common images.'
         )
     if not len(np.intersect1d(train.labels, val.labels)):
         raise UserValueError(

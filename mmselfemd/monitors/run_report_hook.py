@@ -16,6 +16,7 @@ from mmselfemd.engine.model import (
     optimizers_of,
 )
 from mmselfemd.engine.schedule_length import warn_of_other_length
+from mmselfemd.plurals import counted
 from mmselfemd.registry import HOOKS
 
 GIGABYTE = 1e9
@@ -156,8 +157,8 @@ def _describe_steps(runner: Runner) -> str:
         text += f' in {runner.max_iters} iterations'
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         text += (
-            f', {runner.max_epochs} epochs of '
-            f'{len(runner.train_dataloader)} iterations'
+            f', {counted(runner.max_epochs, "epoch")} of '
+            f'{counted(len(runner.train_dataloader), "iteration")}'
         )
     if runner.iter:
         text += f'; {runner.iter} iterations are done'

@@ -5,6 +5,7 @@ from math import ceil
 from mmengine.config import Config
 
 from mmselfemd.errors import UserValueError
+from mmselfemd.plurals import counted
 
 #: Of a schedule of the learning rate: what counts epochs or iterations.
 _PLACES = ('begin', 'end', 'T_max')
@@ -91,10 +92,11 @@ def iterations_in_epoch(cfg: Config, num_images: int) -> int:
     counts = cfg.optim_wrapper.get('accumulative_counts', 1)
     found = whole // counts * counts
     if not found:
+        do_not = 'does not' if num_images == 1 else 'do not'
         raise TooFewImagesError(
-            f'{num_images} images do not fill a step of {loader.batch_size} '
-            f'x {counts} images: set a smaller train_dataloader.batch_size '
-            'or optim_wrapper.accumulative_counts'
+            f'{counted(num_images, "image")} {do_not} fill a step of '
+            f'{loader.batch_size} x {counts} images: set a smaller '
+            'train_dataloader.batch_size or optim_wrapper.accumulative_counts'
         )
     return found
 

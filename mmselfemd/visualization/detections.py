@@ -19,6 +19,7 @@ from torch import nn
 from mmselfemd.datasets.image_values import for_arrays, mapping_of
 from mmselfemd.device import keep_detector_off_gpu, kept_device
 from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.plurals import counted
 from mmselfemd.zoo.conventions import check_same_values
 from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.loading import state_dict_of
@@ -76,7 +77,7 @@ def draw_detections(
         count = sum(score >= score_threshold for score in scores)
         left = (time.time() - start) / done * (len(files) - done)
         print_log(
-            f'{picture}: {count} boxes '
+            f'{picture}: {counted(count, "box")} '
             f'({done} of {len(files)}, {left:.0f} s left)'
         )
         pictures.append(picture)

@@ -27,7 +27,7 @@ def test_val_photographs_among_the_unlabelled_are_named(places):
     copy = places['images'] / 'holiday.png'
     shutil.copy(places['val_images'] / 'val_3.png', copy)
     shutil.copy(places['train_images'] / 'train_1.png', places['images'])
-    with pytest.raises(UserError, match='1 photographs.*holiday.png') as error:
+    with pytest.raises(UserError, match='1 photograph .*holiday.png') as error:
         read_data(**places)
     assert '--leave-out-val' in str(error.value)
     data = read_data(**places, leave_out_val=True)

@@ -129,7 +129,7 @@ def test_a_link_to_a_val_photograph_is_one(places):
         places['val_images'] / 'val_2.png'
     )
     (places['images'] / 'broken.png').symlink_to('nowhere.png')
-    with pytest.raises(UserError, match='1 photographs.*link.png'):
+    with pytest.raises(UserError, match='1 photograph of.*link.png'):
         read_data(**places)
 
 

@@ -206,7 +206,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(scenes, trained, tmp_path):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'model.head.num_classes': 80}, r'num_classes is 80.*are \d+'),
+        ({'model.head.num_classes': 80}, r'num_classes is 80, for \d+'),
         ({f'{DATASET}.data_prefix.img': 'val2017/'}, 'there is no such image'),
         ({f'{DATASET}.ann_file': 'other.json'}, 'no such file or folder'),
         ({'train_dataloader.batch_size': 64}, '16 images|fewer|batch'),

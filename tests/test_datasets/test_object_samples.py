@@ -150,5 +150,5 @@ def test_the_seed_decides():
 
 
 def test_nothing_to_cut_out_is_said():
-    with pytest.raises(UserValueError, match='of 1 boxes none .* 60 pixels'):
+    with pytest.raises(UserValueError, match='of 1 box none .* 60 pixels'):
         samples([(1, 1, 10, 10, 50, 50)], min_size=60)

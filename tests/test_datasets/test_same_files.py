@@ -138,7 +138,7 @@ def said(tmp_path_factory):
     ('case', 'text'),
     [
         ('same', 'none'),
-        ('count', 'x: process 0 sees 1 images (digest of the list: '),
+        ('count', 'x: process 0 sees 1 image (digest of the list: '),
         ('count', 'process 1 sees 2 ('),
         ('name', 'x: process 0 sees 2 images (digest of the list: '),
         ('train', 'train_dataloader: process 0 sees 16 images'),

@@ -274,7 +274,7 @@ def test_mmengine_sets_the_epoch_by_its_hook():
 def test_loaders_that_cannot_work_are_named():
     with pytest.raises(UserError, match='InfiniteSampler has no epochs'):
         make_loader(InfiniteSampler)
-    with pytest.raises(UserError, match='do not fill one batch of 2'):
+    with pytest.raises(UserError, match='1 image does not fill one batch'):
         PositionedBatchSampler(
             BatchSampler(DefaultSampler([1]), 2, drop_last=True), endless=True
         )

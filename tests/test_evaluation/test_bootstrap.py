@@ -115,7 +115,7 @@ def test_what_cannot_be_known_is_nan():
     assert estimate.value == 0.3 and np.isnan(estimate[1:]).all()
     with pytest.raises(ValueError, match='no image'):
         bootstrap(one[:0], share)
-    with pytest.raises(ValueError, match='on 1 images .* on 2'):
+    with pytest.raises(ValueError, match='on 1 image .* on 2'):
         paired_differences(one, one.repeat(2, 0), share)
 
 

@@ -104,7 +104,7 @@ def test_statistics_and_dropout():
 @pytest.mark.parametrize(
     ('val', 'message'),
     [
-        (dict(images=['y', 'x']), '1 images .* x first'),
+        (dict(images=['y', 'x']), '1 image, x first'),
         (dict(labels=['c', 'd']), 'no category name'),
     ],
 )

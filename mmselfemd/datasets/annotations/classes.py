@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mmselfemd.plurals import counted
+
 from .findings import Findings, shown
 from .table import CocoTable
 
@@ -82,7 +84,7 @@ def _unnamed(table: CocoTable, wanted: set[str]) -> list[str]:
     names, ids = table.category_names, table.category_ids
     counts = np.bincount(table.category_index, minlength=len(names))
     return [
-        f'{name!r} (id {i}, {count} boxes)'
+        f'{name!r} (id {i}, {counted(count, "box")})'
         for name, i, count in zip(names, ids, counts, strict=True)
         if name not in wanted and count
     ]
@@ -134,8 +136,8 @@ def check_num_classes(
         'num-classes',
         setting,
         [
-            f'model.{name} is {number}, there are '
-            f'{len(classes)} classes ({_short(classes)})'
+            f'model.{name} is {number}, for '
+            f'{counted(len(classes), "class")} ({_short(classes)})'
             for name, number in num_classes.items()
             if number != len(classes)
         ],

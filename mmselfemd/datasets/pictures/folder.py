@@ -11,6 +11,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from mmselfemd.errors import UserFileNotFoundError
+from mmselfemd.plurals import counted
 
 from ..image_sources import ImageFolder
 from ..path_list import PathList
@@ -136,7 +137,7 @@ def check_images(
                 sample.add(look.dtype, look.full_range, look.values)
     measured = sample.measured()
     lines = [
-        f'{len(paths)} image{"s"[: len(paths) > 1]} in {folder}',
+        f'{counted(len(paths), "image")} in {folder}',
         *_counted(counts),
         *_named(problems),
         *passed_over,

@@ -9,6 +9,7 @@ from mmengine.dist import get_world_size
 from torch.utils.data import BatchSampler, Sampler
 
 from mmselfemd.errors import UserValueError
+from mmselfemd.plurals import counted
 
 from .epoch_sampler import EpochIndex, EpochSampler
 
@@ -24,11 +25,12 @@ def does_not_fill(num_images: int, batch_size: int) -> str:
         str: For an error.
     """
     processes = get_world_size()
-    images = f'{num_images} images'
+    images = counted(num_images, 'image')
     if processes > 1:
         images += f', {ceil(num_images / processes)} a process,'
+    do_not = 'does not' if num_images == 1 else 'do not'
     return (
-        f'{images} do not fill one batch of {batch_size}: add images, or '
+        f'{images} {do_not} fill one batch of {batch_size}: add images, or '
         'lower train_dataloader.batch_size, in the config or, of '
         'tools/train.py, with --cfg-options'
     )

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 
 from mmselfemd.engine.model import unwrap_model
 from mmselfemd.errors import UserValueError
+from mmselfemd.plurals import counted
 from mmselfemd.registry import HOOKS
 
 
@@ -53,8 +54,8 @@ class LabelWeightsHook(Hook):
         classes = metainfo.get('classes')
         if classes is not None and len(classes) != model.head.num_classes:
             raise UserValueError(
-                f'model.head.num_classes is {model.head.num_classes}, but '
-                f'there are {len(classes)} classes: {", ".join(classes)}. '
+                f'model.head.num_classes is {model.head.num_classes}, for '
+                f'{counted(len(classes), "class")}: {", ".join(classes)}. '
                 'Background is not counted. Set --cfg-options '
                 f'model.head.num_classes={len(classes)}'
             )

@@ -72,7 +72,7 @@ def test_heads_of_another_number(labels):
     assert found.keys() == {'num-classes'}
     (place,) = found['num-classes'].places
     assert 'model.roi_head.mask_head.num_classes is 80' in place
-    assert 'there are 2 classes' in place
+    assert 'for 2 classes' in place
 
 
 def test_other_classes_than_in_training(labels, val_labels):

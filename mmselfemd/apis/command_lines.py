@@ -52,7 +52,8 @@ def plain_path(path: str | os.PathLike, option: str) -> str:
         )
     if '://' in path:
         return path
-    return os.path.normpath(os.path.expanduser(path))
+    # Not `normpath`: behind a folder that is a link, `..` is another one.
+    return str(Path(os.path.expanduser(path)))
 
 
 def tools_folder() -> Path:

@@ -181,7 +181,7 @@ class RunFolder:
             UserError: If the run cannot be followed by that config.
         """
         cfg = self.settings
-        if os.path.normpath(cfg.get('work_dir') or '') != str(self.path):
+        if Path(cfg.get('work_dir') or '') != self.path:
             raise UserError(
                 f"'{self.config}': its work_dir is {cfg.get('work_dir')!r}, "
                 f"and this command is of '{self.path}'. Set it back; for "

@@ -1,5 +1,7 @@
 """Paths and command lines, as people type them."""
 
+from pathlib import Path
+
 import pytest
 
 from mmselfemd.apis.command_lines import (
@@ -14,6 +16,16 @@ def test_an_empty_path_is_not_the_present_folder():
     with pytest.raises(UserError, match="--images ''.*not set"):
         plain_path('', '--images')
     assert plain_path('./', '--images') == '.'
+
+
+def test_a_path_through_a_link_stays_what_it_is(tmp_path, monkeypatch):
+    """Behind it, `..` is the folder above the one that it leads to."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'elsewhere' / 'data').mkdir(parents=True)
+    (tmp_path / 'link').symlink_to('elsewhere/data')
+    (tmp_path / 'elsewhere' / 'photos').mkdir()
+    assert Path(plain_path('link/../photos/', '--images')).is_dir()
+    assert plain_path('.//link/./', '--images') == 'link'
 
 
 def test_a_whole_number_is_written_one_way():

@@ -137,7 +137,7 @@ def test_a_combination_is_set_up_and_tested_in_a_clone(
     monkeypatch.setattr(tool, 'ROOT', project)
     versions = dict(torch='2.11.0', numpy='1.26.4')
     monkeypatch.setattr(tool, 'versions_of', lambda python: versions)
-    clone = tmp_path / 'clones' / 'one'
+    clone = tmp_path / 'the $kept clones' / 'one'
     clone.parent.mkdir()
     wanted = 'openmmlab', '2.11.0', 'some-python', ['tests/test_a'], clone
     commit(project)

@@ -241,7 +241,7 @@ def try_out(
     """
     is_new = not clone.exists()
     fetch_clone(clone)
-    report = clone.parent / f'{clone.name}.xml'
+    report = clone / 'junit.xml'
     report.unlink(missing_ok=True)
     described = stacks.STACKS[stack]
     change_lock(clone / 'requirements' / described.lock, python, torch)
@@ -251,7 +251,8 @@ def try_out(
     if not good:
         return row | dict(stopped_at='setup')
     row |= versions_of(clone / described.venv / 'bin' / 'python')
-    arguments = f'ARGS={" ".join(tests)} --junitxml={report}'
+    # By its name alone: a shell takes the words of ARGS apart at spaces.
+    arguments = f'ARGS={" ".join(tests)} --junitxml={report.name}'
     _, seconds = run_make(clone, stack, python, 'test', arguments)
     row |= dict(tests=tests or ['all'], tests_seconds=round(seconds))
     if not report.exists():

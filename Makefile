@@ -43,7 +43,7 @@ site: setup ## docs/ and the reference as a site, in build/site (Python 3.11)
 	@$(python) -m sphinx -q -W --keep-going -c docs -b html . build/site
 
 setup: ## .venv from the lock, mmcv, the package; nothing if all is there
-	@PYTHON='$(PYTHON)' STACK='$(STACK)' sh tools/setup/setup.sh
+	@PYTHON='$(subst ','\'',$(PYTHON))' STACK='$(STACK)' sh tools/setup/setup.sh
 
 clean: ## remove what builds and tools leave; .venv and work_dirs stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -288,6 +289,30 @@ def test_environment_is_made_kept_and_remade(tmp_path, monkeypatch):
     assert environment.is_sound(folder)
     moved = folder.rename(tmp_path / 'moved')
     assert not environment.is_sound(moved)
+
+
+def test_an_apostrophe_in_the_path_makes_no_environment_unsound(tmp_path):
+    folder = tmp_path / "o'neil" / '.venv'
+    (folder / 'bin').mkdir(parents=True)
+    for written in (f'"{folder}"', shlex.quote(str(folder))):
+        activate = folder / 'bin' / 'activate'
+        activate.write_text(f'VIRTUAL_ENV={written}\n')
+        assert environment.is_sound(folder)
+
+
+@pytest.mark.skipif(shutil.which('make') is None, reason='make is absent')
+def test_an_apostrophe_in_the_path_of_the_python_asked_for(tmp_path):
+    shutil.copy(ROOT / 'Makefile', tmp_path)
+    (tmp_path / 'tools' / 'setup').mkdir(parents=True)
+    script = tmp_path / 'tools' / 'setup' / 'setup.sh'
+    script.write_text('echo "$PYTHON"')
+    done = subprocess.run(
+        ['make', 'setup', "PYTHON=/o'neil/python3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "/o'neil/python3\n", done.stderr
 
 
 def test_pip_output_gives_progress():

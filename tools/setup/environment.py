@@ -1,6 +1,7 @@
 """The virtual environment in the checkout, and what is installed in it."""
 
 import hashlib
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +37,11 @@ def version_of(python: Path) -> tuple[int, int] | None:
 def is_sound(folder: Path) -> bool:
     """Whether an environment was finished, and is where it was made."""
     activate = folder / 'bin' / 'activate'  # holds its absolute path
-    return (
-        not (folder / UNFINISHED).exists()
-        and activate.is_file()
-        and str(folder) in activate.read_text(errors='replace')
-    )
+    if (folder / UNFINISHED).exists() or not activate.is_file():
+        return False
+    text = activate.read_text(errors='replace')
+    # As newer versions of Python write an apostrophe in it.
+    return str(folder) in text or shlex.quote(str(folder)) in text
 
 
 def check_no_link(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.model import BaseModel
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from mmengine.registry import DATA_SAMPLERS, DATASETS, MODELS
 from mmengine.runner import Runner
 from torch import nn
@@ -63,6 +63,16 @@ class TwoNorms(BaseModel):
         x = self.linear(self.first(inputs))
         y = self.second(x) + self.second(3 * x[:2] + 1).mean()
         return dict(loss=self.frozen(y).square().mean())
+
+
+class Remembering(BaseDataPreprocessor):
+    """Counts batches, as mmdet's BatchSyncRandomResize keeps a size."""
+
+    num_batches = 0
+
+    def forward(self, data, training=False):
+        self.num_batches += 1
+        return super().forward(data, training)
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +213,7 @@ def test_nothing_else_changes(tmp_path):
     runner = build_runner(
         tmp_path, dataset=dict(type='Numbers', size=24, augment=True)
     )
+    runner.model.data_preprocessor = Remembering()
     runner.train()
     model = runner.model.train()
     model.linear.eval()
@@ -215,7 +226,9 @@ def test_nothing_else_changes(tmp_path):
         np.random.get_state()[1].tolist(),
         random.getstate(),
     )
+    num_batches = model.data_preprocessor.num_batches
     PreciseBNHook().recompute(runner)
+    assert model.data_preprocessor.num_batches == num_batches > 0
     after = model.state_dict()
     changed = {
         name

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from itertools import islice
 from math import ceil
 
@@ -35,9 +36,9 @@ class PreciseBNHook(Hook):
     and divides by ``loader.batch_size``, which is None under mmdet's batch
     sampler. This one has a loader of its own over the training data, with
     the config's samplers, and leaves everything else as it was: parameters,
-    optimiser, other buffers, train and eval modes, random generators. Where
-    ``EMAHook`` averages the weights, which are then what is evaluated and
-    saved, the statistics are theirs.
+    optimiser, other buffers, data preprocessor, train and eval modes, random
+    generators. Where ``EMAHook`` averages the weights, which are then what is
+    evaluated and saved, the statistics are theirs.
 
     It runs after the iteration (or epoch) that an evaluation follows, ahead
     of the checkpoint hook, so that a checkpoint of that moment holds the
@@ -173,12 +174,15 @@ class PreciseBNHook(Hook):
         sums: 'dict[nn.Module, _Sums]',
     ) -> None:
         start, num_batches = time.time(), len(loader)
+        # Some remember what they drew for the next batch of training, as
+        # mmdet's BatchSyncRandomResize does outside of its buffers.
+        preprocessor = deepcopy(model.data_preprocessor)
         for done, data in enumerate(loader, 1):
             for each in sums.values():
                 each.num_images = len(loader.batch_sampler[done - 1])
             # The precision of training: autocast where it has autocast.
             with torch.no_grad(), runner.optim_wrapper.optim_context(model):
-                data = model.data_preprocessor(data, True)
+                data = preprocessor(data, True)
                 model._run_forward(data, mode='loss')
             if done % 50 == 0:
                 left = (time.time() - start) / done * (num_batches - done)

@@ -1,7 +1,7 @@
 """Whether the loss's own flow matches anything, from what a run has logged."""
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 
@@ -10,6 +10,10 @@ CONTROLS = (
     'own_flow_same_position',
     'own_flow_other_image',
     'own_flow_chance',
+)
+_WORDS = dict(
+    own_flow_same_position='by position alone',
+    own_flow_other_image='in another image',
 )
 
 
@@ -63,15 +67,14 @@ def own_flow_verdict(figures: Mapping[str, float | bool]) -> str:
             :func:`summarise_own_flow`.
 
     Returns:
-        str: Whether the flow matches, with its controls.
+        str: Whether the flow matches, with the controls that there were.
     """
     if not figures:
         return "The loss's own flow was not looked at."
-    position, other, _ = (f'{figures[name]:.2f}' for name in CONTROLS)
-    beside = (
-        f'{figures["own_flow"]:.2f} of the nodes find their place, {position} '
-        f'by position alone, {other} in another image'
-    )
+    beside = f'{figures["own_flow"]:.2f} of the nodes find their place'
+    for name, where in _WORDS.items():
+        if not isnan(figures[name]):  # as another image of batches of one
+            beside += f', {figures[name]:.2f} {where}'
     if figures['flow_matches']:
         return f"The loss's own flow matches: {beside}."
     return f"The loss's own flow does not match yet: {beside}."

@@ -49,15 +49,22 @@ def test_a_flow_that_a_control_reaches_does_not(own, controls):
     assert f'{figures["own_flow_same_position"]:.2f} by position' in verdict
 
 
-@pytest.mark.parametrize('name', ['other_image', 'same_position'])
-def test_a_control_that_cannot_be_is_unknown(name):
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        ('other_image', '0.20 by position alone.'),
+        ('same_position', 'place, 0.10 in another image.'),
+    ],
+)
+def test_a_control_that_cannot_be_is_unknown_and_not_said(name, said):
     """Of batches of one image, or of views of other numbers of nodes."""
     figures = logged([0.30, 0.32, 0.31, 0.29])
     del figures[f'own_flow_{name}']
     figures = summarise_own_flow(figures)
     assert figures['flow_matches'] is True
     assert isnan(figures[f'own_flow_{name}'])
-    assert 'nan' in own_flow_verdict(figures)
+    verdict = own_flow_verdict(figures)
+    assert 'nan' not in verdict and verdict.endswith(said)
 
 
 def test_a_run_of_few_steps_claims_nothing():

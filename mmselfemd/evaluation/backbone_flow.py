@@ -1,6 +1,7 @@
 """The flow from the backbone's maps, the loss on the predictions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmpretrain.structures import DataSample
@@ -28,8 +29,10 @@ class BackboneFlowHead(GivenFlowHead):
         key_maps (list[Tensor]): The same of the key's backbone.
     """
 
-    query_maps: list[Tensor]
-    key_maps: list[Tensor]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.query_maps: list[Tensor] = []
+        self.key_maps: list[Tensor] = []
 
     @torch.no_grad()
     def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
@@ -74,7 +77,9 @@ class BackboneFlow(SelfEMD):
             dict[str, Tensor]: Losses.
         """
         self.head.query_maps, self.head.key_maps = [], []
-        return super().loss(inputs, data_samples)
+        losses = super().loss(inputs, data_samples)
+        self.head.query_maps, self.head.key_maps = [], []
+        return losses
 
     def encoder(self, view: Tensor) -> Embedding:
         """As of :class:`SelfEMD`; the head sees the map.

@@ -1,16 +1,18 @@
 """Where the flow of the loss goes, and where that of other features would."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from mmselfemd.errors import UserValueError
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import EMDHead
+from mmselfemd.models.heads import EMDHead, GivenFlowHead
 from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.models.selfsup import SelfEMD
-from mmselfemd.transport import cosine_cost, sinkhorn
+from mmselfemd.transport import cosine_cost, normalise_marginals, sinkhorn
 
 from .matching import matching_sums, score_matching
 from .transport import pyramid_partners
@@ -23,14 +25,15 @@ SOURCES = dict(
     backbone="the query's backbone, and the key's",
 )
 
+#: What is counted of the nodes, as in :class:`MatchingResult`.
+_SCORES = ('accuracy', 'same_position', 'other_image', 'chance', 'best')
+
 #: What :func:`measure_flows` counts in each image.
 COUNTED = (
-    'accuracy',
-    'same_position',
-    'other_image',
-    'chance',
+    *_SCORES,
     'right_share',
-    'right_share_other_image',
+    *(f'right_share_{name}' for name in _SCORES[1:]),
+    'partnered_share',
 )
 
 
@@ -53,21 +56,33 @@ def measure_flows(
 
     Returns:
         dict[str, np.ndarray]: For each of :data:`SOURCES` the sums over the
-        nodes of each image, and over how many, (I, 2, 6), in the order of
+        nodes of each image, and over how many, (I, 2, 11), in the order of
         :data:`COUNTED`, for :func:`flow_figures`.
+
+    Raises:
+        UserValueError: If a batch has no two views of known geometry.
     """
     pyramid = find_pyramid(model)
     sums = {source: [] for source in SOURCES}
     for batch in batches:
-        if len(batch['data_samples']) < 2:
+        samples = batch['data_samples']
+        if not all(len(sample.get('views', ())) > 1 for sample in samples):
+            raise UserValueError(
+                'There are no two views of an image whose place is known: '
+                'take CutViews with two views in the pipeline of the held-out '
+                'images'
+            )
+        if len(samples) < 2:
             continue
         with batch_statistics(model):
             data = model.data_preprocessor(batch, True)
-            views = [sample.views[:2] for sample in data['data_samples']]
-            flows = _flows(model, pyramid, data['inputs'])
+            views = [sample.views[:2] for sample in samples]
+            flows, weights = _flows(model, pyramid, data['inputs'])
+        num_nodes = [side.shape[1] for side in weights]
+        partners = pyramid_partners(views, *num_nodes, pyramid)
+        controls = _controls(weights, partners, model.head.transport_cfg)
         for source, found in flows.items():
-            partners = pyramid_partners(views, *found[0].shape[1:], pyramid)
-            sums[source].append(_count(found, partners))
+            sums[source].append(_count(found, controls, partners))
     return {source: np.concatenate(parts) for source, parts in sums.items()}
 
 
@@ -79,9 +94,10 @@ def find_pyramid(model: SelfEMD) -> SPCNeck | None:
 
     Returns:
         SPCNeck | None: In its neck or its head; None where there is no flow
-        between the nodes of a pyramid to be measured.
+        between the nodes of a pyramid to be measured, as where it is given.
     """
-    if not isinstance(getattr(model, 'head', None), EMDHead):
+    head = getattr(model, 'head', None)
+    if not isinstance(head, EMDHead) or isinstance(head, GivenFlowHead):
         return None
     return next((m for m in model.modules() if isinstance(m, SPCNeck)), None)
 
@@ -90,16 +106,21 @@ def flow_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Shares of sums over the nodes of images.
 
     Args:
-        sums (np.ndarray): From :func:`measure_flows`, (..., 2, 6).
+        sums (np.ndarray): From :func:`measure_flows`, (..., 2, 11).
 
     Returns:
         dict[str, np.ndarray]: (...) each, of the nodes with a corresponding
-        one. ``accuracy``: whose largest flow goes to one, with
-        ``other_image``, ``same_position`` and ``chance`` as in
-        :class:`MatchingResult`, and ``gain``, accuracy less ``other_image``.
-        ``right_share``: the share of their flow that goes to one, which is
-        how much of the loss pulls right; ``right_share_other_image``: the
-        same of the flow to the second view of another image.
+        one:
+
+        - ``accuracy``: whose largest flow goes to one, beside
+          ``same_position``, ``other_image``, ``chance`` and ``best`` as in
+          :class:`MatchingResult`, and ``gain``, accuracy less other image;
+        - ``right_share``: how much of their flow goes to one, and the same
+          ``_same_position``, of a flow from node i to node i;
+          ``_other_image``, to the second view of another image; ``_chance``,
+          of a flow that goes to each node by its weight; ``_best``, of a
+          network that knows;
+        - ``partnered_share``: how much of all weight lies on these nodes.
     """
     with np.errstate(invalid='ignore'):  # NaN is what is unknown
         shares = np.moveaxis(sums[..., 0, :] / sums[..., 1, :], -1, 0)
@@ -110,8 +131,8 @@ def flow_figures(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 def _flows(
     model: SelfEMD, pyramid: SPCNeck, inputs: Sequence[Tensor]
-) -> dict[str, list[Tensor]]:
-    """Flows to the key of the own image, and of the next one."""
+) -> tuple[dict[str, list[Tensor]], tuple[Tensor, Tensor]]:
+    """Flows to the own image's key and the next one's; weights of the own."""
     head, (view1, view2) = model.head, inputs[:2]
     query_maps, key_maps = model.backbone(view1), model.key['backbone'](view2)
     projection = model.neck(query_maps)
@@ -124,37 +145,67 @@ def _flows(
         keys=(head.pyramid(model.key_encoder(view1)).nodes, key.nodes),
         backbone=(pyramid.pyramid(query_maps[-1]), key_nodes),
     )
-    settings = {k: head.transport_cfg[k] for k in ('gamma', 'max_iters')}
     flows = {source: [] for source in compared}
+    weights = []
     for image in range(2):
         other = Embedding(
             *(x if x is None else x.roll(-image, 0) for x in key)
         )
-        weights = (
-            head.node_weights(query, other),
-            head.node_weights(other, query),
+        weights.append(
+            (head.node_weights(query, other), head.node_weights(other, query))
         )
         for source, (nodes, targets) in compared.items():
             cost = cosine_cost(nodes, targets.roll(-image, 0))
-            plan = sinkhorn(cost, *weights, **settings, warn=False)
-            flows[source].append(plan.flow)
-    return flows
+            flow = _solve(cost, weights[image], head.transport_cfg)
+            flows[source].append(flow)
+    return flows, weights[0]
+
+
+def _solve(
+    cost: Tensor, weights: Sequence[Tensor], transport_cfg: Mapping
+) -> Tensor:
+    settings = {name: transport_cfg[name] for name in ('gamma', 'max_iters')}
+    return sinkhorn(cost, *weights, **settings, warn=False).flow
+
+
+def _controls(
+    weights: Sequence[Tensor],
+    partners: Sequence[np.ndarray],
+    transport_cfg: Mapping,
+) -> dict[str, np.ndarray]:
+    """Flows that know nothing, and one that knows all, (B, N, M) each."""
+    source, target = (normalise_marginals(w.double().cpu()) for w in weights)
+    # As far apart as a cosine can be.
+    cost = torch.from_numpy(np.where(np.stack(partners), 0.0, 2.0))
+    flows = dict(
+        chance=source[:, :, None] * target[:, None],
+        best=_solve(cost, (source, target), transport_cfg),
+        same_position=torch.zeros_like(cost),
+    )
+    if cost.shape[1] == cost.shape[2]:
+        flows['same_position'] = torch.diag_embed(source)
+    return {name: flow.numpy() for name, flow in flows.items()}
 
 
 def _count(
-    flows: Sequence[Tensor], partners: Sequence[np.ndarray]
+    flows: Sequence[Tensor],
+    controls: Mapping[str, np.ndarray],
+    partners: Sequence[np.ndarray],
 ) -> np.ndarray:
     own, other = (flow.double().cpu().numpy() for flow in flows)
-    scores = matching_sums(score_matching(own, partners, others=other))
+    scores = score_matching(own, partners, controls['best'], other)
+    flows = dict(controls, other_image=other)
     truth = np.stack(partners)
-    shares = [
+    has_partner = truth.any(2, keepdims=True)
+    right, sent = (
         [
-            (flow * truth).sum((1, 2)),
-            (flow * truth.any(2, keepdims=True)).sum((1, 2)),
+            (flow * of).sum((1, 2))
+            for flow in (own, *(flows[name] for name in _SCORES[1:]))
         ]
-        for flow in (own, other)
-    ]
-    # Last among the scores is the best possible, which is not known here.
+        for of in (truth, has_partner)
+    )
+    # Of all that is sent, how much those send that have a partner.
+    shares = [*right, sent[0]], [*sent, own.sum((1, 2))]
     return np.concatenate(
-        [scores[..., :-1], np.transpose(shares, (2, 1, 0))], axis=2
+        [matching_sums(scores), np.transpose(shares, (2, 0, 1))], axis=2
     )

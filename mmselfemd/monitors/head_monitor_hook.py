@@ -76,8 +76,19 @@ class HeadMonitorHook(Hook, metaclass=ABCMeta):
         if self.begin is None:
             self._begin = warm_up_iters(runner) or _BEGIN_WITHOUT_WARM_UP
         head = getattr(unwrap_model(runner.model), 'head', None)
-        if isinstance(head, self.head_type):
+        if self.watches(head):
             self._handle = head.register_forward_hook(self._watch)
+
+    def watches(self, head: nn.Module | None) -> bool:
+        """Whether there is something to be measured of a head.
+
+        Args:
+            head (nn.Module, optional): That of the model, if it has one.
+
+        Returns:
+            bool: True for a head of :attr:`head_type`.
+        """
+        return isinstance(head, self.head_type)
 
     def before_train_iter(self, runner: Runner, **kwargs) -> None:
         """Note whether this iteration is measured."""

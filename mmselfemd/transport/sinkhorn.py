@@ -70,7 +70,7 @@ def sinkhorn(
         \sum_j \pi_{ij} = s_i, \; \sum_i \pi_{ij} = d_j
 
     Args:
-        cost (Tensor): Costs c, (B, N, M), of the dtype that all is solved in.
+        cost (Tensor): Costs c, (B, N, M); the plan is of their dtype.
         source (Tensor): Weights s >= 0 of the nodes of X, (B, N). They are
             normalised to sum to one; all zero counts as all equal.
         target (Tensor): Weights d >= 0 of the nodes of Y, (B, M), likewise.

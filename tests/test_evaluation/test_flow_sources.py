@@ -10,6 +10,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
 
+from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation.flow_sources import (
     COUNTED,
     SOURCES,
@@ -19,7 +20,7 @@ from mmselfemd.evaluation.flow_sources import (
 )
 from mmselfemd.evaluation.transport import pyramid_partners, score_own_flow
 from mmselfemd.models.norm_statistics import batch_statistics
-from mmselfemd.transport import sinkhorn
+from mmselfemd.transport import normalise_marginals, sinkhorn
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
 WHOLE = dict(box=(0, 0, 112, 112), flip=False, size=112)
@@ -84,16 +85,31 @@ def test_the_prediction_is_the_flow_of_the_loss_itself():
         assert found[figure] == pytest.approx(value), figure
     # The share, slowly: of all that nodes with a partner send.
     partners = pyramid_partners(views, 83, 83, pyramid)
-    for flow, name in zip(
-        flows, ('right_share', 'right_share_other_image'), strict=True
-    ):
+    source, target = (
+        normalise_marginals(w).double()
+        for w in model.head.transport_problems([(queries, keys)])[1:]
+    )
+    known = torch.from_numpy(np.stack(partners)).double()
+    shares = dict(
+        right_share=flows[0],
+        right_share_other_image=flows[1],
+        right_share_same_position=torch.diag_embed(source),
+        right_share_chance=source[:, :, None] * target[:, None],
+        right_share_best=sinkhorn(2 - 2 * known, source, target).flow,
+    )
+    for name, flow in shares.items():
         right = sent = 0.0
         for b, truth in enumerate(partners):
             for i in range(83):
                 if truth[i].any():
                     sent += float(flow[b, i].sum())
                     right += float(flow[b, i][truth[i]].sum())
-        assert found[name] == pytest.approx(right / sent)
+        assert found[name] == pytest.approx(right / sent, rel=1e-5), name
+    assert found['right_share_best'] > 2 * found['right_share_chance']
+    has_partner = known.any(2)
+    assert found['partnered_share'] == pytest.approx(
+        float((source * has_partner).sum() / source.sum()), rel=1e-5
+    )
 
 
 def test_a_sharper_flow_has_more_of_it_right_where_the_nodes_know():
@@ -123,5 +139,13 @@ def test_the_model_is_left_as_it_is():
         assert torch.equal(value, before[name]), name
 
 
-def test_byol_has_no_flow():
-    assert find_pyramid(build('byol_r18_voc256_20e_three-views')) is None
+@pytest.mark.parametrize('config', ['byol', 'known-pairs', 'backbone-flow'])
+def test_what_has_no_flow_of_its_own_is_not_measured(config):
+    three_views = '_three-views' * (config == 'byol')
+    assert find_pyramid(build(f'{config}_r18_voc256_20e{three_views}')) is None
+
+
+def test_views_of_unknown_place_are_refused():
+    for views in ([WHOLE], []):
+        with pytest.raises(UserValueError, match='CutViews with two views'):
+            measure_flows(build(), [batch_of(views)])

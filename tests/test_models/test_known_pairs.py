@@ -1,5 +1,6 @@
 """Pairs that the crops' geometry knows, against a slow transcription."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 
-from mmselfemd.models import SPCNeck
+from mmselfemd.models import SelfEMD, SPCNeck
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.heads.known_pairs_head import known_flow
 from mmselfemd.models.node_geometry import pyramid_places
@@ -128,6 +129,7 @@ def test_a_step_of_the_model_takes_the_places_from_the_crops():
     losses = model.loss(*photographs(views))
     losses['loss_emd'].backward()
     assert model.backbone.conv1.weight.grad.abs().sum() > 0
+    pickle.dumps(model)  # nothing of the batch stays
     # Apart, there is nothing to be compared.
     losses = model.loss(*photographs([VIEWS[0], VIEWS[2]]))
     assert losses['loss_emd'] == 0 < losses['loss_byol']
@@ -139,6 +141,18 @@ def test_what_it_needs_is_said():
     images, samples = photographs(VIEWS[:2])
     with pytest.raises(ValueError, match='CutViews'):
         model.loss(images, [DataSample() for _ in samples])
+    with pytest.raises(RuntimeError, match="type='KnownPairs'"):
+        SelfEMD.loss(model, images, samples)
     model.neck = torch.nn.Sequential(model.neck[0])
     with pytest.raises(ValueError, match='SPCNeck last in the neck'):
         model.loss(images, samples)
+
+
+def test_another_head_is_refused():
+    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
+    cfg.model.head.type = 'EMDHead'
+    with (
+        DefaultScope.overwrite_default_scope(cfg.default_scope),
+        pytest.raises(ValueError, match='KnownPairsHead'),
+    ):
+        MODELS.build(cfg.model)

@@ -11,8 +11,8 @@ from torch import nn
 from mmselfemd.evaluation.transport import score_own_flow
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import EMDHead
-from mmselfemd.monitors import TransportMonitorHook
+from mmselfemd.models.heads import EMDHead, KnownPairsHead
+from mmselfemd.monitors import GradientMonitorHook, TransportMonitorHook
 from mmselfemd.transport import sinkhorn
 
 B, N, C = 3, 83, 32
@@ -61,3 +61,11 @@ def test_the_own_flow_is_scored_by_its_views_beside_the_next_images(pair):
     assert len(expected) == len(set(expected.values())) == 4
     found = {name: figures[name] for name in expected}
     assert found == pytest.approx(expected)
+
+
+def test_a_flow_that_is_given_is_not_called_the_losss_own():
+    head = KnownPairsHead(C, C, norm_cfg=dict(type='BN'))
+    assert not TransportMonitorHook().watches(head)
+    assert GradientMonitorHook().watches(head)
+    assert TransportMonitorHook().watches(EMDHead(C, C))
+    assert not TransportMonitorHook().watches(None)

@@ -44,6 +44,9 @@ def test_a_checkpoint_beside_the_untrained_network(image_folder, tmp_path):
         assert figures['right_share_error'] > 0
         assert f'{figures["right_share"]:.3f} +- ' in done.stdout
         assert ('differences' in figures) == (source != 'prediction')
+        assert figures['num_images'] == 8
+    for control in ('same_position', 'chance', 'best'):
+        assert f'{figures[f"right_share_{control}"]:.3f} +- ' in done.stdout
 
 
 def test_mistakes_are_one_line(image_folder, tmp_path):
@@ -66,4 +69,3 @@ def test_mistakes_are_one_line(image_folder, tmp_path):
         done = run(*args)
         assert done.returncode != 0
         assert message in done.stderr and 'Traceback' not in done.stderr
-        print(done.stderr)

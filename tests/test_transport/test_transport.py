@@ -1,5 +1,7 @@
 """Properties of the transport, and agreement with POT."""
 
+import importlib
+
 import numpy as np
 import ot
 import pytest
@@ -15,7 +17,7 @@ from mmselfemd.transport import (
     sinkhorn,
     vector_marginals,
 )
-from mmselfemd.transport.domains import _logsumexp
+from mmselfemd.transport.emd import flow_similarity
 
 
 def problem(batch=3, n=5, m=7, dtype=torch.double):
@@ -322,21 +324,38 @@ def test_bad_nodes_are_refused():
         vector_marginals(torch.ones(2, 3, 4), torch.ones(2, 5))
 
 
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-@pytest.mark.parametrize('dim', [1, 2])
-def test_logsumexp_is_torchs_where_the_terms_underflow_too(dtype, dim):
-    scale = torch.tensor([1, 30, 300, 3000], dtype=dtype)
-    logs = torch.randn(4, 6, 7, dtype=dtype) * scale[:, None, None]
-    logs.requires_grad_()
-    sums = [
-        logsumexp(logs, dim)
-        for logsumexp in (
-            _logsumexp,
-            lambda x, dim: torch.logsumexp(x, dim, keepdim=True),
-        )
-    ]
-    torch.testing.assert_close(*sums)
-    weights = torch.randn_like(sums[0])
-    torch.testing.assert_close(
-        *(torch.autograd.grad((s * weights).sum(), logs)[0] for s in sums)
+@pytest.mark.parametrize('gradient', ['envelope', 'implicit', 'unroll'])
+def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
+    monkeypatch, gradient
+):
+    solved = []
+
+    class Watched(domains.LinearDomain):
+        def __init__(self, cost, *args):
+            solved.append(cost.dtype)
+            super().__init__(cost, *args)
+
+    module = importlib.import_module('mmselfemd.transport.sinkhorn')
+    monkeypatch.setattr(module, 'LinearDomain', Watched)
+    cost, *weights = problem(dtype=torch.float32)
+    plan = sinkhorn(cost, *weights, 0.01, 500)
+    assert solved == [torch.float64]
+    for name, value in plan._asdict().items():
+        if name not in ('iterations', 'converged'):
+            assert value.dtype == torch.float32, name
+    expected = sinkhorn(
+        *(x.double() for x in (cost, *weights)), 0.01, 500, domain='log'
     )
+    torch.testing.assert_close(
+        plan.flow.double(), expected.flow, rtol=1e-3, atol=1e-6
+    )
+    cost.requires_grad_()
+    similarity, _ = flow_similarity(
+        cost, *weights, 0.01, 500, gradient=gradient
+    )
+    (slope,) = torch.autograd.grad(similarity.sum(), cost)
+    assert slope.dtype == torch.float32 and slope.isfinite().all()
+    # Beyond the range of float64 too there are logarithms.
+    solved.clear()
+    sinkhorn(cost, *weights, 0.001, 10, warn=False)
+    assert solved == []

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from comparison_tables import with_error
 from held_out_views import check_others, check_overlap, held_out
 from mmengine.config import Config
@@ -39,6 +40,13 @@ from mmselfemd.zoo.frozen_backbone import build_untrained, load_model
 #: What the others are compared with: the flow of the loss.
 REFERENCE = 'prediction'
 
+#: What knows nothing, and what knows all.
+CONTROLS = {
+    'node i to i': 'same_position',
+    'chance': 'chance',
+    'best possible': 'best',
+}
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
@@ -60,26 +68,33 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def report(sums: Mapping[str, np.ndarray]) -> dict[str, dict]:
+    """Figures of a network, by what is compared."""
+    compared = compare(sums, flow_figures, REFERENCE)
+    for source, figures in compared.items():
+        figures['num_images'] = len(sums[source])
+    return compared
+
+
 def show(network: str, compared: Mapping[str, Mapping]) -> None:
-    """Print the table of a network."""
+    """Print the table of a network, with its controls."""
+    loss = compared[REFERENCE]
     table = Table(
         Column('compared', no_wrap=True),
         'right share',
         'to another image',
         'accuracy',
         'other image',
-        'same position',
-        'chance',
-        title=network,
+        title=f'{network}: {loss["num_images"]} images',
     )
     columns = ('right_share', 'right_share_other_image')
-    columns += ('accuracy', 'other_image', 'same_position')
+    columns += ('accuracy', 'other_image')
     for source, figures in compared.items():
-        table.add_row(
-            source,
-            *(with_error(figures, name) for name in columns),
-            f'{figures["chance"]:.3f}',
-        )
+        cells = (with_error(figures, name) for name in columns)
+        table.add_row(source, *cells, end_section=source == 'backbone')
+    for label, name in CONTROLS.items():
+        share = with_error(loss, f'right_share_{name}')
+        table.add_row(label, share, '', with_error(loss, name), '')
     Console().print(table)
 
 
@@ -123,7 +138,7 @@ def main() -> None:
         )
         model.cpu()
         check_overlap(sums[REFERENCE])
-        compared[name] = compare(sums, flow_figures, REFERENCE)
+        compared[name] = report(sums)
         show(name, compared[name])
         if args.json:
             args.json.write_text(json.dumps(compared, indent=2) + '\n')

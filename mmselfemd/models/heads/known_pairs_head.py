@@ -18,15 +18,14 @@ class KnownPairsHead(GivenFlowHead):
     key's map is compared with all of them, in equal shares, and every such
     node weighs the same. Nothing is transported, and the options of the
     transport and of its marginals are without effect: it is what a flow that
-    never errs would teach, and reads better than :class:`EMDHead` in the
-    small study (docs/small_experiments.md).
+    never errs would teach (docs/small_experiments.md).
 
     Attributes:
         locate (Callable): From the number of a view and that of its nodes to
             :func:`node_places`; :class:`KnownPairs` sets it.
     """
 
-    locate: Callable[[int, int], tuple[Tensor, Tensor]]
+    locate: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
 
     def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
         """Flow between the nodes that lie at the same place.
@@ -38,7 +37,15 @@ class KnownPairsHead(GivenFlowHead):
 
         Returns:
             Tensor: Flow, (B, N, M); none where the views do not overlap.
+
+        Raises:
+            RuntimeError: If the model is no :class:`KnownPairs`.
         """
+        if self.locate is None:
+            raise RuntimeError(
+                'Nothing tells KnownPairsHead where the nodes lie: set '
+                "type='KnownPairs' in the model"
+            )
         places, others = (
             self.locate(view, embedding.nodes.shape[1])
             for view, embedding in zip((query, key), pair, strict=True)

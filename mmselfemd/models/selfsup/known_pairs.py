@@ -5,6 +5,7 @@ https://arxiv.org/abs/2011.10043 (PixPro) take their positive pairs so.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from mmselfemd.registry import MODELS
 
+from ..heads import KnownPairsHead
 from ..necks import SPCNeck
 from ..node_geometry import nodes_in_image, pyramid_places
 from .self_emd import SelfEMD
@@ -23,8 +25,20 @@ class KnownPairs(SelfEMD):
     """:class:`SelfEMD` that tells :class:`KnownPairsHead` where nodes lie.
 
     It needs the views' geometry in the data samples, as ``CutViews`` gives
-    it, and a pyramid (``SPCNeck``) in the neck.
+    it, and a pyramid (``SPCNeck``) in the neck. Its arguments are those of
+    :class:`SelfEMD`.
+
+    Raises:
+        ValueError: If the head is another one.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not isinstance(self.head, KnownPairsHead):
+            raise ValueError(
+                f'KnownPairs with a {type(self.head).__name__}: its head is '
+                "dict(type='KnownPairsHead'), which takes what an EMDHead does"
+            )
 
     def loss(
         self, inputs: list[Tensor], data_samples: list[DataSample]
@@ -60,7 +74,9 @@ class KnownPairs(SelfEMD):
             return node_places(geometry, num_nodes, pyramid)
 
         self.head.locate = locate
-        return super().loss(inputs, data_samples)
+        losses = super().loss(inputs, data_samples)
+        self.head.locate = None  # holds a batch, and cannot be pickled
+        return losses
 
 
 def node_places(

@@ -1,6 +1,7 @@
 """The readings that are kept are those of the page, each with controls."""
 
 import json
+import re
 
 import pytest
 
@@ -13,6 +14,7 @@ from mmselfemd.study import (
     plan_runs,
     report,
 )
+from mmselfemd.study.records import differences_of
 
 NEEDED = {'candidate', 'seed', 'epoch', 'ridge', 'knn', *report.CONTROLS}
 
@@ -114,30 +116,53 @@ COLUMNS = (
     *('right_share', 'right_share_other_image'),
     *('accuracy', 'other_image'),
 )
+CONTROLS = {
+    'control: node i to node i': 'same_position',
+    'control: chance': 'chance',
+    'best possible': 'best',
+}
 
 
 @pytest.mark.parametrize('file', FLOWS)
 def test_the_page_shows_where_the_flow_goes(root, file):
     read = json.loads((root / f'docs/results/{file}.json').read_text())
-    untrained, *trained = read.values()
+    _, *trained = read.values()
     page = (root / 'docs/small_experiments.md').read_text().splitlines()
     assert len(trained) == 3
+
+    def cell(source, name):
+        return ', '.join(f'{network[source][name]:.3f}' for network in trained)
+
     for label, source in FLOWS[file].items():
-        cells = (
-            ', '.join(f'{network[source][name]:.3f}' for network in trained)
-            for name in COLUMNS
-        )
+        cells = [cell(source, name) for name in COLUMNS]
         assert f'| {label} | {" | ".join(cells)} |' in page
-        for network in trained:
-            figures = network[source]
-            assert figures['right_share_error'] <= 0.009
-    controls = untrained['prediction']
-    cells = ' | '.join(f'{controls[name]:.3f}' for name in COLUMNS)
-    if file == 'where_the_flow_goes':
-        assert f'| control: untrained, prediction and key | {cells} |' in page
+    ending = ', gamma 0.01' * file.endswith('0.01')
+    for label, name in CONTROLS.items():
+        if ending and name != 'best':
+            continue
+        share = cell('prediction', f'right_share_{name}')
+        accuracy = cell('prediction', name)
+        assert f'| {label}{ending} | {share} | | {accuracy} | |' in page
+
+
+@pytest.mark.parametrize('rival', ['byol_three_views', 'selfemd'])
+def test_known_pairs_say_what_they_differ_by(root, kept, rival):
+    sums = {
+        name: [r.sums for r in kept if r[:1] + r[2:3] == (name, 40)]
+        for name in ('known_pairs', rival)
+    }
+    found = differences_of(*sums.values())
+    page = (root / 'configs/known_pairs/README.md').read_text()
+    row = re.compile(r'^\| ([\w, ]+) \| ([^|]+ \| [^|]+) \|', re.M)
+    rows = dict(row.findall(page))
+    place = ['byol_three_views', 'selfemd'].index(rival)
     for label, name in {
-        'node i to node i': 'same_position',
-        'chance': 'chance',
+        'ridge': 'ridge',
+        'kNN, classes balanced': 'knn_balanced',
+        'kNN': 'knn',
+        'gain': 'gain',
     }.items():
-        value = f'{controls[name]:.3f}'
-        assert f'| control: {label} | {value} | | {value} | |' in page
+        mean, low, high, num_seeds = found[name]
+        assert num_seeds == 3
+        said = rows[label].split(' | ')[place]
+        assert said == f'{mean:+.3f} [{low:+.3f}, {high:+.3f}]'

@@ -307,7 +307,7 @@ def test_an_apostrophe_in_the_path_of_the_python_asked_for(tmp_path):
     script = tmp_path / 'tools' / 'setup' / 'setup.sh'
     script.write_text('echo "$PYTHON"')
     done = subprocess.run(
-        ['make', 'setup', "PYTHON=/o'neil/python3"],
+        ['make', '--no-print-directory', 'setup', "PYTHON=/o'neil/python3"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

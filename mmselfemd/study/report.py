@@ -76,7 +76,8 @@ def draw_study(records: Sequence[Record]) -> Figure:
 
     Returns:
         Figure: A panel for each of :data:`FIGURES`: thick the mean over the
-        seeds, thin each seed; dashed the untrained network.
+        seeds, thin each seed, dotted where there is one; dashed the untrained
+        network.
     """
     figure = Figure(figsize=(13, 4.6), layout='constrained')
     axes = figure.subplots(1, len(FIGURES))
@@ -87,8 +88,9 @@ def draw_study(records: Sequence[Record]) -> Figure:
             record.sums
         )
     for panel, (key, label) in zip(axes, FIGURES.items(), strict=True):
-        for number, name in enumerate(n for n in LABELS if n in curves):
-            _draw_curves(panel, curves[name], key, LABELS[name], f'C{number}')
+        for number, name in enumerate(LABELS):  # each of a colour for good
+            if name in curves:
+                _draw_curves(panel, curves[name], key, name, f'C{number}')
         panel.set_title(label, loc='left')
         panel.set_xlabel('epoch')
         panel.grid(alpha=0.3)
@@ -103,9 +105,10 @@ def draw_study(records: Sequence[Record]) -> Figure:
 
 
 def _draw_curves(
-    panel, runs: Mapping[int, Mapping], key: str, label: str, colour: str
+    panel, runs: Mapping[int, Mapping], key: str, name: str, colour: str
 ) -> None:
-    if label == LABELS[UNTRAINED]:
+    label = LABELS[name]
+    if name == UNTRAINED:
         mean = np.mean([read[0][key] for read in runs.values()])
         panel.axhline(mean, color=colour, linestyle='--', label=label)
         return
@@ -118,8 +121,11 @@ def _draw_curves(
         np.mean([read[epoch][key] for read in runs.values()])
         for epoch in shared
     ]
+    style, width = 'o-', 2.0
+    if len(runs) == 1:
+        style, width, label = 'o:', 1.0, f'{label}, one seed'
     panel.plot(
-        shared, means, 'o-', color=colour, linewidth=2, ms=4, label=label
+        shared, means, style, color=colour, linewidth=width, ms=4, label=label
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from mmselfemd.saved_arrays import load_arrays
 from mmselfemd.study import (
+    CANDIDATES,
+    CAUSES,
     Origin,
     Record,
-    find_candidates,
     load_sums,
     plan_runs,
     report,
@@ -59,7 +60,9 @@ def test_the_page_shows_every_seed(records, root):
 def kept(root):
     """The readings of the longer study that are to be gone on from."""
     runs = plan_runs(
-        find_candidates(None), [0, 1, 2], root, root / 'docs/results', 40, 10
+        (*CANDIDATES, *CAUSES),
+        *([0, 1, 2], root, root / 'docs/results'),
+        *(40, 10),
     )
     found = [
         Record('untrained', int(path.stem[-1]), 0, load_sums(path))
@@ -74,7 +77,7 @@ def kept(root):
 
 def test_no_kept_reading_is_of_something_else(kept, root):
     files = [*root.glob('docs/results/readings/*')]
-    assert len(files) == len(kept) >= 39
+    assert len(files) == len(kept) >= 47
 
 
 def test_kept_readings_are_those_of_the_page_and_the_json(kept, root):
@@ -83,6 +86,22 @@ def test_kept_readings_are_those_of_the_page_and_the_json(kept, root):
     assert {tuple(record.as_json().items()) for record in kept} == written
     page = (root / 'docs/small_experiments.md').read_text()
     assert report.render_study(kept, 40) in page
+
+
+def test_a_curve_of_one_seed_is_not_drawn_as_a_mean(kept):
+    one_seed = [r for r in kept if r.seed == 0 or r.candidate != 'known_pairs']
+    figure = report.draw_study(one_seed)
+    titles = [axes.get_title(loc='left') for axes in figure.axes]
+    assert titles == [*report.FIGURES.values()]
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert f'{report.LABELS["known_pairs"]}, one seed' in texts
+    assert report.LABELS['selfemd'] in texts
+    styles = {
+        line.get_label(): line.get_linestyle() for line in figure.axes[0].lines
+    }
+    assert styles[f'{report.LABELS["known_pairs"]}, one seed'] == ':'
+    assert styles[report.LABELS['selfemd']] == '-'
 
 
 @pytest.mark.parametrize('seed', [0, 1, 2])

@@ -77,7 +77,8 @@ def find_candidates(names: list[str] | None) -> list[Candidate]:
     Raises:
         UserValueError: If a name is none of theirs.
     """
-    known = [candidate.name for candidate in (*CANDIDATES, *CAUSES)]
+    every = (*CANDIDATES, *CAUSES)
+    known = [candidate.name for candidate in every]
     for name in names or ():
         if name not in known:
             raise UserValueError(
@@ -85,4 +86,4 @@ def find_candidates(names: list[str] | None) -> list[Candidate]:
                 + ', '.join(known)
             )
     chosen = {*(names or [c.name for c in CANDIDATES]), BASELINE}
-    return [c for c in (*CANDIDATES, *CAUSES) if c.name in chosen]
+    return [c for c in every if c.name in chosen]

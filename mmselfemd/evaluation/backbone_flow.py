@@ -19,8 +19,8 @@ from mmselfemd.transport import cosine_cost, sinkhorn
 class BackboneFlowHead(GivenFlowHead):
     """Compares predictions along the flow between the backbones' maps.
 
-    DenseCL (https://arxiv.org/abs/2011.09157, Sec. 3.3), too, finds its matches
-    there, each by the largest similarity.
+    DenseCL (https://arxiv.org/abs/2011.09157, Sec. 3.3), too, finds its
+    matches there, each by the largest similarity.
     Weights of the nodes, gamma and number of iterations are those of the
     loss of :class:`EMDHead`. For a study of why the flow adds little.
 

@@ -19,6 +19,7 @@ from .matching import (
     pool_results,
 )
 from .matching_metric import MatchingAccuracy
+from .overlap_flow import OverlapFlowHead
 from .reading import Reading, reading_figures
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     'Estimate',
     'MatchingAccuracy',
     'MatchingResult',
+    'OverlapFlowHead',
     'Reading',
     'bootstrap',
     'correspondences',

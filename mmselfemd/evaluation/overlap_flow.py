@@ -1,0 +1,54 @@
+"""The network's own flow, between the nodes that lie in both views."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmselfemd.models.embedding import Embedding
+from mmselfemd.models.heads import KnownPairsHead
+from mmselfemd.registry import MODELS
+from mmselfemd.transport import sinkhorn
+
+
+@MODELS.register_module()
+class OverlapFlowHead(KnownPairsHead):
+    """Leaves out the nodes that the other view does not show.
+
+    Between the others the flow is that of :class:`EMDHead`, by its weights,
+    gamma and number of iterations. :class:`KnownPairsHead` leaves out the same
+    nodes, and knows the pairs besides: this one tells which of the two makes
+    the difference. For a study of why the flow adds little.
+    """
+
+    @torch.no_grad()
+    def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
+        """Flow between the nodes that lie in both views.
+
+        Args:
+            query (int): Number of the view that predicts.
+            key (int): Number of the view that is predicted.
+            pair (Sequence[Embedding]): Prediction and key.
+
+        Returns:
+            Tensor: Flow, (B, N, M), without gradient; none where the views do
+            not overlap, or nothing in the overlap has a weight.
+
+        Raises:
+            RuntimeError: If the model is no :class:`KnownPairs`.
+        """
+        at_one_place = super().flow(query, key, pair) > 0
+        cost, source, target = self.transport_problems([pair])
+        source = source * at_one_place.any(2)
+        target = target * at_one_place.any(1)
+        plan = sinkhorn(
+            cost,
+            source,
+            target,
+            gamma=self.transport_cfg['gamma'],
+            max_iters=self.transport_cfg['max_iters'],
+            warn=False,
+        )
+        # Where one side has no weight at all, the plan takes uniform ones.
+        has_weight = source.any(1) & target.any(1)
+        return plan.flow * has_weight[:, None, None]

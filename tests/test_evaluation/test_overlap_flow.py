@@ -1,0 +1,121 @@
+"""A flow between the nodes of the overlap, against a slow transcription."""
+
+from pathlib import Path
+
+import ot
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.structures import DataSample
+
+from mmselfemd.models.embedding import Embedding
+from mmselfemd.models.selfsup.known_pairs import node_places
+
+CONFIG = 'configs/small/overlap-flow_r18_voc256_20e.py'
+ROOT = Path(__file__).resolve().parents[2]
+
+VIEWS = [
+    dict(box=(0, 0, 100, 100), flip=False, size=112),
+    dict(box=(30, 10, 80, 120), flip=True, size=112),
+    dict(box=(500, 500, 90, 90), flip=False, size=112),
+]
+# The second image's views do not overlap.
+OF_THE_QUERY, OF_THE_KEY = [VIEWS[0], VIEWS[0]], [VIEWS[1], VIEWS[2]]
+
+
+@pytest.fixture
+def model():
+    cfg = Config.fromfile(ROOT / CONFIG)
+    cfg.model.head.update(gamma=0.2, max_iters=500)
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    model.reset_key()
+    model.has_momentum_hook = True
+    return model.eval()
+
+
+@pytest.fixture
+def head(model):
+    views = [OF_THE_QUERY, OF_THE_KEY]
+    pyramid = model.neck[-1]
+    model.head.locate = lambda number, count: node_places(
+        views[number], count, pyramid
+    )
+    return model.head
+
+
+def embedding():
+    nodes = torch.randn(2, 83, 64)
+    return Embedding(nodes, nodes.mean(1), nodes + torch.randn(2, 83, 64))
+
+
+def partners(head):
+    """Whether two nodes are within a cell of the key's map of each other."""
+    places, (others, cells) = head.locate(0, 83), head.locate(1, 83)
+    near = torch.zeros(2, 83, 83, dtype=torch.bool)
+    for b in range(2):
+        width, height = cells[b].ravel().tolist()
+        for i, (x, y) in enumerate(places[0][b].tolist()):
+            for j, (u, v) in enumerate(others[b].tolist()):
+                near[b, i, j] = (
+                    abs(x - u) <= width * 1.000001
+                    and abs(y - v) <= height * 1.000001
+                )
+    return near
+
+
+def test_the_flow_is_that_of_a_problem_without_the_other_nodes(head):
+    query, key = embedding(), embedding()
+    near = partners(head)[0]
+    rows, columns = near.any(1), near.any(0)
+    assert 0 < rows.sum() < 83
+    assert 0 < columns.sum() < 83
+    weights = (
+        head.node_weights(query, key)[0][rows],
+        head.node_weights(key, query)[0][columns],
+    )
+    source, target = (w.double() / w.double().sum() for w in weights)
+    cosine = torch.nn.functional.cosine_similarity(
+        query.nodes[0][rows][:, None], key.nodes[0][columns][None], dim=-1
+    )
+    expected = torch.zeros(83, 83, dtype=torch.float64)
+    # By its method for weights of zero; findings/pot_sinkhorn_zero_weights.sh.
+    expected[rows.nonzero(), columns.nonzero().T] = ot.sinkhorn(
+        source, target, 1 - cosine.double(), reg=0.2, method='sinkhorn_log'
+    )
+    flow = head.flow(0, 1, (query, key))
+    torch.testing.assert_close(flow[0].double(), expected, rtol=0, atol=1e-5)
+    # A node in the overlap sends to nodes that are no partners of it, too.
+    assert flow[0][~near].sum() > 0.5
+
+
+def test_views_that_do_not_overlap_count_for_nothing(head):
+    assert head.flow(0, 1, (embedding(), embedding()))[1].sum() == 0
+
+
+def test_an_overlap_without_weight_counts_for_nothing(head):
+    query, key = embedding(), embedding()
+    none = query._replace(vector=-key.node_vectors.mean(1))
+    against = torch.ones_like(key.vector)
+    key = key._replace(node_vectors=-against[:, None].expand(2, 83, 64))
+    none = none._replace(vector=against)
+    assert not head.node_weights(key, none).any()
+    assert head.flow(0, 1, (none, key)).sum() == 0
+
+
+def test_a_step_has_a_gradient(model):
+    inputs = [torch.randn(2, 3, view['size'], view['size']) for view in VIEWS]
+    # The first image's views overlap, and those of the second do not.
+    samples = [
+        DataSample(metainfo=dict(views=[first, second, first]))
+        for first, second in zip(OF_THE_QUERY, OF_THE_KEY, strict=True)
+    ]
+    losses = model.loss(inputs, samples)
+    assert losses.keys() == {'loss_byol', 'loss_emd'}
+    losses['loss_emd'].backward()
+    assert any(
+        p.grad is not None and p.grad.any()
+        for p in model.backbone.parameters()
+    )

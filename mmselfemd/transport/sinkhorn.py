@@ -103,13 +103,15 @@ def sinkhorn(
     spread = check_problem(cost, source, target)
     if check_finite:
         refuse_non_finite(cost=cost, source=source, target=target)
-    source, target = (
-        normalise_marginals(weights).to(cost.dtype)
-        for weights in (source, target)
-    )
     dtype = cost.dtype
     in_domain, precision = _choose_domain(domain, cost, spread / gamma)
-    cost, source, target = (x.to(precision) for x in (cost, source, target))
+    cost = cost.to(precision)
+    source, target = (
+        normalise_marginals(
+            weights.to(torch.promote_types(weights.dtype, precision))
+        ).to(precision)
+        for weights in (source, target)
+    )
     problem = in_domain(cost, source, target, gamma)
     if tol is None:
         state = problem.start()

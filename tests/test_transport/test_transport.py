@@ -324,6 +324,13 @@ def test_bad_nodes_are_refused():
         vector_marginals(torch.ones(2, 3, 4), torch.ones(2, 5))
 
 
+def test_what_is_solved_in_float64_has_marginals_of_that_precision_too():
+    problem32 = problem(dtype=torch.float32)
+    plan = sinkhorn(*problem32, 0.01, 20000, tol=1e-11)
+    assert plan.converged.all()
+    assert (plan.residual <= 1e-11).all()
+
+
 @pytest.mark.parametrize('gradient', ['envelope', 'implicit', 'unroll'])
 def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
     monkeypatch, gradient

@@ -3,7 +3,8 @@
 from .check import Usage, check_file, check_usages
 from .content import check_content, checked_file, forget_files
 from .findings import Finding, Findings, shown
-from .kinds import KINDS, MENDED, SAID, STOP, Kind
+from .kind import MENDED, SAID, STOP, Kind
+from .kinds import KINDS
 from .mending import mend
 
 __all__ = [

@@ -8,7 +8,8 @@ import numpy as np
 
 from mmselfemd.errors import UserValueError
 
-from .kinds import KINDS, MENDED, SAID, STOP, Kind
+from .kind import MENDED, SAID, STOP, Kind
+from .kinds import KINDS
 
 _NUM_SHOWN = 3
 _TITLES = {STOP: 'Wrong', MENDED: 'Mended in memory', SAID: 'To know'}

@@ -84,6 +84,22 @@ RECIPES = dict(
 )
 
 
+def is_of_a_recipe(config: str | Path) -> bool:
+    """Whether a config is one of those that this project chooses itself.
+
+    Args:
+        config (str | Path): Path of the file.
+
+    Returns:
+        bool: False for a config of the user's.
+    """
+    return any(
+        Path(config).as_posix().endswith(f'/configs/{name}')
+        for recipe in RECIPES.values()
+        for name in (recipe.detector, *recipe.pretraining.values())
+    )
+
+
 def parse_candidates(
     words: Sequence[str], configs: Mapping[str, str]
 ) -> list[Candidate]:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.engine.launch import load_config
+from mmselfemd.engine.run_settings import set_auto_scale_lr
 from mmselfemd.errors import UserError, UserFileExistsError, UserValueError
 from mmselfemd.settings.run_length import (
     TooFewImagesError,
@@ -16,7 +17,7 @@ from mmselfemd.settings.run_length import (
     iterations_in_epoch,
 )
 
-from .candidates import Candidate
+from .candidates import Candidate, is_of_a_recipe
 from .configs import (
     detector_config,
     learns_from_boxes,
@@ -155,8 +156,18 @@ class RunConfigs:
                 text = str(error).removeprefix(_OPTION)
                 text = f'--{kind}-options{text} ({Path(path).name})'
                 raise UserValueError(text + _HINTS[kind]) from error
+            if is_of_a_recipe(path) and not _says_its_rate(options):
+                set_auto_scale_lr(cfg)
             self._loaded[path] = cfg
         return self._loaded[path]
+
+
+def _says_its_rate(options: Mapping) -> bool:
+    """Whether the learning rate is to be taken as it stands."""
+    return any(
+        key.startswith(('auto_scale_lr', 'optim_wrapper.optimizer.lr'))
+        for key in options
+    )
 
 
 @contextmanager

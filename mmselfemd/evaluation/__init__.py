@@ -19,7 +19,7 @@ from .matching import (
     pool_results,
 )
 from .matching_metric import MatchingAccuracy
-from .overlap_flow import OverlapFlowHead
+from .partnered_flow import PartneredFlowHead
 from .reading import Reading, reading_figures
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     'Estimate',
     'MatchingAccuracy',
     'MatchingResult',
-    'OverlapFlowHead',
+    'PartneredFlowHead',
     'Reading',
     'bootstrap',
     'correspondences',

@@ -25,15 +25,13 @@ class BackboneFlowHead(GivenFlowHead):
     loss of :class:`EMDHead`. For a study of why the flow adds little.
 
     Attributes:
-        query_maps (list[Tensor]): Nodes of the backbone's map of each view,
-            (B, N, C); :class:`BackboneFlow` sets them.
-        key_maps (list[Tensor]): The same of the key's backbone.
+        query_maps (list[Tensor], optional): Nodes of the backbone's map of
+            each view, (B, N, C); :class:`BackboneFlow` sets them.
+        key_maps (list[Tensor], optional): The same of the key's backbone.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.query_maps: list[Tensor] = []
-        self.key_maps: list[Tensor] = []
+    query_maps: list[Tensor] | None = None
+    key_maps: list[Tensor] | None = None
 
     @torch.no_grad()
     def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
@@ -47,14 +45,21 @@ class BackboneFlowHead(GivenFlowHead):
 
         Returns:
             Tensor: Flow, (B, N, M), without gradient.
+
+        Raises:
+            RuntimeError: If the model is no :class:`BackboneFlow`.
         """
+        if self.query_maps is None:
+            raise RuntimeError(
+                "Nothing shows BackboneFlowHead the backbone's maps: set "
+                "type='BackboneFlow' in the model"
+            )
         return sinkhorn(
             cosine_cost(self.query_maps[query], self.key_maps[key]),
             self.node_weights(*pair),
             self.node_weights(*pair[::-1]),
             gamma=self.transport_cfg['gamma'],
             max_iters=self.transport_cfg['max_iters'],
-            warn=False,
         ).flow
 
 
@@ -62,8 +67,21 @@ class BackboneFlowHead(GivenFlowHead):
 class BackboneFlow(SelfEMD):
     """:class:`SelfEMD` that shows :class:`BackboneFlowHead` its maps.
 
-    It needs a pyramid (``SPCNeck``) in the neck.
+    Raises:
+        ValueError: If the head is another one, or no pyramid (``SPCNeck``) is
+            in the neck.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not isinstance(self.head, BackboneFlowHead):
+            raise ValueError(
+                f'BackboneFlow with a {type(self.head).__name__}: its head is '
+                "dict(type='BackboneFlowHead')"
+            )
+        modules = self.neck.modules()
+        if not any(isinstance(module, SPCNeck) for module in modules):
+            raise ValueError('BackboneFlow needs SPCNeck last in the neck')
 
     def loss(
         self, inputs: list[Tensor], data_samples: list[DataSample]
@@ -78,9 +96,10 @@ class BackboneFlow(SelfEMD):
             dict[str, Tensor]: Losses.
         """
         self.head.query_maps, self.head.key_maps = [], []
-        losses = super().loss(inputs, data_samples)
-        self.head.query_maps, self.head.key_maps = [], []
-        return losses
+        try:
+            return super().loss(inputs, data_samples)
+        finally:
+            self.head.query_maps = self.head.key_maps = None
 
     def encoder(self, view: Tensor) -> Embedding:
         """As of :class:`SelfEMD`; the head sees the map.
@@ -92,7 +111,8 @@ class BackboneFlow(SelfEMD):
             Embedding: Nodes (B, N, C) and vector (B, C).
         """
         maps = self.backbone(view)
-        self.head.query_maps.append(self._nodes(maps[-1].detach()))
+        if self.head.query_maps is not None:
+            self.head.query_maps.append(self._nodes(maps[-1].detach()))
         return self.neck(maps)
 
     @torch.no_grad()
@@ -106,7 +126,8 @@ class BackboneFlow(SelfEMD):
             Embedding: Nodes (B, N, C) and vector (B, C), without gradient.
         """
         maps = self.key['backbone'](view)
-        self.head.key_maps.append(self._nodes(maps[-1]))
+        if self.head.key_maps is not None:
+            self.head.key_maps.append(self._nodes(maps[-1]))
         return self.key['neck'](maps)
 
     def _nodes(self, feature_map: Tensor) -> Tensor:

@@ -60,7 +60,8 @@ def measure_flows(
         :data:`COUNTED`, for :func:`flow_figures`.
 
     Raises:
-        UserValueError: If a batch has no two views of known geometry.
+        UserValueError: If a batch has no two views of known geometry, or
+            none has two images.
     """
     pyramid = find_pyramid(model)
     sums = {source: [] for source in SOURCES}
@@ -83,6 +84,12 @@ def measure_flows(
         controls = _controls(weights, partners, model.head.transport_cfg)
         for source, found in flows.items():
             sums[source].append(_count(found, controls, partners))
+    if not all(sums.values()):
+        raise UserValueError(
+            'Each held-out batch has one image, and what a flow to another '
+            'image would have is measured within a batch: take batches of two '
+            'or more'
+        )
     return {source: np.concatenate(parts) for source, parts in sums.items()}
 
 

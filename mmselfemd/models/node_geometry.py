@@ -60,8 +60,10 @@ def nodes_in_image(view: Mapping, num_cells: int | None = None) -> np.ndarray:
     Returns:
         np.ndarray: (x, y) of each node in the image, (N, 2).
     """
-    num_cells = num_cells or ceil(view['size'] / STRIDE)
-    stride = network_stride(view['size'], num_cells)
+    if num_cells is None:
+        num_cells, stride = ceil(view['size'] / STRIDE), STRIDE
+    else:
+        stride = network_stride(view['size'], num_cells)
     centres = receptive_field_centres(num_cells, stride)
     if view['flip']:
         centres[:, 0] = view['size'] - centres[:, 0]

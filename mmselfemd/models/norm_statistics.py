@@ -19,6 +19,11 @@ def running_statistics(module: nn.Module) -> Iterator[None]:
     with _kept_modes(module), torch.no_grad():
         module.eval()
         yield
+    # Until torch's pull request 165068 of December 2025, autocast went on with
+    # weights that it had cast here, which have no gradient. Compiled code does
+    # not keep them.
+    if not torch.compiler.is_compiling():
+        torch.clear_autocast_cache()
 
 
 @contextmanager

@@ -59,9 +59,9 @@ CAUSES = (
         'backbone-flow_r18_voc256_20e',
     ),
     Candidate(
-        'overlap_flow',
-        'flow between nodes of both views alone',
-        'overlap-flow_r18_voc256_20e',
+        'partnered_flow',
+        'flow between nodes with a partner alone',
+        'partnered-flow_r18_voc256_20e',
     ),
     Candidate(
         'gamma_0.01', 'a sharper flow', 'selfemd_r18_voc256_20e_gamma-0.01'

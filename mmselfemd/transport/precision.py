@@ -13,7 +13,9 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Under bfloat16 or float16 autocast ``bmm``, ``exp`` and ``logsumexp`` lose
     the marginals, so half-precision tensor arguments are raised to float32;
-    float64 is kept.
+    float64 is kept. TF32, which torch does not use unless it is told to
+    (``torch.backends.cuda.matmul.allow_tf32``), rounds the cosines to some
+    1e-3 all the same.
 
     Args:
         function (Callable): A function of tensors and plain values.

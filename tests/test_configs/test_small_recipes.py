@@ -46,7 +46,7 @@ def test_the_options_of_each_are_what_its_name_says():
         'known_pairs': dict(type='KnownPairsHead'),
         'gamma_0.01': dict(gamma=0.01),
         'backbone_flow': dict(type='BackboneFlowHead', gamma=0.01),
-        'overlap_flow': dict(type='OverlapFlowHead'),
+        'partnered_flow': dict(type='PartneredFlowHead'),
     }.items():
         assert models[name]['head'] == selfemd['head'] | options
         assert models[name]['neck'] == selfemd['neck']

@@ -12,14 +12,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 
 from mmselfemd.engine import PreemptionHook
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
-from toy_long_run import Recorder, SignalMyself, make_runner  # noqa: E402
+from toy_long_run import (  # noqa: E402
+    Numbers,
+    Pair,
+    Recorder,
+    SignalMyself,
+    make_runner,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +151,67 @@ def test_at_the_end_of_an_epoch(tmp_path):
     assert names(tmp_path) == {'epoch_1.pth'}
     meta = torch.load(tmp_path / 'epoch_1.pth')['meta']
     assert (meta['epoch'], meta['iter']) == (1, 4)
+
+
+class Worse(BaseMetric):
+    """Each validation finds less than the one before."""
+
+    default_prefix = 'toy'
+
+    def process(self, *args):
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        return dict(score=-MessageHub.get_current_instance().get_info('iter'))
+
+
+class Validations(Hook):
+    """Writes down after how many iterations they were."""
+
+    def __init__(self):
+        self.seen = []
+
+    def after_val_epoch(self, runner, metrics=None):
+        self.seen.append(runner.iter)
+
+
+class Validated(Pair):
+    """A network that can be validated."""
+
+    def val_step(self, data):
+        return data['data_samples']
+
+
+@pytest.mark.parametrize('epochs', [3, None])
+@pytest.mark.parametrize('loop', ['', 'Reproducible'])
+def test_a_validation_that_would_have_followed_comes_first(
+    tmp_path, epochs, loop
+):
+    """So the best checkpoint is that of a run without a signal."""
+    validations = Validations()
+    options = dict(
+        epochs=epochs,
+        iterations=12,
+        loop=f'{loop}EpochBasedTrainLoop',
+        size=16,
+        checkpoint=dict(save_best='toy/score', rule='greater', interval=100),
+        train_cfg=dict(val_interval=1 if epochs else 4),
+        val_dataloader=dict(
+            dataset=Numbers(4),
+            batch_size=4,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        val_cfg=dict(),
+        val_evaluator=[Worse()],
+    )
+    work_dir = tmp_path / 'stopped'
+    assert stopped(work_dir, 3, model=Validated(), **options) == 143
+    assert not list(work_dir.glob('best*'))
+    options.update(model=Validated(), resume=True)
+    runner(work_dir, validations, **options).train()
+    assert validations.seen == [4, 8, 12]
+    name = 'epoch_1' if epochs else 'iter_4'
+    assert f'best_toy_score_{name}.pth' in names(work_dir)
 
 
 def test_inside_an_epoch(tmp_path):

@@ -202,6 +202,18 @@ def test_channels_last_acts_on_the_named_devices_alone():
     assert not model.weight.is_contiguous()
 
 
+def test_a_checkpoint_is_plain_and_keeps_the_versions_of_modules():
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 2, 3), torch.nn.BatchNorm2d(2)
+    ).to(memory_format=torch.channels_last)
+    checkpoint = dict(state_dict=model.state_dict())
+    versions = checkpoint['state_dict']._metadata
+    assert versions['1']['version'] == 2
+    ChannelsLastHook().before_save_checkpoint(runner_of(model), checkpoint)
+    assert checkpoint['state_dict']['0.weight'].is_contiguous()
+    assert checkpoint['state_dict']._metadata == versions
+
+
 @pytest.mark.parametrize(
     'channels, stride, kernel, is_safe',
     [(8, 2, 1, False), (16, 2, 1, True), (8, 1, 1, True), (8, 2, 3, True)],

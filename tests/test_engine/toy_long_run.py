@@ -135,13 +135,20 @@ def make_runner(
     hooks: tuple = (),
     default_hooks: dict | None = None,
     checkpoint: dict | None = None,
+    train_cfg: dict | None = None,
+    model: BaseModel | None = None,
     runner_class: type[Runner] = Runner,
     **kwargs,
 ) -> Runner:
     torch.manual_seed(0)
     by_epoch = epochs is not None
+    length = (
+        dict(type=loop, max_epochs=epochs)
+        if by_epoch
+        else dict(type=loop.replace('Epoch', 'Iter'), max_iters=iterations)
+    )
     return runner_class(
-        model=Pair(),
+        model=model or Pair(),
         work_dir=str(work_dir),
         train_dataloader=dict(
             dataset=Numbers(size, bad),
@@ -149,9 +156,7 @@ def make_runner(
             num_workers=0,
             sampler=dict(type='DefaultSampler', shuffle=False),
         ),
-        train_cfg=dict(type=loop, max_epochs=epochs)
-        if by_epoch
-        else dict(type=loop.replace('Epoch', 'Iter'), max_iters=iterations),
+        train_cfg=length | (train_cfg or {}),
         optim_wrapper=dict(
             type='FiniteOptimWrapper',
             optimizer=dict(type='SGD', lr=0.05, momentum=0.9),

@@ -79,14 +79,43 @@ def test_the_prediction_has_a_gradient_and_no_map_is_kept(model):
     views = [torch.randn(2, 3, 112, 112) for _ in range(2)]
     emd = model.loss(views, [])['loss_emd']
     emd.backward()
-    assert model.head.query_maps == model.head.key_maps == []
+    assert model.head.query_maps is model.head.key_maps is None
     norms = [p.grad for p in model.backbone.parameters()]
     assert any(g is not None and g.abs().sum() > 0 for g in norms)
+
+
+def test_maps_are_seen_within_the_loss_alone(model):
+    model.encoder(torch.randn(2, 3, 112, 112))
+    assert model.head.query_maps is None
+    with pytest.raises(TypeError):
+        model.loss([None], [])
+    assert model.head.query_maps is model.head.key_maps is None
+    with pytest.raises(RuntimeError, match="type='BackboneFlow'"):
+        model.head.flow(0, 1, ())
+
+
+@pytest.mark.parametrize(
+    ('changed', 'said'),
+    [
+        (dict(head=dict(type='EMDHead')), 'BackboneFlow with a EMDHead'),
+        (dict(neck=dict(type='DenseProjectionNeck')), 'SPCNeck last'),
+    ],
+)
+def test_what_it_is_not_for_is_refused(changed, said):
+    cfg = Config.fromfile(ROOT / CONFIG)
+    if 'neck' in changed:
+        cfg.model.neck = cfg.model.neck[0]
+    else:
+        cfg.model.head.type = changed['head']['type']
+    scope = DefaultScope.overwrite_default_scope(cfg.default_scope)
+    with scope, pytest.raises(ValueError, match=said):
+        MODELS.build(cfg.model)
 
 
 def test_another_flow_is_another_loss(model):
     views = [torch.randn(2, 3, 112, 112) for _ in range(2)]
     first = model.loss(views, [])['loss_emd']
+    model.head.query_maps, model.head.key_maps = [], []
     queries = [model.head.predict(model.encoder(view)) for view in views]
     keys = [model.key_encoder(view) for view in views]
     again = model.head.loss(queries, keys)['loss_emd']

@@ -127,6 +127,8 @@ def test_an_image_by_itself_has_no_other_one():
     batches = [batch_of([WHOLE, WHOLE]), batch_of([WHOLE, WHOLE], 1)]
     counted = measure_flows(build(), batches)['keys']
     assert counted.shape[0] == 4 and np.isfinite(counted).all()
+    with pytest.raises(UserValueError, match='batches of two or more'):
+        measure_flows(build(), [batch_of([WHOLE, WHOLE], 1)])
 
 
 def test_the_model_is_left_as_it_is():
@@ -139,7 +141,9 @@ def test_the_model_is_left_as_it_is():
         assert torch.equal(value, before[name]), name
 
 
-@pytest.mark.parametrize('config', ['byol', 'known-pairs', 'backbone-flow'])
+@pytest.mark.parametrize(
+    'config', ['byol', 'known-pairs', 'backbone-flow', 'partnered-flow']
+)
 def test_what_has_no_flow_of_its_own_is_not_measured(config):
     three_views = '_three-views' * (config == 'byol')
     assert find_pyramid(build(f'{config}_r18_voc256_20e{three_views}')) is None

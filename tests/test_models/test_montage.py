@@ -132,5 +132,7 @@ def test_what_does_not_fit_is_said(our_scope):
         built(torch.randn(2, 3, 48, 48), mode='predict')
     with pytest.raises(ValueError, match='threshold=1.5'):
         ERFAdaptiveHead(3, 5, threshold=1.5)
-    with pytest.raises(ValueError, match='depends on no pixel'):
-        head().set_label_weights(torch.zeros(3, 3, 48, 48), REGIONS)
+    for value in (0, torch.inf):
+        field = torch.full((3, 3, 48, 48), value, dtype=torch.float32)
+        with pytest.raises(ValueError, match='depends on no pixel'):
+            head().set_label_weights(field, REGIONS)

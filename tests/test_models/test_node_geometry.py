@@ -43,6 +43,13 @@ def test_box_and_flip_are_undone():
     assert mirrored[:, 1] == pytest.approx(nodes[:, 1])
 
 
+def test_a_view_without_a_map_is_that_of_a_stride_of_32():
+    for size in range(33, 230):  # 40: two cells, of which 20 is nearer to 16
+        view = dict(box=(0, 0, size, size), flip=False, size=size)
+        columns = nodes_in_image(view)[: -(-size // 32), 0]
+        assert np.diff(columns) == pytest.approx(32), size
+
+
 def test_identical_views_correspond_on_the_diagonal_and_its_neighbours():
     partners = correspondences(WHOLE, WHOLE)
     assert partners.diagonal().all()

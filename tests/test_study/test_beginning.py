@@ -87,7 +87,7 @@ def test_every_candidate_begins_from_the_backbone_of_its_seed(
         {
             *('selfemd', 'uniform', 'known_pairs'),
             *('byol_weight_0.5', 'byol_weight_0'),
-            *('backbone_flow', 'gamma_0.01', 'overlap_flow'),
+            *('backbone_flow', 'gamma_0.01', 'partnered_flow'),
         },
     ],
 )

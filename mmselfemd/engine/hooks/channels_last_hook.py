@@ -64,9 +64,13 @@ class ChannelsLastHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Save the plain layout, which every reader expects."""
         for name in {'state_dict', 'optimizer'} & checkpoint.keys():
-            checkpoint[name] = apply_to(
+            plain = apply_to(
                 checkpoint[name], torch.is_tensor, Tensor.contiguous
             )
+            # Versions of the modules, by which they know older files.
+            if metadata := getattr(checkpoint[name], '_metadata', None):
+                plain._metadata = metadata
+            checkpoint[name] = plain
 
 
 def _reason_against(model: nn.Module, device: str) -> str | None:

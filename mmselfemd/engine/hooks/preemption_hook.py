@@ -14,13 +14,14 @@ import torch
 from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapper
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmselfemd.engine.cpu_distributed import leave_process_group
 from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 
+from .due_validation import make_up_validation, note_due_validation
 from .safe_checkpoint_hook import SafeCheckpointHook
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -77,7 +78,8 @@ class PreemptionHook(Hook):
     A signal may reach processes at different iterations, or only some of
     them. So at every ``interval`` steps of the optimiser they ask each other,
     and all stop at the same one. One process alone looks at every step. A
-    validation is not interrupted: the run ends after the next step.
+    validation is not interrupted: the run ends after the next step. One that
+    would have followed the last step comes first in the resumed run.
 
     Args:
         interval (int): After how many of the optimiser's steps several
@@ -131,6 +133,7 @@ class PreemptionHook(Hook):
         if runner.val_loop is not None:
             loaders.append(runner.val_dataloader)
         self._has_ended = _spare_workers(loaders)
+        make_up_validation(runner)
 
     def after_train(self, runner: Runner) -> None:
         """Listen no longer: the run is at its end."""
@@ -184,6 +187,7 @@ class PreemptionHook(Hook):
             return
         is_last = self.is_last_train_epoch(runner)
         if self._agreed and not is_last:
+            note_due_validation(runner)
             self._checkpoint._save_checkpoint(runner)
         if self._checkpoint.last_ckpt is not None:  # saved since the start
             self._remove(runner, runner.message_hub.get_info(_INSIDE_EPOCH))
@@ -200,6 +204,8 @@ class PreemptionHook(Hook):
         """
         if alone:
             self._checkpoint.check_finite = False
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            note_due_validation(runner)
         if self._checkpoint.by_epoch:
             self._save_inside_epoch(runner)
         else:

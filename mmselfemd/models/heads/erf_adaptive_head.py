@@ -90,7 +90,8 @@ class ERFAdaptiveHead(BaseModule):
                 f"the backbone's last map is {tuple(field.shape[:2])}, and "
                 f'model.head.map_size is {map_size}: set it to the former'
             )
-        if not (field.sum((2, 3)) > 0).all():
+        total = field.sum((2, 3))
+        if not ((total > 0) & total.isfinite()).all():
             raise ValueError(
                 'a position of the map depends on no pixel: its effective '
                 'receptive field is 0 or not finite'

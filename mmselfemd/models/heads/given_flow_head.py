@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 from mmselfemd.transport import cosine_cost
@@ -57,9 +58,12 @@ class GivenFlowHead(EMDHead):
             similarity = ((1 - cost) * flow).sum((1, 2))
             losses.append((2 - 2 * similarity)[flow.sum((1, 2)) > 0])
         emd = torch.cat(losses)
+        # Of all processes, for their gradients are averaged.
+        count = torch.tensor(float(len(emd)), device=emd.device)
+        all_reduce(count, 'mean')
         loss_byol = BYOLHead.loss(self, queries, keys)['loss_byol']
         return dict(
             loss_byol=self.byol_weight * loss_byol,
             # A sum keeps the gradient where no two views overlap.
-            loss_emd=2 * emd.sum() / max(len(emd), 1),
+            loss_emd=2 * emd.sum() / count.clamp_min(1 / get_world_size()),
         )

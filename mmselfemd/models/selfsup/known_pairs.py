@@ -74,9 +74,10 @@ class KnownPairs(SelfEMD):
             return node_places(geometry, num_nodes, pyramid)
 
         self.head.locate = locate
-        losses = super().loss(inputs, data_samples)
-        self.head.locate = None  # holds a batch, and cannot be pickled
-        return losses
+        try:
+            return super().loss(inputs, data_samples)
+        finally:
+            self.head.locate = None  # holds a batch, and cannot be pickled
 
 
 def node_places(

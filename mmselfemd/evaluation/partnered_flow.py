@@ -1,4 +1,4 @@
-"""The network's own flow, between the nodes that lie in both views."""
+"""The network's own flow, between the nodes that have a partner."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ from mmselfemd.transport import sinkhorn
 
 
 @MODELS.register_module()
-class OverlapFlowHead(KnownPairsHead):
-    """Leaves out the nodes that the other view does not show.
+class PartneredFlowHead(KnownPairsHead):
+    """Leaves out the nodes that :class:`KnownPairsHead` pairs with none.
 
     Between the others the flow is that of :class:`EMDHead`, by its weights,
-    gamma and number of iterations. :class:`KnownPairsHead` leaves out the same
-    nodes, and knows the pairs besides: this one tells which of the two makes
-    the difference. For a study of why the flow adds little.
+    gamma and number of iterations: the same nodes, without the knowledge which
+    belong together. It tells which of the two makes the difference. For a
+    study of why the flow adds little.
     """
 
     @torch.no_grad()
     def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
-        """Flow between the nodes that lie in both views.
+        """Flow between the nodes that have a partner in the other view.
 
         Args:
             query (int): Number of the view that predicts.
@@ -32,22 +32,21 @@ class OverlapFlowHead(KnownPairsHead):
 
         Returns:
             Tensor: Flow, (B, N, M), without gradient; none where the views do
-            not overlap, or nothing in the overlap has a weight.
+            not overlap, or no node with a partner has a weight.
 
         Raises:
             RuntimeError: If the model is no :class:`KnownPairs`.
         """
-        at_one_place = super().flow(query, key, pair) > 0
         cost, source, target = self.transport_problems([pair])
-        source = source * at_one_place.any(2)
-        target = target * at_one_place.any(1)
+        partners = (super().flow(query, key, pair) > 0).to(cost.device)
+        source = source * partners.any(2)
+        target = target * partners.any(1)
         plan = sinkhorn(
             cost,
             source,
             target,
             gamma=self.transport_cfg['gamma'],
             max_iters=self.transport_cfg['max_iters'],
-            warn=False,
         )
         # Where one side has no weight at all, the plan takes uniform ones.
         has_weight = source.any(1) & target.any(1)

@@ -1,6 +1,7 @@
-"""A flow between the nodes of the overlap, against a slow transcription."""
+"""A flow between nodes with a partner, against a slow transcription."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import ot
 import pytest
@@ -9,10 +10,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 
+from mmselfemd.evaluation import partnered_flow
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.selfsup.known_pairs import node_places
 
-CONFIG = 'configs/small/overlap-flow_r18_voc256_20e.py'
+CONFIG = 'configs/small/partnered-flow_r18_voc256_20e.py'
 ROOT = Path(__file__).resolve().parents[2]
 
 VIEWS = [
@@ -22,6 +24,8 @@ VIEWS = [
 ]
 # The second image's views do not overlap.
 OF_THE_QUERY, OF_THE_KEY = [VIEWS[0], VIEWS[0]], [VIEWS[1], VIEWS[2]]
+
+SHAPES = (83, 83), (83,), (83,)
 
 
 @pytest.fixture
@@ -87,7 +91,7 @@ def test_the_flow_is_that_of_a_problem_without_the_other_nodes(head):
     )
     flow = head.flow(0, 1, (query, key))
     torch.testing.assert_close(flow[0].double(), expected, rtol=0, atol=1e-5)
-    # A node in the overlap sends to nodes that are no partners of it, too.
+    # A node sends to nodes that are no partners of it, too.
     assert flow[0][~near].sum() > 0.5
 
 
@@ -95,7 +99,7 @@ def test_views_that_do_not_overlap_count_for_nothing(head):
     assert head.flow(0, 1, (embedding(), embedding()))[1].sum() == 0
 
 
-def test_an_overlap_without_weight_counts_for_nothing(head):
+def test_nodes_without_weight_count_for_nothing(head):
     query, key = embedding(), embedding()
     none = query._replace(vector=-key.node_vectors.mean(1))
     against = torch.ones_like(key.vector)
@@ -103,6 +107,16 @@ def test_an_overlap_without_weight_counts_for_nothing(head):
     none = none._replace(vector=against)
     assert not head.node_weights(key, none).any()
     assert head.flow(0, 1, (none, key)).sum() == 0
+
+
+def test_places_come_to_the_device_of_the_nodes(head, monkeypatch):
+    """A tensor of it times one of the CPU is an error, on GPUs too."""
+    problem = [torch.ones(2, *shape, device='meta') for shape in SHAPES]
+    plan = SimpleNamespace(flow=problem[0])
+    monkeypatch.setattr(head, 'transport_problems', lambda pairs: problem)
+    monkeypatch.setattr(partnered_flow, 'sinkhorn', lambda *a, **k: plan)
+    flow = head.flow(0, 1, (embedding(), embedding()))
+    assert flow.device.type == 'meta'
 
 
 def test_a_step_has_a_gradient(model):

@@ -1,7 +1,0 @@
-# The flow, between those nodes alone that the other view shows too, as the
-# crops' geometry tells. The bound leaves out the same ones, and knows the
-# pairs besides. See docs/small_experiments.md.
-_base_ = ['./selfemd_r18_voc256_20e.py']
-
-custom_imports = dict(imports=['mmselfemd', 'mmselfemd.evaluation'])
-model = dict(type='KnownPairs', head=dict(type='OverlapFlowHead'))

@@ -1,11 +1,15 @@
 """Files that appear under their name whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+#: What file systems say that have no fsync of a folder.
+_NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
 #: How the name ends of a file that is still being written.
 INCOMPLETE = '.incomplete'
@@ -48,5 +52,8 @@ def atomic_write(
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:  # the file is there; some disks have no more
+            if error.errno not in _NOT_FOR_FOLDERS:
+                raise
         finally:
             os.close(folder)

@@ -1,7 +1,10 @@
 """A file is whole or not there, whatever happens on the way."""
 
+import errno
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,26 @@ def test_failed_write_leaves_the_old_file(tmp_path, durable):
         raise KeyboardInterrupt
     assert path.read_bytes() == b'old'
     assert os.listdir(path.parent) == ['file']
+
+
+@pytest.mark.parametrize('code', [errno.EINVAL, errno.EIO])
+def test_a_disk_without_fsync_of_folders_is_no_error(
+    tmp_path, monkeypatch, code
+):
+    fsync = os.fsync
+
+    def without_folders(file):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(file)
+
+    monkeypatch.setattr(os, 'fsync', without_folders)
+    expected = (
+        nullcontext() if code == errno.EINVAL else pytest.raises(OSError)
+    )
+    with expected, atomic_write(tmp_path / 'file') as file:
+        file.write(b'whole')
+    assert (tmp_path / 'file').read_bytes() == b'whole'
 
 
 def test_bytes_are_on_the_disk_before_the_name(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """What a run has to its disposal on this machine."""
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import torch
@@ -10,10 +12,9 @@ from mmengine.device import get_device
 from mmselfemd.device import NO_OPERATORS, has_cuda_operators
 from mmselfemd.plurals import counted
 
-_LIMITS = (  # of a container, by version of Linux's control groups
-    '/sys/fs/cgroup/memory.max',
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-)
+_GROUPS = Path('/sys/fs/cgroup')  # Linux's control groups
+_OWN_GROUP = Path('/proc/self/cgroup')
+_MANY = 1 << 20  # as good as no limit
 
 
 class Machine(NamedTuple):
@@ -53,7 +54,7 @@ def find_machine(for_detector: bool = False) -> Machine:
         Machine: What there is. All of the RAM counts, whatever else uses it
         now, so that the same command chooses the same.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = min(len(os.sched_getaffinity(0)), *_limits_of_cores())
     is_on_gpu = get_device() == 'cuda'
     if is_on_gpu and (has_cuda_operators() or not for_detector):
         sizes = [
@@ -67,8 +68,48 @@ def find_machine(for_detector: bool = False) -> Machine:
 
 def _ram() -> int:
     sizes = [os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')]
-    for limit in map(Path, _LIMITS):
-        text = limit.read_text().strip() if limit.is_file() else ''
-        if text.isdigit():  # else 'max'
-            sizes.append(int(text))
+    for name in ('memory.max', 'memory.limit_in_bytes'):
+        for (size,) in _limits('memory', name):
+            if size.isdigit():  # else 'max'
+                sizes.append(int(size))
     return min(sizes)
+
+
+def _limits_of_cores() -> list[int]:
+    """Of a container: a quota of time that counts as so many cores."""
+    # Version 2 has both numbers in one file.
+    quotas = [*_limits('cpu', 'cpu.max')] + [
+        (quota, period)
+        for (quota,), (period,) in zip(
+            _limits('cpu', 'cpu.cfs_quota_us'),
+            _limits('cpu', 'cpu.cfs_period_us'),
+            strict=False,
+        )
+    ]
+    return [_MANY] + [
+        ceil(int(quota) / int(period))
+        for quota, period in quotas
+        if quota.isdigit() and period.isdigit()  # else 'max', or -1
+    ]
+
+
+def _limits(controller: str, name: str) -> Iterator[list[str]]:
+    """What a file says in the own control group and in those around it.
+
+    In version 1 each controller has a tree of its own. Seen from within a
+    container the root is its own group, whatever path the process is said to
+    be at.
+    """
+    lines = _OWN_GROUP.read_text().split() if _OWN_GROUP.is_file() else []
+    found = [PurePosixPath('/')]
+    for line in lines:
+        _, controllers, path = line.split(':', 2)
+        if controllers in ('', controller) or controller in (
+            controllers.split(',')
+        ):
+            found += [PurePosixPath(path), *PurePosixPath(path).parents]
+    for root in (_GROUPS, _GROUPS / controller):
+        for path in dict.fromkeys(found):
+            file = root / path.relative_to('/') / name
+            if file.is_file():
+                yield file.read_text().split()

@@ -1,9 +1,6 @@
 """A run, its config beside it, and how both are begun and gone on with."""
 
-import os
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmselfemd.atomic_file import atomic_write
+from mmselfemd.datasets.annotations.content import forget_files
 from mmselfemd.engine.launch import train
 from mmselfemd.engine.resume import find_checkpoint_to_resume
 from mmselfemd.engine.run_settings import check_work_dir
@@ -20,6 +18,7 @@ from mmselfemd.settings.loggers import check_loggers
 
 from .command_lines import command_line, tool_command, tools_folder
 from .config_text import Setting, config_text, in_one_line
+from .long_command import ENDED_BY_SIGNAL, run_command
 
 _MARK = '# Written for: '
 
@@ -203,6 +202,8 @@ class RunFolder:
         ``tools/dist_train.sh``, which starts them with ``torchrun``.
 
         Raises:
+            SystemExit: With the status of processes that a signal ended, when
+                they had saved a checkpoint.
             UserError: If the config cannot work, or a process failed.
         """
         processes = self.settings.get('num_processes', 1)
@@ -210,9 +211,10 @@ class RunFolder:
             train(str(self.config), resume='auto', loggers=self.loggers)
             return
         command = self._distributed(processes)
-        status = subprocess.run(
-            command, env={'PYTHON': sys.executable, **os.environ}
-        ).returncode
+        forget_files()  # which those processes read themselves
+        status = run_command(command)
+        if status in ENDED_BY_SIGNAL:
+            raise SystemExit(status)
         if status:
             raise UserError(
                 f'{shlex.join(command)} ended with status {status}, for the '

@@ -101,12 +101,21 @@ class BrokenImages:
         )
 
     def _write(self, path: str) -> None:
-        if list_file := _list_file():
+        if not (list_file := _list_file()):
+            return
+        line = f'{path}\t{self._lines[path]}\n'
+        try:
             # The folder may be that of an earlier run, removed since.
             os.makedirs(os.path.dirname(list_file), exist_ok=True)
             # In one write, which others' lines do not cut through.
-            with open(list_file, 'a', errors='surrogateescape') as file:
-                file.write(f'{path}\t{self._lines[path]}\n')
+            with open(list_file, 'ab') as file:
+                file.write(line.encode(errors='surrogateescape'))
+        except OSError as error:  # a full disk: the run goes on without it
+            print_log(
+                f'{list_file} lacks {path}: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _summary(self) -> str:
         some = list(self._lines.items())[:_NUM_NAMED]

@@ -1,7 +1,9 @@
 """Which checkpoint a run goes on from."""
 
+import glob
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -133,9 +135,28 @@ def _numbered(folder: Path, filename_tmpls: set[str]) -> list[Path]:
     return [
         path
         for tmpl in sorted(filename_tmpls)
-        for path in folder.glob(tmpl.format('*'))
-        if re.fullmatch(re.escape(tmpl).replace(r'\{\}', r'\d+'), path.name)
+        for path in folder.glob(any_number(tmpl))
+        if re.fullmatch(any_number(tmpl, re.escape, r'\d+'), path.name)
     ]
+
+
+def any_number(
+    tmpl: str,
+    escape: Callable[[str], str] = glob.escape,
+    number: str = '*',
+) -> str:
+    """A pattern for the names of checkpoints, whatever their number.
+
+    Args:
+        tmpl (str): mmengine's ``filename_tmpl``, such as ``iter_{:06d}.pth``.
+        escape (Callable): For what is beside the number.
+            Defaults to that of ``glob``.
+        number (str): What stands for it. Defaults to '*'.
+
+    Returns:
+        str: The pattern.
+    """
+    return number.join(map(escape, re.split(r'\{[^{}]*\}', tmpl)))
 
 
 def _progress(path: Path) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """A run and the config beside it, as people leave them."""
 
 import shlex
+import signal
 
 import pytest
 
@@ -82,3 +83,35 @@ def test_several_gpus_are_started_by_torchrun():
     tool, *arguments = shlex.split(command)
     assert tool.endswith('tools/dist_train.sh')
     assert arguments == ['runs/mine.py', '2', '--resume']
+
+
+def processes(monkeypatch, script):
+    """A run of two processes, by a script in place of dist_train.sh."""
+    run = begun('num_processes = 2')
+    monkeypatch.setattr(
+        run, '_distributed', lambda _: ['bash', '-c', script], raising=True
+    )
+    return run
+
+
+@pytest.mark.parametrize('name', ['TERM', 'USR1'])
+def test_a_signal_reaches_the_processes_and_their_status_the_caller(
+    monkeypatch, name
+):
+    number = getattr(signal, f'SIG{name}')
+    former = signal.getsignal(number)
+    # It signals its parent, as a scheduler would, and waits for its own.
+    run = processes(
+        monkeypatch,
+        f"trap 'exit {128 + number}' {name}; kill -{name} $PPID; "
+        'while :; do sleep 0.05; done',
+    )
+    with pytest.raises(SystemExit) as ended:
+        run.train()
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is former
+
+
+def test_another_status_is_an_error(monkeypatch):
+    with pytest.raises(UserError, match='ended with status 3'):
+        processes(monkeypatch, 'exit 3').train()

@@ -72,6 +72,21 @@ def test_the_folder_of_an_earlier_run_may_be_gone(log_folder):
     assert (log_folder / 'broken_images.txt').is_file()
 
 
+def test_a_list_that_cannot_be_written_ends_no_run(log_folder, logged):
+    (log_folder / 'broken_images.txt').mkdir()
+    broken = BrokenImages(max_warnings=0, max_share=1)
+    broken.add('0.jpg', 'it is empty')
+    assert broken.num_broken == 1
+    assert 'broken_images.txt lacks 0.jpg' in '\n'.join(logged)
+
+
+def test_names_of_any_language_are_listed(log_folder, monkeypatch):
+    name = '\u7167\u7247\udcff.jpg'  # the last is no UTF-8 on the disk
+    BrokenImages(max_warnings=0, max_share=1).add(name, 'it is empty')
+    line = (log_folder / 'broken_images.txt').read_bytes()
+    assert line == name.encode(errors='surrogateescape') + b'\tit is empty\n'
+
+
 def test_a_share_of_one_never_stops():
     broken = BrokenImages(max_warnings=0, max_share=1)
     read(broken, 500, 1)

@@ -227,6 +227,22 @@ def test_inside_an_epoch(tmp_path):
     assert names(tmp_path) == {'epoch_1.pth', 'epoch_2.pth'}
 
 
+def test_a_checkpoint_names_no_other_file_to_be_removed(tmp_path):
+    """It may come from anywhere."""
+    options = dict(epochs=2, size=16, checkpoint=dict(interval=1))
+    assert stopped(tmp_path / 'a', 5, **options) == 143
+    path = tmp_path / 'a/iter_6.pth'
+    for number, name in enumerate(['../mine', str(tmp_path / 'mine'), 7]):
+        (tmp_path / 'mine').touch()
+        checkpoint = torch.load(path)
+        checkpoint['message_hub']['runtime_info']['preemption_ckpt'] = name
+        torch.save(checkpoint, path)
+        work_dir = tmp_path / str(number)
+        runner(work_dir, resume=True, load_from=str(path), **options).train()
+        assert (work_dir / 'epoch_2.pth').is_file()
+        assert (tmp_path / 'mine').is_file()
+
+
 def test_inside_an_epoch_with_mmengines_own_checkpoints(tmp_path):
     checkpoint = dict(type='mmengine.CheckpointHook', interval=1)
     options = dict(epochs=2, size=16, checkpoint=checkpoint)

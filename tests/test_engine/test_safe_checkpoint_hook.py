@@ -531,6 +531,21 @@ def test_keeps_the_newest(tmp_path):
     )
 
 
+def test_numbers_of_any_format(tmp_path):
+    names_of = dict(filename_tmpl='step {:06d}[x].pth', max_keep_ckpts=1)
+    leftover = tmp_path / f'step 000009[x].pth.a{INCOMPLETE}'
+    leftover.touch()
+    make_runner(tmp_path, 4, **names_of).train()
+    assert not leftover.exists()
+    assert names(tmp_path) == {'step 000004[x].pth'}
+    (tmp_path / 'last_checkpoint').unlink()
+    recorder = Recorder()
+    make_runner(
+        tmp_path, 6, resume=True, custom_hooks=[recorder], **names_of
+    ).train()
+    assert recorder.steps[0][0] == 4
+
+
 def test_by_epoch_with_mmengines_options(tmp_path):
     runner = make_runner(
         tmp_path,

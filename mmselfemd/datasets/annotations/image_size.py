@@ -14,11 +14,16 @@ from mmselfemd.datasets.transforms.encoded_image import (
     BrokenImageError,
     check_header,
 )
+from mmselfemd.datasets.transforms.exif_orientation import (
+    exif_orientation,
+    is_read_alike,
+    is_transposed,
+    valid_orientation,
+)
 
 _MOST_PIXELS = 1 << 30  # OpenCV's limit
 _HEAD = 4096  # most JPEGs say their size in these
-_ORIENTATION = 0x0112  # tag of EXIF; from 5 on, width and height swap
-_FIRST_TRANSPOSED = 5
+_ORIENTATION = 0x0112  # tag of TIFF and EXIF
 _NO_SIZE = {0xC4, 0xC8, 0xCC}  # markers from C0 to CF that hold no size
 
 
@@ -96,14 +101,17 @@ def _size_in_header(path: str) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
+            tags = getattr(image, 'tag_v2', None)
+            turned = is_transposed(
+                valid_orientation(tags.get(_ORIENTATION, 1))
+                if tags
+                else exif_orientation(image)
+            )
             if image.format in ('JPEG', 'MPO'):
-                turned = _is_turned(image.getexif())
-                return (height, width) if turned else (width, height)
-            # Which of these are turned is for the decoder to say.
-            exif = Image.Exif()
-            exif.load(image.info.get('exif') or b'')
-            tags = getattr(image, 'tag_v2', None) or exif
-            if not _is_turned(tags):
+                if is_read_alike(image):
+                    return (height, width) if turned else (width, height)
+            # Which others are turned is for the decoder to say.
+            elif not turned:
                 return width, height
     except (SyntaxError, OSError, ValueError, struct.error):
         pass
@@ -114,10 +122,3 @@ def _size_by_decoder(path: str) -> tuple[int, int]:
     with open(path, 'rb') as file:
         height, width = open_picture(file.read()).pixels.shape[:2]
     return width, height
-
-
-def _is_turned(tags) -> bool:
-    orientation = tags.get(_ORIENTATION, 1)
-    return (
-        isinstance(orientation, int) and 8 >= orientation >= _FIRST_TRANSPOSED
-    )

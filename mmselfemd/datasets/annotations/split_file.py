@@ -5,6 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from mmselfemd.errors import UserValueError
 
@@ -22,7 +24,8 @@ def split_annotations(
 ) -> tuple[dict, dict]:
     """Draw images for validation, and part the file by them.
 
-    Files of the same content come into the same part.
+    Files of the same content come into the same part, and their folders with
+    them if these are to stay together.
 
     Args:
         file (Path): An annotation file in COCO's format.
@@ -52,11 +55,10 @@ def split_annotations(
     findings, keys = check_images(checked.table, str(images))
     findings.raise_stops()
     names = checked.table.file_names
-    groups: list[Hashable] = [
-        Path(name).parent if by_folder else digest_of(keys[row][0])
-        for row, name in enumerate(names)
-    ]
-    is_val = draw_groups(groups, val, seed)
+    kinds = [[digest_of(keys[row][0]) for row in range(len(names))]]
+    if by_folder:
+        kinds.append([str(Path(name).parent) for name in names])
+    is_val = draw_groups(joined(kinds), val, seed)
     content = checked.take()
     chosen = {
         image['id']
@@ -66,13 +68,38 @@ def split_annotations(
     return _part(content, chosen, False), _part(content, chosen, True)
 
 
-def draw_groups(
-    groups: Sequence[Hashable], share: float, seed: int
-) -> np.ndarray:
-    """Draw whole groups until they have a share of all.
+def joined(kinds: Sequence[Sequence[Hashable]]) -> np.ndarray:
+    """Groups of images that have something in common, or a chain of it.
 
     Args:
-        groups (Sequence[Hashable]): The group of each image, (N,).
+        kinds (Sequence[Sequence[Hashable]]): What each of N images has, one
+            list a kind.
+
+    Returns:
+        np.ndarray: Number of the group of each image, (N,).
+    """
+    num_images = len(kinds[0])
+    rows, columns, num_nodes = [], [], num_images
+    for values in kinds:
+        numbers = {
+            v: num_nodes + n for n, v in enumerate(dict.fromkeys(values))
+        }
+        rows += range(num_images)
+        columns += [numbers[value] for value in values]
+        num_nodes += len(numbers)
+    links = coo_matrix(
+        (np.ones(len(rows)), (rows, columns)), (num_nodes, num_nodes)
+    )
+    return connected_components(links, directed=False)[1][:num_images]
+
+
+def draw_groups(groups: Sequence[int], share: float, seed: int) -> np.ndarray:
+    """Draw whole groups until they are nearest to a share of all.
+
+    One that would lead further away is passed over.
+
+    Args:
+        groups (Sequence[int]): The group of each image, (N,).
         share (float): In (0, 1).
         seed (int): Of the draw.
 
@@ -83,17 +110,25 @@ def draw_groups(
     Raises:
         UserValueError: If there is one group alone.
     """
-    numbers = {group: n for n, group in enumerate(dict.fromkeys(groups))}
-    group_of = np.array([numbers[group] for group in groups])
-    if len(numbers) < 2:
+    names, group_of = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
         raise UserValueError(
             'All images are of one group (a folder, or one file many times), '
             'and cannot be parted: name the two parts by hand'
         )
-    order = np.random.default_rng(seed).permutation(len(numbers))
-    before = np.cumsum(np.bincount(group_of)[order])
-    count = np.searchsorted(before, round(share * len(groups))) + 1
-    return np.isin(group_of, order[: min(count, len(numbers) - 1)])
+    sizes = np.bincount(group_of)
+    wanted = share * len(group_of)
+    order = np.random.default_rng(seed).permutation(len(names))
+    drawn, total = [], 0
+    for group in order:
+        if abs(total + sizes[group] - wanted) < abs(total - wanted):
+            drawn.append(group)
+            total += sizes[group]
+    if not drawn:
+        drawn = [order[np.argmin(sizes[order])]]
+    if len(drawn) == len(names):
+        drawn.remove(min(drawn, key=sizes.__getitem__))
+    return np.isin(group_of, drawn)
 
 
 def count_boxes(content: Mapping) -> dict[str, int]:

@@ -16,13 +16,12 @@ from ..transforms.encoded_image import (
     check_header,
     decode_image,
 )
+from ..transforms.exif_orientation import exif_orientation
 from .extra import imported
 from .kinds import REFUSED, is_animated_png, jpeg_components, kind_of
 from .picture import Picture, picture_of
 from .pnm import open_pnm
 from .tiff import open_tiff
-
-_ORIENTATION = 0x0112  # tag of EXIF
 
 # Modes of Pillow that are colours or grey as they are, alpha last.
 _PLAIN_MODES = ('L', 'LA', 'La', 'RGB', 'RGBA', 'RGBa', 'RGBX')
@@ -116,7 +115,8 @@ def _open_png(content: bytes) -> Picture:
     if b'eXIf' not in content:
         return picture_of(pixels, 'PNG')
     with without_pillows_limit(), Image.open(BytesIO(content)) as image:
-        return picture_of(pixels, 'PNG', orientation=_orientation(image))
+        image.load()  # it may be behind the pixels
+        return picture_of(pixels, 'PNG', orientation=exif_orientation(image))
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def open_by_pillow(content: bytes, kind: str) -> Picture:
                 return picture_of(
                     _pixels(image),
                     image.format or kind,
-                    orientation=_orientation(image),
+                    orientation=exif_orientation(image),
                 )
     except UnidentifiedImageError as error:
         raise BrokenImageError(
@@ -195,11 +195,6 @@ def _colour_mode(image: Image.Image) -> str:
         return 'L'
     has_alpha = 'transparency' in image.info or image.mode.endswith('A')
     return 'RGBA' if has_alpha else 'RGB'
-
-
-def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(_ORIENTATION, 1)
-    return value if isinstance(value, int) else 1
 
 
 def open_heic(content: bytes) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
 from .claimed_size import header_fault
+from .exif_orientation import exif_orientation, is_read_alike, is_transposed
 
 REDUCTIONS = (8, 4, 2, 1)
 _FLAGS = {
@@ -22,9 +23,6 @@ _FLAGS = {
 # Even a blank JPEG spends more than a byte on so many pixels: 6 blocks of 64
 # coefficients for 16 x 16 pixels, each block at least 2 bits.
 _MAX_PIXELS_PER_BYTE = 1000
-
-_ORIENTATION = 0x0112  # tag of EXIF; from 5 on, width and height swap
-_FIRST_TRANSPOSED = 5
 
 
 class BrokenImageError(ValueError):
@@ -145,8 +143,9 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
         content (bytes): The file.
 
     Returns:
-        tuple[int, int] | None: None if it is no JPEG that Pillow knows, or
-        CMYK, which OpenCV takes for inverted whether or not it is.
+        tuple[int, int] | None: None if it is no JPEG that Pillow knows; if
+        not all readers turn it in the same way; or if it is CMYK, which
+        OpenCV takes for inverted whether or not it is.
 
     Raises:
         BrokenImageError: If the file is far too short for that size; to
@@ -158,8 +157,8 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
         # Not Image.open, which has a limit of its own on the size.
         with JpegImageFile(BytesIO(content)) as image:
             width, height = image.size
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            is_cmyk = image.mode == 'CMYK'
+            orientation = exif_orientation(image)
+            is_unsure = image.mode == 'CMYK' or not is_read_alike(image)
     except (SyntaxError, OSError, ValueError, struct.error):
         return None  # OpenCV may know better
     if width * height > _MAX_PIXELS_PER_BYTE * len(content):
@@ -167,8 +166,8 @@ def jpeg_size(content: bytes) -> tuple[int, int] | None:
             f'its header claims {width} x {height} pixels, which '
             f'{len(content)} bytes cannot hold'
         )
-    if is_cmyk:
+    if is_unsure:
         return None
-    if isinstance(orientation, int) and 8 >= orientation >= _FIRST_TRANSPOSED:
+    if is_transposed(orientation):
         width, height = height, width
     return height, width

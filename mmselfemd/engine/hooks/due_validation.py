@@ -20,10 +20,11 @@ def note_due_validation(runner: Runner) -> None:
     loop = runner.train_loop
     by_iter = isinstance(loop, IterBasedTrainLoop)
     done = 1 + (runner.iter if by_iter else runner.epoch)
+    end = runner.max_iters if by_iter else runner.max_epochs
     is_due = (
         runner.val_loop is not None
         and done >= loop.val_begin
-        and done % loop.val_interval == 0
+        and (done % loop.val_interval == 0 or done == end)
     )
     runner.message_hub.update_info(_DUE, is_due)
 

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -240,7 +241,9 @@ class PreemptionHook(Hook):
             self._remove(runner, former)
 
     def _remove(self, runner: Runner, name: str | None) -> None:
-        if name and is_main_process():
+        # It may come from a checkpoint, and a checkpoint from anywhere.
+        is_ours = re.fullmatch(r'iter_\d+\.pth', str(name))
+        if is_ours and is_main_process():
             Path(self._checkpoint.out_dir, name).unlink(missing_ok=True)
 
     def _leave(self, runner: Runner) -> None:

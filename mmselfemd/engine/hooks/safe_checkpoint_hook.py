@@ -13,6 +13,7 @@ from mmselfemd.engine.model import unwrap_model
 from mmselfemd.engine.processes import decided_by_first
 from mmselfemd.engine.resume import (
     CHECKPOINT_TEMPLATES,
+    any_number,
     checkpoint_folder,
     find_checkpoint_to_resume,
     warn_if_done,
@@ -125,7 +126,7 @@ class SafeCheckpointHook(CheckpointHook):
             path
             for folder in {Path(self.out_dir), Path(work_dir)}
             for name in (*names, 'last_checkpoint')
-            for path in folder.glob(f'{name.format("*")}.*{INCOMPLETE}')
+            for path in folder.glob(f'{any_number(name)}.*{INCOMPLETE}')
         ]
 
     def _here(self, path: str) -> str:

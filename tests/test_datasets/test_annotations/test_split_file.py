@@ -1,7 +1,6 @@
 """One file parted in two: nothing lost, nothing in both."""
 
 import json
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -97,24 +96,37 @@ def test_folders_stay_together(tmp_path):
     assert [len(part['images']) for part in parts] == [12, 8]
 
 
-@pytest.mark.parametrize('share', [0.001, 0.2, 0.5, 0.999])
-@pytest.mark.parametrize('sizes', [(1, 1), (9, 1), (1, 9), (3, 3, 3, 1)])
-def test_neither_part_is_empty_and_the_share_is_the_nearest_above(
+def test_folders_that_share_a_photograph_stay_together_too(tmp_path):
+    names = [f'film{n % 4}/{n}.png' for n in range(16)]
+    file, _ = make(tmp_path, names)
+    (tmp_path / names[1]).write_bytes((tmp_path / names[2]).read_bytes())
+    for seed in range(10):
+        train, val = split_annotations(file, tmp_path, 0.5, seed, True)
+        assert len(train['images']) == len(val['images']) == 8
+        folders = {i['file_name'].split('/')[0] for i in val['images']}
+        assert len(folders & {'film1', 'film2'}) in (0, 2)
+
+
+@pytest.mark.parametrize('share', [0.001, 0.1, 0.2, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize('sizes', [(1, 1), (9, 1), (900, 100), (3, 3, 3, 1)])
+def test_neither_part_is_empty_and_no_group_more_or_less_is_nearer(
     sizes, share
 ):
     groups = [g for g, size in enumerate(sizes) for _ in range(size)]
+    wanted = share * len(groups)
     for seed in range(10):
         drawn = draw_groups(groups, share, seed)
         assert 0 < drawn.sum() < len(groups)
         chosen = {g for g, is_in in zip(groups, drawn, strict=True) if is_in}
         assert drawn.sum() == sum(sizes[g] for g in chosen)
-        wanted = round(share * len(groups))
-        if drawn.sum() > max(wanted, 1):  # with the last group only
-            rest = [
-                sum(sizes[g] for g in some)
-                for some in combinations(chosen, len(chosen) - 1)
-            ]
-            assert min(rest) < wanted or len(chosen) == 1
+        if len(sizes) > 2 and 1 < len(chosen) < len(sizes) - 1:
+            for g, size in enumerate(sizes):
+                if g not in chosen:
+                    more = drawn.sum() + size
+                    assert abs(more - wanted) >= abs(drawn.sum() - wanted)
+    if sizes == (900, 100):
+        assert min(drawn.sum(), 1000 - drawn.sum()) == 100
+        assert (drawn.sum() == 100) == (share < 0.5) or share == 0.5
 
 
 def test_one_draw_is_as_likely_as_another():

@@ -230,8 +230,10 @@ def devices_of(args: argparse.Namespace) -> tuple[int, list[str]]:
 def main() -> None:
     """Plan, train, compare."""
     args = parse_args()
-    jobs, devices = devices_of(args)
     is_task = args.task is not None
+    if is_task:  # which has a machine of its own; --jobs counts these
+        args.jobs = None
+    jobs, devices = devices_of(args)
     if is_task and (args.slurm or not args.yes):
         raise UserValueError('--task goes with --yes, and without --slurm')
     settings = settings_of(args)

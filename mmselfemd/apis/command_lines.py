@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import mmselfemd
 from mmselfemd.errors import UserError
+from mmselfemd.tools_folder import tools_folder
 
 
 def plain_paths(
@@ -54,18 +54,6 @@ def plain_path(path: str | os.PathLike, option: str) -> str:
         return path
     # Not `normpath`: behind a folder that is a link, `..` is another one.
     return str(Path(os.path.expanduser(path)))
-
-
-def tools_folder() -> Path:
-    """Where this project's tools are.
-
-    Returns:
-        Path: That of the checkout, or that of the installed package.
-    """
-    package = Path(mmselfemd.__file__).parent
-    checkout = package.parent / 'tools'
-    is_there = (checkout / 'dist_train.sh').is_file()
-    return checkout if is_there else package / '.mim' / 'tools'
 
 
 def tool_command(tool: str, *arguments: Any, **options: Any) -> str:

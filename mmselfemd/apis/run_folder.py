@@ -15,8 +15,9 @@ from mmselfemd.engine.run_settings import check_work_dir
 from mmselfemd.errors import UserError, UserFileExistsError
 from mmselfemd.settings.config_file import read_config
 from mmselfemd.settings.loggers import check_loggers
+from mmselfemd.tools_folder import tools_folder
 
-from .command_lines import command_line, tool_command, tools_folder
+from .command_lines import command_line, tool_command
 from .config_text import Setting, config_text, in_one_line
 from .long_command import ENDED_BY_SIGNAL, run_command
 

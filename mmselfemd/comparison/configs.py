@@ -65,6 +65,8 @@ def pretraining_config(
         ann_file=str(names.resolve()),
         img_suffix='',
     )
+    for part in ('every', 'indices'):  # all that are listed
+        dataset.pop(part, None)
     _drop_validation(cfg)
     set_iterations(cfg, iterations, num_images)
     _set_intervals(cfg)
@@ -191,6 +193,8 @@ def detector_config(
             node['num_classes'] = len(classes)
     set_iterations(cfg, iterations, num_images)
     _set_intervals(cfg, evaluations)
+    if logger := cfg.default_hooks.get('logger'):
+        logger.log_metric_by_epoch = False  # the report's curve, by iteration
     cfg.pop('work_dir')
     return cfg
 

@@ -59,7 +59,8 @@ def _over_iterations(results: Results, fraction: float) -> Figure | None:
         runs = results.runs(candidate, fraction)
         found = [_curves(run).get(_LOGGED) for run in runs]
         if mean := _mean([each for each in found if each]):
-            series[candidate.label] = mean
+            steps, values = mean
+            series[candidate.label] = steps, [100 * each for each in values]
     if all(len(steps) < 2 for steps, _ in series.values()):
         return None  # one evaluation at the end, which the table has
     title = f'{METRIC} of the detectors'

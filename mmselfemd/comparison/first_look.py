@@ -212,6 +212,7 @@ def _reader(plan: Plan, candidate: Candidate) -> Reader:
         ''.join(f'{image["file_name"]}\n' for image in val.content['images'])
     )
     cfg = _config_with_views(plan, candidate)
+    cfg.val_dataloader.dataset.pop('every', None)  # it was for other images
     cfg.val_dataloader.dataset.update(
         data_root='',
         data_prefix=f'{val.folder}/',

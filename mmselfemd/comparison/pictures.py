@@ -73,8 +73,9 @@ def save_pictures(
         pixels = read_rgb(results.plan.data.val.folder / name, mapping=mapping)
         caption = (
             f'{name}: AP50 of {first.label} less that of {second.label} on '
-            f'this image {100 * gains[row]:+.0f}. Left: the boxes of the '
-            f'annotations; middle: {second.label}; right: {first.label}.'
+            f'this image {100 * gains[row]:+.0f}, the mean over the seeds. '
+            f'Left: the boxes of the annotations; middle: {second.label}; '
+            f'right: {first.label}; both of the first seed.'
         )
         pictures[caption] = save_figure(
             drawing.side_by_side(pixels, parts),

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from mmselfemd.process_pool import Task
+from mmselfemd.tools_folder import tools_folder
 from mmselfemd.visualization.curve_sources import read_curves
 
 from .candidates import Candidate
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
 def share_name(fraction: float) -> str:
@@ -267,4 +266,4 @@ def detector_runs(runs: Sequence[Run]) -> list[DetectorRun]:
 
 
 def _python(tool: str, *arguments: object) -> list[str]:
-    return [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+    return [sys.executable, str(tools_folder() / tool), *map(str, arguments)]

@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from mmselfemd.errors import UserValueError
 from mmselfemd.process_pool import Task, run_tasks
+from mmselfemd.tools_folder import tools_folder
 
 from .configs import (
     NUM_TRIED_IMAGES,
@@ -21,7 +22,6 @@ from .configs import (
     make_trial,
 )
 from .runs import (
-    TOOLS,
     DetectorRun,
     Run,
     detector_runs,
@@ -134,7 +134,7 @@ def _trial(name: str, cfg: Config, num_images: int, folder: Path) -> Task:
     folder.mkdir(parents=True, exist_ok=True)
     trial.dump(config)
     last = work_dir / last_checkpoint(trial)
-    command = [sys.executable, TOOLS / 'train.py', config]
+    command = [sys.executable, tools_folder() / 'train.py', config]
     command += ['--work-dir', work_dir, '--resume']
     command = list(map(str, command))
     return Task(

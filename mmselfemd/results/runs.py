@@ -1,6 +1,7 @@
 """What the work directory of a detection run says about it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from mmengine.config import Config
 from mmselfemd.errors import UserValueError
 from mmselfemd.settings.decisive_settings import decisive_settings
 from mmselfemd.visualization.curve_sources import read_curves
-from mmselfemd.zoo.index import SCHEME
+from mmselfemd.zoo.index import SCHEME, read_model_index
 
 from .paper import RANDOM, SUPERVISED, UNKNOWN
 
@@ -136,5 +137,9 @@ def _origin(pretrained: str | None) -> str:
     if pretrained.startswith(SCHEME):
         return pretrained.removeprefix(SCHEME)
     path = Path(pretrained)
+    # A published file's name ends with the start of its SHA-256.
+    name = re.sub('-[0-9a-f]{8}$', '', path.stem)
+    if name in read_model_index():
+        return name
     generic = path.stem in ('backbone', 'latest') or path.stem[-1].isdigit()
     return (path.parent.name if generic else path.stem) or UNKNOWN

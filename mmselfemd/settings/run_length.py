@@ -33,12 +33,21 @@ def set_iterations(cfg: Config, iterations: int, num_images: int) -> int:
         TooFewImagesError: If there are fewer images than one batch takes,
             where incomplete batches are dropped.
     """
+    in_epoch = 1
     if counts_epochs(cfg):
         in_epoch = iterations_in_epoch(cfg, num_images)
         epochs = max(1, round(iterations / in_epoch))
         _set_length(cfg, 'max_epochs', epochs)
     else:
         _set_length(cfg, 'max_iters', iterations)
+    if isinstance(cfg.get('param_scheduler'), list):
+        _drop_warm_ups_of_one_step(cfg, in_epoch)
+        # Of a short run, those that fall between two epochs or iterations.
+        cfg.param_scheduler = [
+            each
+            for each in cfg.param_scheduler
+            if each.get('end') is None or each.get('begin', 0) < each['end']
+        ]
     return iterations_of(cfg, num_images)
 
 
@@ -109,13 +118,31 @@ def _set_length(cfg: Config, name: str, length: int) -> None:
         # Not a warm-up by iterations in a run by epochs.
         if each.get('by_epoch', True) == (name == 'max_epochs'):
             _stretch(each, length, former)
-    if isinstance(schedules, list):
-        # Of a short run, those that fall between two epochs or iterations.
-        cfg.param_scheduler = [
-            each
-            for each in schedules
-            if each.get('end') is None or each.get('begin', 0) < each['end']
-        ]
+
+
+def _drop_warm_ups_of_one_step(cfg: Config, in_epoch: int) -> None:
+    """Let what follows such a warm-up begin in its place.
+
+    mmengine sets the first rate of a ``LinearLR`` at its begin, and raises it
+    from the next step on: of one step it would stay for the whole run.
+    """
+    schedules = cfg.param_scheduler
+    for warm_up in list(schedules):
+        by_epoch = warm_up.get('by_epoch', True)
+        converted = by_epoch and warm_up.get('convert_to_iter_based')
+        begin, end = warm_up.get('begin', 0), warm_up.get('end')
+        is_linear = warm_up['type'].split('.')[-1] == 'LinearLR'
+        if not is_linear or end is None:
+            continue
+        if (end - begin) * (in_epoch if converted else 1) > 1:
+            continue
+        schedules.remove(warm_up)
+        for each in schedules:
+            alike = each.get('by_epoch', True) == by_epoch
+            if alike and each.get('begin', 0) == end:
+                each['begin'] = begin
+                if 'T_max' in each:
+                    each['T_max'] += end - begin
 
 
 def _stretch(schedule: dict, length: int, former: int) -> None:

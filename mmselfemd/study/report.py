@@ -2,9 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from mmselfemd.visualization.curves import curve_colour
 
 from .candidates import BASELINE, CANDIDATES, CAUSES, UNTRAINED
 from .differences import Difference
@@ -90,7 +94,8 @@ def draw_study(records: Sequence[Record]) -> Figure:
     for panel, (key, label) in zip(axes, FIGURES.items(), strict=True):
         for number, name in enumerate(LABELS):  # each of a colour for good
             if name in curves:
-                _draw_curves(panel, curves[name], key, name, f'C{number}')
+                colour = curve_colour(number)
+                _draw_curves(panel, curves[name], key, name, colour)
         panel.set_title(label, loc='left')
         panel.set_xlabel('epoch')
         panel.grid(alpha=0.3)
@@ -105,7 +110,7 @@ def draw_study(records: Sequence[Record]) -> Figure:
 
 
 def _draw_curves(
-    panel, runs: Mapping[int, Mapping], key: str, name: str, colour: str
+    panel: Axes, runs: Mapping[int, Mapping], key: str, name: str, colour: Any
 ) -> None:
     label = LABELS[name]
     if name == UNTRAINED:

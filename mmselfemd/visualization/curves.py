@@ -4,8 +4,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -85,6 +87,7 @@ def draw_curves(
     axes = figure.add_subplot()
     labelled = {}
     for number, (name, (steps, values)) in enumerate(series.items()):
+        colour = curve_colour(number)
         steps, values = np.asarray(steps, float), np.asarray(values, float)
         if steps.ndim != 1 or steps.shape != values.shape or not len(steps):
             raise ValueError(
@@ -95,13 +98,13 @@ def draw_curves(
         smooth = moving_average(values, window or max(1, len(values) // 20))
         last = smooth[np.isfinite(smooth)][-1:]
         label = f'{name} (ends at {last[0]:.3g})' if len(last) else name
-        axes.plot(steps, values, color=f'C{number}', linewidth=0.8, alpha=0.35)
-        (line,) = axes.plot(steps, smooth, color=f'C{number}', linewidth=2)
+        axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.35)
+        (line,) = axes.plot(steps, smooth, color=colour, linewidth=2)
         labelled[label] = line
         finite = np.pad(np.isfinite(smooth), 1)
         alone = finite[1:-1] & ~finite[:-2] & ~finite[2:]
         if alone.any():  # no line goes through them
-            axes.plot(steps[alone], smooth[alone], 'o', color=f'C{number}')
+            axes.plot(steps[alone], smooth[alone], 'o', color=colour)
     axes.set_title(title, fontsize=14, loc='left')
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
@@ -109,6 +112,19 @@ def draw_curves(
     axes.spines[['top', 'right']].set_visible(False)
     _add_legend(axes, labelled)
     return figure
+
+
+def curve_colour(number: int) -> Any:
+    """A colour of its own for each of twenty curves.
+
+    Args:
+        number (int): From 0.
+
+    Returns:
+        Any: Matplotlib's own ten, then their light ones.
+    """
+    number %= 20
+    return colormaps['tab20'](2 * (number % 10) + number // 10)
 
 
 def _add_legend(axes: Axes, lines: Mapping[str, Line2D]) -> None:

@@ -119,6 +119,24 @@ def reading(monkeypatch):
     return read
 
 
+def test_a_look_reads_all_images_whatever_a_config_picks(
+    settings, tmp_path, reading
+):
+    """Those of tools/pretrain.py take one in so many of their own folder."""
+    config = tmp_path / 'mine.py'
+    config.write_text(
+        f"_base_ = ['{settings().pretraining['selfemd']}']\n"
+        'val_dataloader = dict(dataset=dict(every=117))\n'
+        'train_dataloader = dict(dataset=dict(every=2, indices=3))\n'
+    )
+    given = settings(pretraining=settings().pretraining | {'selfemd': config})
+    plan = Planner(given, tmp_path / 'work').plan()
+    for cfg in reading(plan).values():
+        assert 'every' not in cfg.val_dataloader.dataset
+    cfg = Config.fromfile(tmp_path / 'work/configs/selfemd.py')
+    assert not {'every', 'indices'} & cfg.train_dataloader.dataset.keys()
+
+
 def test_a_look_at_montage_alone(settings, tmp_path, reading):
     """Of its own backbone, whatever options it has that Self-EMD has not."""
     ways = settings().pretraining

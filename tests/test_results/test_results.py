@@ -167,6 +167,11 @@ def test_every_row_has_configs():
         ('zoo/byol_r50_coco_800e.safetensors', 'byol_r50_coco_800e'),
         ('work_dirs/mine/epoch_800.pth', 'mine'),
         ('backbone.pth', 'unknown'),
+        (
+            'zoo/selfemd_r50_coco_800e_eq14.pth',
+            'selfemd_r50_coco_800e_eq14',
+        ),
+        ('zoo/byol_r50_coco_800e-0a1b2c34.pth', 'byol_r50_coco_800e'),
     ],
 )
 def test_where_a_backbone_is_from(tmp_path, pretrained, origin):

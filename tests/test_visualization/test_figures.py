@@ -14,7 +14,7 @@ from mmselfemd.visualization import (
     save_figure,
     to_image,
 )
-from mmselfemd.visualization.curves import moving_average
+from mmselfemd.visualization.curves import curve_colour, moving_average
 from mmselfemd.visualization.pyramid import pyramid_windows
 
 
@@ -226,3 +226,10 @@ def test_what_is_not_a_png_is_refused(tmp_path, view):
     with pytest.raises(ValueError, match='figure must be an RGB image'):
         save_figure(view[..., :1], tmp_path / 'view.png')
     assert not list(tmp_path.iterdir())
+
+
+def test_twenty_curves_are_told_apart():
+    series = {str(n): ([1, 2], [n, n]) for n in range(20)}
+    lines = draw_curves(series).axes[0].get_lines()
+    assert len({tuple(line.get_color()) for line in lines}) == 20
+    assert curve_colour(20) == curve_colour(0)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mmselfemd.atomic_file import atomic_write
 from mmselfemd.errors import UserFileExistsError, UserValueError
 from mmselfemd.visualization import draw_curves, save_figure
-from mmselfemd.visualization.curve_sources import read_curves
+from mmselfemd.visualization.curve_sources import logs_of_run, read_curves
 from mmselfemd.zoo.extract import ExtractedBackbone, extract_backbone
 
 from .finished_run import FinishedRun, read_finished_runs
@@ -162,7 +162,7 @@ def _check_place(out: Path, root: Path, url: str | None) -> None:
 
 def _write_log(run: FinishedRun, stem: Path) -> None:
     """The log of pre-training, of all its starts, and its curve."""
-    files = sorted(run.pretraining.glob('*/vis_data/scalars.json'))
+    files = logs_of_run(run.pretraining)
     curves = read_curves(run.pretraining)
     with open(f'{stem}.json', 'wb') as log:
         for file in files:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 
 from mmselfemd.errors import UserValueError
@@ -16,7 +17,8 @@ def read_curves(path: str | os.PathLike) -> dict[str, Series]:
 
     Args:
         path (str | os.PathLike): The work directory of a run; a run that was
-            resumed is read as one. Or a JSON file of
+            resumed is read as one, and what another left there, which it did
+            not go on from, is not. Or a JSON file of
             ``measure_matching.py`` or ``read_boxes.py`` on checkpoints of a
             run, whose numbers are the steps; the untrained network is step 0.
 
@@ -34,8 +36,25 @@ def read_curves(path: str | os.PathLike) -> dict[str, Series]:
     raise UserValueError(f"'{path}' is neither a folder nor a file")
 
 
-def _of_run(work_dir: Path) -> dict[str, Series]:
+def logs_of_run(work_dir: Path) -> list[Path]:
+    """The logs of a run, from the last start that did not go on from one.
+
+    Args:
+        work_dir (Path): The work directory of the run.
+
+    Returns:
+        list[Path]: ``scalars.json`` of each start, by time.
+    """
     files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    # That of the loss: a validation may be counted by epochs.
+    losses = [read_scalars(file).get('loss') for file in files]
+    firsts = [loss[0][0] if loss else inf for loss in losses]
+    anew = [n for n, first in enumerate(firsts) if first == min(firsts)]
+    return files[anew[-1] :] if min(firsts, default=inf) < inf else files
+
+
+def _of_run(work_dir: Path) -> dict[str, Series]:
+    files = logs_of_run(work_dir)
     if not files:
         raise UserValueError(
             f"'{work_dir}' has no */vis_data/scalars.json: expected the work "

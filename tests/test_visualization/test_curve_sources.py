@@ -6,6 +6,7 @@ import pytest
 
 from mmselfemd.errors import UserValueError
 from mmselfemd.visualization import read_curves
+from mmselfemd.visualization.curve_sources import logs_of_run
 
 
 def record(folder, name, *lines):
@@ -31,6 +32,25 @@ def test_a_resumed_run_is_one_curve(tmp_path):
     curves = read_curves(tmp_path)
     assert curves['loss'] == ([1, 2, 3], [4.0, 3.0, 2.0])
     assert curves['matching/accuracy'] == ([1], [0.3])
+
+
+def test_what_another_run_left_in_the_folder_is_no_part_of_it(tmp_path):
+    record(
+        tmp_path,
+        '20260101_000000',
+        dict(step=10, loss=9.0),
+        dict(step=20, loss=8.0),
+        dict(step=30, loss=7.0),
+    )
+    record(tmp_path, '20260102_000000', dict(step=10, loss=4.0))
+    record(tmp_path, '20260103_000000', dict(step=20, loss=3.0))
+    record(tmp_path, '20260104_000000', dict(step=1, accuracy=0.5))
+    curves = read_curves(tmp_path)
+    assert curves['loss'] == ([10, 20], [4.0, 3.0])
+    assert curves['accuracy'] == ([1], [0.5])
+    assert [file.parts[-3] for file in logs_of_run(tmp_path)] == [
+        f'2026010{day}_000000' for day in (2, 3, 4)
+    ]
 
 
 @pytest.mark.parametrize('wrap', [False, True])

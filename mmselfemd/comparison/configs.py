@@ -97,7 +97,7 @@ def smallest_side(cfg: Config) -> float:
         float: Pixels; boxes with a shorter side are left out.
     """
     default = signature(ObjectDataset).parameters['min_size'].default
-    return _labels_node(cfg, 'train_dataloader').get('min_size', default)
+    return labels_node(cfg, 'train_dataloader').get('min_size', default)
 
 
 def montage_config(
@@ -233,11 +233,11 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
         if learns_from_boxes(cfg):
             cfg.train_dataloader.dataset.length = num_images
         else:
-            _labels_node(cfg, 'train_dataloader')['indices'] = num_images
+            labels_node(cfg, 'train_dataloader')['indices'] = num_images
     set_iterations(cfg, steps, num_images)
     _set_intervals(cfg)
     if cfg.get('val_dataloader'):
-        node = _labels_node(cfg, 'val_dataloader')
+        node = labels_node(cfg, 'val_dataloader')
         node['indices'] = NUM_TRIED_IMAGES
     cfg.default_hooks.checkpoint.interval = _NEVER  # but at the end
     cfg.default_hooks.logger.interval = 1
@@ -268,7 +268,7 @@ def _set_data(
     dataset: str,
 ) -> None:
     file, folder = labels
-    node = _labels_node(cfg, name)
+    node = labels_node(cfg, name)
     metainfo = dict(node.get('metainfo') or {})
     metainfo.pop('palette', None)
     node.update(
@@ -281,8 +281,19 @@ def _set_data(
     node.pop('ann_subdir', None)  # VOC's
 
 
-def _labels_node(cfg: Config, name: str) -> dict:
-    """The one data set of a loader that reads files."""
+def labels_node(cfg: Config, name: str) -> dict:
+    """The one data set of a loader that reads files.
+
+    Args:
+        cfg (Config): A config.
+        name (str): Of the loader.
+
+    Returns:
+        dict: Its part of the config.
+
+    Raises:
+        UserValueError: If there is not exactly one.
+    """
     nodes = [
         node
         for _, node in walk(cfg[name].dataset, '')

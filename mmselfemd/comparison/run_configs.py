@@ -20,6 +20,7 @@ from mmselfemd.settings.run_length import (
 from .candidates import Candidate, is_of_a_recipe
 from .configs import (
     detector_config,
+    labels_node,
     learns_from_boxes,
     montage_config,
     pretraining_config,
@@ -99,17 +100,19 @@ class RunConfigs:
                     )
         val = data_file(self.work_dir, 'val.json'), data.val.folder
         for fraction, subset in subsets.items():
+            base = self._load(self.settings.detector, 'detector')
             with _option_named('detector'):
+                num_images = num_learnt_from(base, subset.content)
                 cfg = detector_config(
-                    self._load(self.settings.detector, 'detector'),
+                    base,
                     self._labels(fraction, subset),
                     val,
                     data.classes,
-                    subset.num_images,
+                    num_images,
                     detector,
                     self.settings.evaluations,
                 )
-            configs[fraction] = cfg, subset.num_images
+            configs[fraction] = cfg, num_images
         return configs
 
     def _pretraining(
@@ -160,6 +163,28 @@ class RunConfigs:
                 set_auto_scale_lr(cfg)
             self._loaded[path] = cfg
         return self._loaded[path]
+
+
+def num_learnt_from(cfg: Config, content: Mapping) -> int:
+    """Images of an epoch of a detector, as mmdet's data sets leave some out.
+
+    Args:
+        cfg (Config): Its config.
+        content (Mapping): Of the annotation file, whose categories are its
+            classes.
+
+    Returns:
+        int: Those with a box, if ``filter_empty_gt`` says so, and of at least
+        ``min_size`` pixels each way.
+    """
+    node = labels_node(cfg, 'train_dataloader')
+    rule = node.get('filter_cfg') or {}
+    with_box = {each['image_id'] for each in content['annotations']}
+    return sum(
+        min(image['width'], image['height']) >= rule.get('min_size', 0)
+        and (image['id'] in with_box or not rule.get('filter_empty_gt'))
+        for image in content['images']
+    )
 
 
 def _says_its_rate(options: Mapping) -> bool:

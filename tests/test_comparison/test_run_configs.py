@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
 from mmselfemd.comparison.candidates import RECIPES, is_of_a_recipe
 from mmselfemd.comparison.planner import Planner
+from mmselfemd.comparison.run_configs import num_learnt_from
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 R50 = RECIPES['r50']
@@ -60,3 +62,48 @@ def test_a_config_of_the_users_is_as_it_stands(settings, tmp_path):
     configs = written(settings, tmp_path / 'work', detector=own)
     assert not configs['detector_labels1'].auto_scale_lr.enable
     assert configs['selfemd'].auto_scale_lr.enable
+
+
+@pytest.mark.parametrize(
+    ('rule', 'images'),
+    [
+        (None, 5),
+        (dict(filter_empty_gt=False), 5),
+        (dict(filter_empty_gt=True), 3),
+        (dict(filter_empty_gt=True, min_size=32), 2),
+        (dict(min_size=32), 4),
+    ],
+)
+def test_an_epoch_has_the_images_that_mmdet_has(tmp_path, rule, images):
+    sizes = [(64, 48), (64, 31), (32, 32), (90, 90), (90, 90)]
+    content = dict(
+        images=[
+            dict(id=n, file_name=f'{n}.jpg', width=w, height=h)
+            for n, (w, h) in enumerate(sizes)
+        ],
+        annotations=[
+            dict(
+                id=n + 1,
+                image_id=n,
+                category_id=1,
+                bbox=[1, 1, 20, 20],
+                area=400,
+                iscrowd=0,
+            )
+            for n in range(3)
+        ],
+        categories=[dict(id=1, name='cat')],
+    )
+    file = tmp_path / 'labels.json'
+    file.write_text(json.dumps(content))
+    dataset = dict(type='CocoDataset', ann_file=str(file), filter_cfg=rule)
+    cfg = Config(dict(train_dataloader=dict(dataset=dataset)))
+    assert num_learnt_from(cfg, content) == images
+    built = CocoDataset(
+        ann_file=str(file),
+        filter_cfg=rule,
+        data_prefix=dict(img=''),
+        metainfo=dict(classes=('cat',)),
+        pipeline=[],
+    )
+    assert len(built) == images

@@ -229,17 +229,14 @@ def test_weights_of_another_kind_are_refused(photos):
 def test_several_gpus_are_left_to_dist_train(photos, monkeypatch):
     started = []
 
-    class Done:
-        returncode = 3
-
-    def run(command, env):
+    def run(command):
         started.append(command)
-        return Done()
+        return 3
 
     monkeypatch.setattr(
         'mmselfemd.apis.pretraining.find_machine', lambda: Machine(2, 24, 8)
     )
-    monkeypatch.setattr('mmselfemd.apis.run_folder.subprocess.run', run)
+    monkeypatch.setattr('mmselfemd.apis.run_folder.run_command', run)
     with pytest.raises(UserError, match='status 3'):
         pretrain(photos, report=lambda line: None)
     ((tool, *arguments),) = started

@@ -100,9 +100,9 @@ def _limits(controller: str, name: str) -> Iterator[list[str]]:
     container the root is its own group, whatever path the process is said to
     be at.
     """
-    lines = _OWN_GROUP.read_text().split() if _OWN_GROUP.is_file() else []
+    own = _OWN_GROUP.read_text() if _OWN_GROUP.is_file() else ''
     found = [PurePosixPath('/')]
-    for line in lines:
+    for line in own.splitlines():
         _, controllers, path = line.split(':', 2)
         if controllers in ('', controller) or controller in (
             controllers.split(',')

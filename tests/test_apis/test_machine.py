@@ -64,7 +64,11 @@ def test_a_jobs_limit_around_the_own_group_counts(
     monkeypatch.setattr(machine, '_OWN_GROUP', tmp_path / 'own')
     monkeypatch.setattr(machine.os, 'sched_getaffinity', lambda _: range(8))
     lines = {
-        1: ['4:memory:/slurm/job_7/step_0', '3:cpu,cpuacct:/slurm/job_7'],
+        1: [
+            '5:name=systemd:/a b',
+            '4:memory:/slurm/job_7/step_0',
+            '3:cpu,cpuacct:/slurm/job_7',
+        ],
         2: ['0::/slurm/job_7/step_0'],
     }[version]
     (tmp_path / 'own').write_text('\n'.join(lines) + '\n')

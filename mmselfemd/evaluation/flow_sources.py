@@ -9,7 +9,7 @@ from torch import Tensor
 from mmselfemd.errors import UserValueError
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import EMDHead, GivenFlowHead
+from mmselfemd.models.heads import EMDHead
 from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.transport import cosine_cost, normalise_marginals, sinkhorn
@@ -104,7 +104,7 @@ def find_pyramid(model: SelfEMD) -> SPCNeck | None:
         between the nodes of a pyramid to be measured, as where it is given.
     """
     head = getattr(model, 'head', None)
-    if not isinstance(head, EMDHead) or isinstance(head, GivenFlowHead):
+    if not isinstance(head, EMDHead) or not head.flow_is_own:
         return None
     return next((m for m in model.modules() if isinstance(m, SPCNeck)), None)
 

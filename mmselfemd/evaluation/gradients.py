@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmselfemd.errors import UserValueError
-from mmselfemd.models.heads import EMDHead, GivenFlowHead
+from mmselfemd.models.heads import EMDHead
 from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.models.selfsup import SelfEMD
 from mmselfemd.transport import cosine_cost
@@ -67,9 +67,7 @@ def node_pairs(model: SelfEMD, batch: dict) -> list[NodePairs]:
         UserValueError: If it is another model.
     """
     head = getattr(model, 'head', None)
-    has_flow = isinstance(head, EMDHead) and not isinstance(
-        head, GivenFlowHead
-    )
+    has_flow = isinstance(head, EMDHead) and head.flow_is_own
     if not isinstance(model, SelfEMD) or not has_flow:
         raise UserValueError(
             f'{type(model).__name__} with {type(head).__name__} has no '

@@ -10,7 +10,7 @@ from mmselfemd.engine.model import unwrap_model
 from mmselfemd.evaluation.transport import describe_transport, score_own_flow
 from mmselfemd.models import SPCNeck
 from mmselfemd.models.embedding import Embedding
-from mmselfemd.models.heads import EMDHead, GivenFlowHead
+from mmselfemd.models.heads import EMDHead
 from mmselfemd.registry import HOOKS
 from mmselfemd.transport import exact_transport, sinkhorn
 from mmselfemd.transport.convergence import convergence_monitor
@@ -79,7 +79,7 @@ class TransportMonitorHook(HeadMonitorHook):
 
     def watches(self, head: nn.Module | None) -> bool:
         """As of other monitors; a flow that is given is not the head's own."""
-        return super().watches(head) and not isinstance(head, GivenFlowHead)
+        return super().watches(head) and head.flow_is_own
 
     def measure(
         self, runner: Runner, queries: Views, keys: Views, data_batch: dict

@@ -59,9 +59,15 @@ class EMDHead(BYOLHead):
             :class:`BYOLHead`. Defaults to None.
         init_cfg (dict, optional): Initialisation. Defaults to None.
 
+    Attributes:
+        flow_is_own (bool): Whether the loss goes along the flow between what
+            it compares, which can then be measured again.
+
     Raises:
         ValueError: If an option is not one of those above.
     """
+
+    flow_is_own = True
 
     def __init__(
         self,

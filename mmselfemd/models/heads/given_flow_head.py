@@ -21,6 +21,8 @@ class GivenFlowHead(EMDHead):
     cost and the loss of the vectors are those of :class:`EMDHead`.
     """
 
+    flow_is_own = False
+
     @abstractmethod
     def flow(self, query: int, key: int, pair: Sequence[Embedding]) -> Tensor:
         """Flow between the nodes of two views.

@@ -23,11 +23,6 @@ from mmselfemd.settings.run_length import (
 #: So many checkpoints a run has from its start to its end.
 NUM_CHECKPOINTS = 10
 
-_NEVER = 10**9
-
-#: Images by which a trial measures the time of an evaluation.
-NUM_TRIED_IMAGES = 32
-
 
 def pretraining_config(
     base: Config,
@@ -69,7 +64,7 @@ def pretraining_config(
         dataset.pop(part, None)
     _drop_validation(cfg)
     set_iterations(cfg, iterations, num_images)
-    _set_intervals(cfg)
+    set_intervals(cfg)
     cfg.pop('work_dir')
     return cfg
 
@@ -136,7 +131,7 @@ def montage_config(
     if weighting:  # as often in the run as before
         interval = round(weighting.interval * length / former)
         weighting.interval = max(1, interval)
-    _set_intervals(cfg)
+    set_intervals(cfg)
     cfg.pop('work_dir')
     return cfg
 
@@ -192,7 +187,7 @@ def detector_config(
         if 'num_classes' in node and 'rpn' not in where:
             node['num_classes'] = len(classes)
     set_iterations(cfg, iterations, num_images)
-    _set_intervals(cfg, evaluations)
+    set_intervals(cfg, evaluations)
     if logger := cfg.default_hooks.get('logger'):
         logger.log_metric_by_epoch = False  # the report's curve, by iteration
     cfg.pop('work_dir')
@@ -213,38 +208,6 @@ def last_checkpoint(cfg: Config) -> str:
     return f'iter_{cfg.train_cfg.max_iters}.pth'
 
 
-def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
-    """A copy that takes a few iterations, to measure the time of one.
-
-    Args:
-        cfg (Config): A config of this module.
-        steps (int): Of how many.
-        num_images (int): Images of training, or montages of an epoch.
-
-    Returns:
-        Config: The copy. It logs each iteration by itself, and evaluates
-        :data:`NUM_TRIED_IMAGES` images at its end.
-    """
-    cfg = deepcopy(cfg)
-    if counts_epochs(cfg):  # of few images: none is cut off
-        counts = cfg.optim_wrapper.get('accumulative_counts', 1)
-        steps = -(-steps // counts) * counts
-        num_images = min(num_images, cfg.train_dataloader.batch_size * steps)
-        if learns_from_boxes(cfg):
-            cfg.train_dataloader.dataset.length = num_images
-        else:
-            labels_node(cfg, 'train_dataloader')['indices'] = num_images
-    set_iterations(cfg, steps, num_images)
-    _set_intervals(cfg)
-    if cfg.get('val_dataloader'):
-        node = labels_node(cfg, 'val_dataloader')
-        node['indices'] = NUM_TRIED_IMAGES
-    cfg.default_hooks.checkpoint.interval = _NEVER  # but at the end
-    cfg.default_hooks.logger.interval = 1
-    cfg.setdefault('log_processor', {})['window_size'] = 1
-    return cfg
-
-
 def _drop_validation(cfg: Config) -> None:
     """That of pre-training, of the matching: the detectors decide."""
     for split in ('val', 'test'):
@@ -252,7 +215,14 @@ def _drop_validation(cfg: Config) -> None:
             cfg[f'{split}_{part}'] = None
 
 
-def _set_intervals(cfg: Config, num_evaluations: int = 1) -> None:
+def set_intervals(cfg: Config, num_evaluations: int = 1) -> None:
+    """How often a run is evaluated, and keeps a checkpoint.
+
+    Args:
+        cfg (Config): Its config, of the length that it is to have.
+        num_evaluations (int): How many there are, with that at the end.
+            Defaults to 1.
+    """
     length = cfg.train_cfg.get('max_epochs') or cfg.train_cfg.max_iters
     cfg.train_cfg.val_interval = -(-length // num_evaluations)
     cfg.default_hooks.checkpoint.update(

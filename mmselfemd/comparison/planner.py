@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmselfemd.atomic_file import atomic_write
-from mmselfemd.errors import (
-    UserError,
-    UserValueError,
-)
+from mmselfemd.errors import UserError, UserValueError
 
 from .candidates import parse_candidates
 from .data import Data, nested_subsets, read_data
@@ -37,7 +34,8 @@ from .settings import (
     read_record,
     write_record,
 )
-from .timing import Seconds, lengths_within, measure
+from .timing import Seconds, lengths_within
+from .trial import measure
 from .weights import Detector, locate_weights
 
 GIGABYTE = 1e9

@@ -1,26 +1,13 @@
-"""What the runs of a comparison take: measured in a few iterations."""
+"""How long the runs of a comparison may be to end within some hours."""
 
-import json
-import sys
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from math import ceil
-from pathlib import Path
-from statistics import mean
 from typing import NamedTuple
 
-from mmengine.config import Config
-
 from mmselfemd.errors import UserValueError
-from mmselfemd.process_pool import Task, run_tasks
-from mmselfemd.tools_folder import tools_folder
 
-from .configs import (
-    NUM_TRIED_IMAGES,
-    last_checkpoint,
-    make_trial,
-)
 from .runs import (
     DetectorRun,
     Run,
@@ -28,13 +15,6 @@ from .runs import (
     pretraining_runs,
 )
 from .wall_clock import wall_clock
-
-#: Iterations of a trial, and how many of them count: the first ones wait for
-#: the workers.
-_NUM_STEPS, _NUM_COUNTED = 12, 8
-
-#: A forward pass, as precise BN makes, beside a whole step.
-_FORWARD = 0.4
 
 #: Of the hours, the share that is planned with.
 _PLANNED = 0.95
@@ -81,87 +61,6 @@ def kind_of(run: Run) -> str:
         str: ``detector``, or the name of a way of pre-training.
     """
     return 'detector' if isinstance(run, DetectorRun) else run.candidate.name
-
-
-def measure(
-    configs: Mapping[str, tuple[Config, int]],
-    num_val: int,
-    evaluations: int,
-    folder: Path,
-    jobs: int,
-    devices: Sequence[str],
-) -> dict[str, Seconds]:
-    """Train for a few iterations, and look at the clock.
-
-    Args:
-        configs (Mapping[str, tuple[Config, int]]): By name a config and its
-            images of training.
-        num_val (int): Images of an evaluation.
-        evaluations (int): How many a detector has.
-        folder (Path): Where the trials go; nothing of them is used later.
-        jobs (int): How many run at a time.
-        devices (Sequence[str]): GPUs.
-
-    Returns:
-        dict[str, Seconds]: By name.
-
-    Raises:
-        UserError: If one fails.
-    """
-    tasks = [
-        _trial(name, cfg, num_images, folder)
-        for name, (cfg, num_images) in configs.items()
-    ]
-    walls = run_tasks(tasks, jobs, devices, report=lambda line: None)
-    found = {}
-    for task, (name, (cfg, num_images)) in zip(
-        tasks, configs.items(), strict=True
-    ):
-        work_dir = task.log.parent
-        steps, image = _read(work_dir, cfg)
-        tried = min(NUM_TRIED_IMAGES, num_val) * image
-        start = max(0.0, walls[task.name] - sum(steps) - tried)
-        step = mean(steps[-_NUM_COUNTED:])
-        each = num_val * image + _precise(cfg, num_images) * step
-        found[name] = Seconds(step, start, evaluations * each if image else 0)
-    return found
-
-
-def _trial(name: str, cfg: Config, num_images: int, folder: Path) -> Task:
-    trial = make_trial(cfg, _NUM_STEPS, num_images)
-    work_dir = folder / name
-    config = folder / f'{name}.py'
-    folder.mkdir(parents=True, exist_ok=True)
-    trial.dump(config)
-    last = work_dir / last_checkpoint(trial)
-    command = [sys.executable, tools_folder() / 'train.py', config]
-    command += ['--work-dir', work_dir, '--resume']
-    command = list(map(str, command))
-    return Task(
-        f'trial of {name}',
-        work_dir / 'log.txt',
-        lambda: None if last.is_file() else command,
-    )
-
-
-def _read(work_dir: Path, cfg: Config) -> tuple[list[float], float]:
-    """Seconds of each iteration, and of the evaluation of an image."""
-    (log,) = work_dir.glob('*/vis_data/scalars.json')
-    steps, images = [], []
-    for line in log.read_text().splitlines():
-        logged = json.loads(line)
-        if 'loss' in logged:
-            steps.append(logged['time'])
-        elif 'time' in logged:
-            images.append(logged['time'] / cfg.val_dataloader.batch_size)
-    return steps, images[-1] if images else 0.0
-
-
-def _precise(cfg: Config, num_images: int) -> float:
-    """What precise BN takes, in iterations of training."""
-    hook = cfg.default_hooks.get('precise_bn') or {}
-    images = min(hook.get('num_images', 0), num_images)
-    return _FORWARD * ceil(images / cfg.train_dataloader.batch_size)
 
 
 def lengths_within(

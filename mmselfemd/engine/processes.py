@@ -1,6 +1,7 @@
 """What one process decides for all, before there is a runner."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from mmengine.config import Config
@@ -12,10 +13,15 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.utils.dl_utils import set_multi_processing
+from torch import distributed
 
 from mmselfemd.errors import UserError
 
 from .cpu_distributed import init_gloo, leave_process_group
+
+#: The others wait so long for the first. NCCL's 10 minutes are too few for a
+#: look at the annotations of millions of images on a network disk.
+_PATIENCE = timedelta(days=1)
 
 
 def start_process_group(cfg: Config) -> None:
@@ -54,6 +60,7 @@ def decided_by_first(decide: Callable, *args) -> Any:
             that names it, since not every exception can be sent.
     """
     found = error = told = None
+    group = _patient_group()
     if is_main_process():
         try:
             found = decide(*args)
@@ -63,9 +70,15 @@ def decided_by_first(decide: Callable, *args) -> Any:
             error, name = caught, type(caught).__name__
             told = RuntimeError(f'The first process failed: {name}: {caught}')
     outcome = [(found, told)]
-    broadcast_object_list(outcome)
+    broadcast_object_list(outcome, group=group)
     found, told = outcome[0]
     if told is not None:
         leave_process_group()
         raise told if error is None else error
     return found
+
+
+def _patient_group() -> distributed.ProcessGroup | None:
+    if not is_distributed():
+        return None
+    return distributed.new_group(backend='gloo', timeout=_PATIENCE)

@@ -3,6 +3,7 @@
 import os
 import socket
 import textwrap
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ TWO_PROCESSES = textwrap.dedent("""
 
     from mmselfemd.datasets import UnlabelledDataset
     from mmselfemd.datasets.same_files import check_same_files
-    from mmselfemd.engine.cpu_distributed import CPUDistributedRunner
+    from mmselfemd.engine.cpu_distributed import (
+        CPUDistributedRunner,
+        leave_process_group,
+    )
     from mmselfemd.engine.processes import (
         decided_by_first,
         start_process_group,
@@ -79,7 +83,15 @@ TWO_PROCESSES = textwrap.dedent("""
         raise error
 
     print('first:', error_of(decided_by_first, fail, UserError('an old run')))
+    # A group that is less patient than the first process is slow.
     os.environ['MASTER_PORT'] = sys.argv[3]
+    start_process_group(Config(dict(
+        launcher='pytorch',
+        env_cfg=dict(dist_cfg=dict(timeout=3)),
+    )))
+    print('slow:', decided_by_first(lambda: time.sleep(5) or 'decided'))
+    leave_process_group()
+    os.environ['MASTER_PORT'] = sys.argv[4]
     start_process_group(Config(dict(launcher='pytorch')))
     start = time.monotonic()
     try:
@@ -99,10 +111,11 @@ def said(tmp_path_factory):
     folder = tmp_path_factory.mktemp('nodes')
     script = folder / 'two.py'
     script.write_text(TWO_PROCESSES)
-    with socket.socket() as free, socket.socket() as other:
-        for each in free, other:
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(socket.socket()) for _ in range(3)]
+        for each in sockets:
             each.bind(('127.0.0.1', 0))
-        port, later = (str(each.getsockname()[1]) for each in (free, other))
+        port, *later = (str(each.getsockname()[1]) for each in sockets)
     env = os.environ | dict(
         PYTHONPATH=str(ROOT),
         WORLD_SIZE='2',
@@ -115,7 +128,7 @@ def said(tmp_path_factory):
             script,
             folder,
             ROOT / 'tests/test_engine',
-            later,
+            *later,
             env=env | dict(RANK=rank, LOCAL_RANK=rank),
         )
         for rank in '01'
@@ -164,3 +177,8 @@ def test_where_the_first_process_fails_the_others_do_not_wait(said):
         + error.replace('Error ', 'Error: ')
     )
     assert second['waited'] == 'True'
+
+
+def test_the_others_wait_for_as_long_as_the_first_looks(said):
+    """Longer than a collective of the run may take."""
+    assert [each['slow'] for each in said] == ['decided'] * 2

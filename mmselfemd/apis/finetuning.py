@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmselfemd.datasets.pictures import ValueMapping
+from mmselfemd.visualization.curve_sources import logs_of_run
+from mmselfemd.visualization.curves import read_scalars
 
 from .architectures import (
     ARCHITECTURES,
@@ -127,8 +129,28 @@ def finetune(
     last = run.complete('iter', plan, dry_run, report)
     if not dry_run:
         report(f'The detector: {last}')
+        report(_last_evaluation(run, given, last))
         report(f'Next: {_next_command(run, given, last)}')
     return FinetunedDetector(run.config, last)
+
+
+def _last_evaluation(run: RunFolder, given: dict, checkpoint: Path) -> str:
+    """What the log has of it, or how to have it.
+
+    mmengine evaluates after the last checkpoint is written, and what ends the
+    process in between leaves a finished run without.
+    """
+    length = run.settings.train_cfg.max_iters
+    found = {}
+    for log in logs_of_run(run.path):
+        for name, (steps, values) in read_scalars(log).items():
+            if '/' in name and steps[-1] == length:  # of an evaluator
+                found[name] = values[-1]
+    if found:
+        figures = (f'{name} {value:.3f}' for name, value in found.items())
+        return f'On {given["val"]}: {", ".join(figures)}'
+    evaluate = tool_command('test.py', run.config, checkpoint)
+    return f'Its last evaluation is not in the log. To have it: {evaluate}'
 
 
 def _next_command(run: RunFolder, given: dict, checkpoint: Path) -> str:

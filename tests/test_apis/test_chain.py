@@ -68,7 +68,9 @@ def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     detector = finetune(**boxes)
     assert detector.checkpoint.name == 'iter_2.pth'
     log = next(detector.checkpoint.parent.glob('*/*.log')).read_text()
-    assert re.search(r'coco/bbox_mAP: +[-\d]', log)
+    found = re.search(r'coco/bbox_mAP: +(-?[\d.]+)', log).group(1)
+    evaluated = next(line for line in said if line.startswith('On val.json'))
+    assert f'coco/bbox_mAP {float(found):.3f}' in evaluated
     assert ' 0 missing' in log
     step = parsed(said[-1].removeprefix('Next: '), monkeypatch)
     assert step.checkpoint == str(detector.checkpoint)
@@ -80,6 +82,7 @@ def test_from_a_folder_to_a_detector(folder, narrow, small, monkeypatch):
     assert pretrain(**photos) == backbone
     assert finetune(**boxes) == detector
     assert sum('is finished' in line for line in said) == 2
+    assert evaluated in said
     assert os.stat(backbone.parent / 'epoch_3.pth').st_mtime_ns == before
 
     # Longer: it goes on from where it was.

@@ -99,6 +99,32 @@ def test_a_name_of_a_class_is_no_code(folder):
     assert named_boxes(cfg, 'val') == written_boxes('val.json')
 
 
+@pytest.mark.parametrize('cut_off', [False, True])
+def test_a_finished_run_says_what_was_evaluated(folder, cut_off):
+    plan(iterations=20)
+    run = Path('work_dirs/finetune_photos')
+    log = run / '20300101_000000' / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    lines = [
+        dict(loss=3.0, step=10),
+        {'coco/bbox_mAP': 0.125, 'time': 1.0, 'step': 10},
+        dict(loss=2.0, step=20),
+        {'coco/bbox_mAP': 0.25, 'time': 1.0, 'step': 20},
+    ]
+    kept = lines[:-1] if cut_off else lines
+    log.write_text('\n'.join(map(json.dumps, kept)))
+    (run / 'iter_20.pth').touch()
+    said = []
+    boxes = dict(pretrained=None, arch='resnet18', iterations=20)
+    finetune('photos', 'train.json', 'val.json', report=said.append, **boxes)
+    config, checkpoint = 'work_dirs/finetune_photos.py', run / 'iter_20.pth'
+    if cut_off:
+        command = f'tools/test.py {config} {checkpoint}'
+        assert any(line.endswith(command) for line in said)
+    else:
+        assert 'On val.json: coco/bbox_mAP 0.250' in said
+
+
 def test_an_empty_variable_is_no_random_backbone(folder):
     with pytest.raises(UserError, match="--pretrained ''.*not set"):
         plan(pretrained='', arch=None)

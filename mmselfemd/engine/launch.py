@@ -30,6 +30,7 @@ from mmselfemd.settings.path_settings import expand_home
 from mmselfemd.zoo.conventions import check_same_values
 
 from .cpu_distributed import CPUDistributedRunner, leave_process_group
+from .gradient_checkpointing import keep_out_of_autograd
 from .hooks.check_annotations_hook import check_annotations
 from .model import accumulative_counts, batch_size_of
 from .processes import start_process_group
@@ -254,6 +255,7 @@ def build_runner(cfg: Config) -> Runner:
             the processes of a launcher.
     """
     keep_detector_off_gpu(cfg)
+    keep_out_of_autograd()
     drop_late_schedules(cfg)
     name_visualizer(cfg)
     on_cpus = cfg.get('launcher', 'none') != 'none' and get_device() == 'cpu'

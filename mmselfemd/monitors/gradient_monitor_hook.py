@@ -103,6 +103,11 @@ def _reason_against(runner: Runner, parameters: Sequence[Tensor]) -> str:
     if runner.cfg.get('compile'):
         return 'a compiled step has no graph that can be gone through twice.'
     backbone = unwrap_model(runner.model).backbone
-    if any(getattr(part, 'with_cp', False) for part in backbone.modules()):
-        return 'with_cp of the backbone gives gradients by backward() alone.'
+    if runner.cfg.get('activation_checkpointing') or any(
+        getattr(part, 'with_cp', False) for part in backbone.modules()
+    ):
+        return (
+            'its checkpointed blocks would be computed, and its norms fed, '
+            'once more.'
+        )
     return ''

@@ -1,8 +1,10 @@
 """One step of pre-training, in one process or a share of it in each of two.
 
-one_step.py CONFIG OUT [watched]  the first process writes loss and gradients;
-                                  watched: while the gradient monitor looks
-                                  at the losses
+one_step.py CONFIG OUT [LAYOUT]  the first process writes loss and gradients;
+                                 watched: while the gradient monitor looks at
+                                 the losses; with_cp, modules: stages of the
+                                 backbone are computed again in the backward
+                                 pass, by its option or by mmengine's
 """
 
 import os
@@ -14,6 +16,9 @@ import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS, MODELS, DefaultScope
+from mmengine.runner.activation_checkpointing import (
+    turn_on_activation_checkpointing,
+)
 from mmpretrain.structures import DataSample
 from torch import distributed
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -21,6 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 import mmselfemd  # noqa: F401
 from mmselfemd.engine import FiniteOptimWrapper
 from mmselfemd.engine.cpu_distributed import leave_process_group
+from mmselfemd.engine.gradient_checkpointing import keep_out_of_autograd
 from mmselfemd.monitors import GradientMonitorHook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +91,12 @@ def watch(model, wrapper):
 def main(config, out, layout='plain'):
     rank, world_size = 0, int(os.environ.get('WORLD_SIZE', 1))
     cfg = Config.fromfile(ROOT / 'configs' / 'small' / config)
+    keep_out_of_autograd()  # as `build_runner` does
+    cfg.model.backbone.with_cp = layout == 'with_cp'
     model = build_model(cfg)
+    if layout == 'modules':
+        stages = ['backbone.layer3', 'backbone.layer4']
+        turn_on_activation_checkpointing(model, stages)
     if world_size > 1:
         distributed.init_process_group('gloo')
         rank = distributed.get_rank()

@@ -32,6 +32,8 @@ def free_port():
     [
         ('selfemd_r18_voc256_20e.py', 'plain'),
         ('selfemd_r18_voc256_20e.py', 'watched'),
+        ('selfemd_r18_voc256_20e.py', 'with_cp'),
+        ('selfemd_r18_voc256_20e.py', 'modules'),
         ('byol_r18_voc256_20e.py', 'plain'),
     ],
 )

@@ -280,6 +280,11 @@ def test_checkpointing_keeps_gradients_and_counts_norms_twice():
         assert counted[name] == (2 if in_block else 1) * count, name
 
 
+@pytest.mark.filterwarnings('error:torch.utils.checkpoint')
+def test_a_run_leaves_no_choice_of_checkpointing_open(tmp_path, image_folder):
+    train(tmp_path, image_folder, **SWITCHES['with_cp'])
+
+
 def test_channels_last_keeps_gradients():
     gradients, _ = gradients_and_counts()
     found, _ = gradients_and_counts(channels_last=True)

@@ -125,7 +125,12 @@ def test_where_gradients_cannot_be_taken_apart_the_log_says_so(model, logged):
     checkpointed.backbone.layer2[0].with_cp = True
     for each, cfg, reason in (
         (frozen, {}, 'no parameter of the backbone'),
-        (checkpointed, {}, 'with_cp'),
+        (checkpointed, {}, 'checkpointed blocks'),
+        (
+            model,
+            dict(activation_checkpointing=['backbone.layer2']),
+            'checkpointed blocks',
+        ),
         (model, dict(compile=True), 'compiled'),
     ):
         runner = as_runner(each, **cfg)

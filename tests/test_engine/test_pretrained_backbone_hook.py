@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel, BaseModule
 from mmengine.registry import DATASETS, MODEL_WRAPPERS, MODELS
 from mmengine.runner import Runner
+from mmpretrain.models import SwinTransformer
 
 import mmselfemd.engine  # noqa: F401  registers the hooks
 from mmselfemd.engine.hooks import PretrainedBackboneHook
@@ -196,6 +197,69 @@ def test_a_bases_own_init_cfg_gives_way(tmp_path):
             _delete_=True, type='Pretrained', checkpoint={b!r})))
         """
     assert trained_from(run(tmp_path, a, child)[0]) == {7}
+
+
+@MODELS.register_module()
+class DetectorOf(BaseModel):
+    """Any backbone, and one value to train."""
+
+    def __init__(self, backbone: dict):
+        super().__init__()
+        self.backbone = MODELS.build(backbone)
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs, sample_idx, mode='tensor'):
+        return dict(loss=self.scale.square())
+
+
+SWIN = dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8])
+VIT = dict(
+    type='mmpretrain.VisionTransformer',
+    arch=dict(
+        embed_dims=8, num_layers=1, num_heads=2, feedforward_channels=16
+    ),
+    patch_size=16,
+    out_type='featmap',
+)
+
+
+def run_with(backbone: dict, tmp_path, pretrained: str) -> Runner:
+    """A detector of another backbone; its initialised state."""
+    child = f"""
+        model = dict(
+            _delete_=True, type='DetectorOf', backbone={backbone!r})
+        """
+    return run(tmp_path, pretrained, child)[0]
+
+
+@pytest.mark.parametrize('prefix', ['', 'backbone.'])
+def test_a_backbone_that_reads_its_init_cfg_by_itself(
+    tmp_path, prefix, logged
+):
+    """mmdet's Swin, whose tensors have the names of mmpretrain's."""
+    trained = SwinTransformer(arch=SWIN, out_indices=(0, 1, 2, 3))
+    weights = {
+        name: torch.randn_like(value) if value.is_floating_point() else value
+        for name, value in trained.state_dict().items()
+    }
+    file = save(tmp_path / 'swin.pth', weights, prefix)
+    backbone = dict(SWIN, type='mmdet.SwinTransformer')
+    found = run_with(backbone, tmp_path, file).model.backbone.state_dict()
+    for name, value in weights.items():
+        assert torch.equal(found[name], value), name
+    assert not any('from scratch' in line for line in logged)
+
+
+def test_a_backbone_that_resizes_what_it_loads(tmp_path):
+    """A ViT, trained on 64 pixels, in a detector of 128."""
+    trained = MODELS.build(dict(VIT, img_size=64))
+    file = save(tmp_path / 'vit.pth', trained.state_dict())
+    runner = run_with(dict(VIT, img_size=128), tmp_path, file)
+    wanted = MODELS.build(dict(VIT, img_size=128))
+    wanted.load_state_dict(trained.state_dict())
+    found = runner.model.backbone.state_dict()
+    for name, value in wanted.state_dict().items():
+        assert torch.equal(found[name], value), name
 
 
 # ---- The comparison.

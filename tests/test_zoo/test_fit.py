@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmpretrain.models import VisionTransformer
 from torch import nn
 
 from mmselfemd.zoo.fit import check_fits
@@ -66,3 +67,26 @@ def test_a_start_may_leave_out_heads():
     other = nn.ModuleDict(dict(backbone=network(width=8)))
     with pytest.raises(ValueError, match='backbone.0.weight'):
         check_fits(model, other.state_dict(), 'a.pth', part='backbone.')
+
+
+def test_what_a_model_resizes_fits():
+    """The position embedding of a ViT: of 64 pixels, for images of 128."""
+
+    def model(size, classes, width=8):
+        arch = dict(
+            embed_dims=width,
+            num_layers=1,
+            num_heads=2,
+            feedforward_channels=16,
+        )
+        backbone = VisionTransformer(arch, img_size=size, patch_size=16)
+        head = nn.Linear(width, classes)
+        return nn.ModuleDict(dict(backbone=backbone, head=head))
+
+    state = model(64, 2).state_dict()
+    check_fits(model(128, 2), state, 'a.pth')
+    check_fits(model(128, 3), state, 'a.pth', part='backbone.')
+    with pytest.raises(ValueError, match='head.weight'):
+        check_fits(model(128, 3), state, 'a.pth')
+    with pytest.raises(ValueError, match='backbone.'):
+        check_fits(model(128, 2, width=4), state, 'a.pth')

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from mmengine.hooks import Hook
+from mmengine.model import BaseModule, update_init_info
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 
 from mmselfemd.datasets.image_values import loading_of
 from mmselfemd.datasets.pictures import ValueMapping
@@ -20,6 +22,7 @@ from mmselfemd.zoo.conventions import (
     check_style,
     warn_of_other_strides,
 )
+from mmselfemd.zoo.fit import misshapen
 from mmselfemd.zoo.loading import state_dict_of
 from mmselfemd.zoo.pretraining import read_pretraining
 
@@ -34,9 +37,11 @@ class PretrainedBackboneHook(Hook):
     ``init_cfg`` that its parent has already computed, so the user would
     silently train from other weights; and ``PretrainedInit`` only logs
     missing keys. This hook reads the variable when the run starts, compares
-    names and shapes, raises where the backbone would not be whole, and lets
-    mmengine load the file (``init_cfg`` of type ``Pretrained``, the only one
-    that is applied after the initialisers of the children).
+    names and shapes, raises where the backbone would not be whole, and has
+    the tensors loaded where mmengine would initialise the backbone, in place
+    of its ``init_cfg``, which some of mmdet's backbones (Swin, PVT) read in a
+    way of their own. A backbone that resizes what it loads, such as the
+    position embedding of a ViT, does so.
 
     For C4 detectors, whose last stage is ``roi_head.shared_head``, both parts
     come from the same file.
@@ -75,7 +80,7 @@ class PretrainedBackboneHook(Hook):
         self.left_keys: list[str] = []
 
     def before_run(self, runner: Runner) -> None:
-        """Check the file and hand it to mmengine's initialisation.
+        """Check the file, and have it loaded when mmengine initialises.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -104,12 +109,9 @@ class PretrainedBackboneHook(Hook):
             getattr(load, 'mapping', None)
             for _, load in loading_of(_dataset_of(runner))
         ]
-        prefix = self.compare(model, checkpoint, pretrained, mappings)
-        init_cfg = dict(type='Pretrained', checkpoint=pretrained)
-        if prefix:
-            init_cfg.update(prefix=prefix)
+        weights = self.compare(model, checkpoint, pretrained, mappings)
         for part in _backbone_parts(model).values():
-            part.init_cfg = dict(init_cfg)
+            part.init_weights = partial(_load, part, weights, pretrained)
         self._report(runner, pretrained, checkpoint.get('meta'))
 
     def compare(
@@ -118,7 +120,7 @@ class PretrainedBackboneHook(Hook):
         checkpoint: dict,
         source: str,
         mappings: Sequence[ValueMapping | None] = (),
-    ) -> str:
+    ) -> dict[str, Tensor]:
         """Check that a backbone is whole, and used as it was trained.
 
         Args:
@@ -130,8 +132,7 @@ class PretrainedBackboneHook(Hook):
                 to (): not compared.
 
         Returns:
-            str: What the backbone's names in the file begin with: nothing, or
-            ``backbone.``.
+            dict[str, Tensor]: The backbone's tensors, by their names in it.
 
         Raises:
             ValueError: See :meth:`before_run`.
@@ -140,7 +141,13 @@ class PretrainedBackboneHook(Hook):
         weights = state_dict_of(checkpoint, source)
         prefixed = any(name.startswith(_PREFIX) for name in weights)
         prefix = _PREFIX if prefixed else ''
-        self._compare(parts, weights, prefix, source)
+        found = {
+            name.removeprefix(prefix): value
+            for name, value in weights.items()
+            if name.startswith(prefix)
+        }
+        outside = [name for name in weights if not name.startswith(prefix)]
+        self._compare(parts, found, outside, source)
         check_pixel_convention(checkpoint, model.data_preprocessor, source)
         check_style(checkpoint, model.backbone, source)
         for mapping in mappings:
@@ -151,39 +158,34 @@ class PretrainedBackboneHook(Hook):
                 source,
             )
         warn_of_other_strides(checkpoint, parts.values(), source)
-        return prefix
+        return found
 
     def _compare(
         self,
         parts: dict[str, nn.Module],
-        weights: dict,
-        prefix: str,
+        found: dict[str, Tensor],
+        outside: list[str],
         pretrained: str,
     ) -> None:
         """Sort the names, and raise if the backbone would not be whole."""
         wanted = {
-            name: (place, value.shape)
+            name: place
             for place, part in parts.items()
-            for name, value in part.state_dict().items()
+            for name in part.state_dict()
             # Of a shared head only the stage: a norm behind it is new.
             if place == 'backbone' or re.match(r'layer\d', name)
-        }
-        found = {
-            name.removeprefix(prefix): value.shape
-            for name, value in weights.items()
-            if name.startswith(prefix)
         }
         stages = {name.split('.')[0] for name in wanted}
         extra = [name for name in found if name not in wanted]
         self.loaded_keys = [
             f'{place}.{name}'
-            for name, (place, shape) in wanted.items()
-            if found.get(name) == shape
+            for name, place in wanted.items()
+            if name in found
         ]
         # Older files lack BN's batch counters, which nothing depends on.
         self.missing_keys = [
             f'{place}.{name}'
-            for name, (place, _) in wanted.items()
+            for name, place in wanted.items()
             if name not in found and not name.endswith('num_batches_tracked')
         ]
         self.unexpected_keys = [
@@ -193,23 +195,23 @@ class PretrainedBackboneHook(Hook):
         ]
         self.left_keys = [
             *(name for name in extra if name not in self.unexpected_keys),
-            *(name for name in weights if not name.startswith(prefix)),
+            *outside,
         ]
-        self._raise_if_not_whole(wanted, found, stages, pretrained)
+        others = [
+            f'{place}.{name}: {shape} in the file, {own} in the detector'
+            for place, part in parts.items()
+            for name, (shape, own) in misshapen(part, found).items()
+            if wanted.get(name) == place
+        ]
+        self._raise_if_not_whole(len(wanted), others, stages, pretrained)
 
     def _raise_if_not_whole(
         self,
-        wanted: dict[str, tuple],
-        found: dict[str, tuple],
+        num_wanted: int,
+        others: list[str],
         stages: set[str],
         pretrained: str,
     ) -> None:
-        misshapen = [
-            f'{place}.{name}: {tuple(found[name])} in the file, '
-            f'{tuple(shape)} in the detector'
-            for name, (place, shape) in wanted.items()
-            if name in found and found[name] != shape
-        ]
         # Those of a stage that the detector has: the network would be cut.
         deeper = [
             name
@@ -217,16 +219,15 @@ class PretrainedBackboneHook(Hook):
             if name.split('.')[0] in stages
             and not name.endswith('num_batches_tracked')
         ]
-        if self.missing_keys or misshapen or deeper:
+        if self.missing_keys or others or deeper:
             raise UserValueError(
                 f'pretrained={pretrained!r} does not fit the detector: of '
-                f'its {len(wanted)} backbone tensors the file lacks '
+                f'its {num_wanted} backbone tensors the file lacks '
                 f'{len(self.missing_keys)} ({_first(self.missing_keys)}) and '
-                f'has {len(misshapen)} of another shape '
-                f'({_first(misshapen)}), and the detector lacks '
-                f'{len(deeper)} of the file ({_first(deeper)}). Use a '
-                'backbone of the same architecture and width, or '
-                'pretrained=None.'
+                f'has {len(others)} of another shape ({_first(others)}), '
+                f'and the detector lacks {len(deeper)} of the file '
+                f'({_first(deeper)}). Use a backbone of the same architecture '
+                'and width, or pretrained=None.'
             )
 
     def _report(self, runner: Runner, pretrained: str, meta: object) -> None:
@@ -249,6 +250,18 @@ class PretrainedBackboneHook(Hook):
                 pretraining=read_pretraining(meta),
             ),
         )
+
+
+def _load(part: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Take the place of a module's ``init_weights``, once."""
+    del part.init_weights
+    part.init_cfg = None
+    if isinstance(part, BaseModule):
+        # Its children, of which the file may lack one. Its own may say that
+        # it starts from scratch.
+        BaseModule.init_weights(part)
+    part.load_state_dict(weights, strict=False)
+    update_init_info(part, f'loaded from {source}')
 
 
 def _is_resumed(runner: Runner) -> bool:

@@ -8,6 +8,10 @@ custom_imports = dict(imports=['mmselfemd'], allow_failed_imports=False)
 value_range = None
 bands = None
 
+# A backbone to start from: a file, torchvision://resnet50, mmselfemd://NAME;
+# None: random weights.
+pretrained = None
+
 # Ours sit here under names of their own, not in `custom_hooks`: that is a
 # list, and a child config which sets it would drop them without a word.
 default_hooks = dict(
@@ -25,6 +29,7 @@ default_hooks = dict(
     # Else mmengine's history of each scalar grows with the run.
     bounded_history=dict(type='BoundedHistoryHook'),
     run_record=dict(type='RunRecordHook'),
+    pretrained_backbone=dict(type='PretrainedBackboneHook'),
     # Stops before training where images need a value_range.
     check_images=dict(type='CheckImagesHook'),
     # Where many images are large, reads them at less (docs/input.md).

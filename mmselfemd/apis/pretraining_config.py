@@ -78,13 +78,7 @@ def init_settings(init: str, backbone: Backbone) -> list[Setting]:
         UserError: If it was trained on BGR.
     """
     convention = backbone.convention
-    settings = [
-        Setting('pretrained', init, 'The weights to start from.'),
-        Setting(  # `default_hooks` is set below
-            '_base_.default_hooks.pretrained_backbone',
-            dict(type='PretrainedBackboneHook'),
-        ),
-    ]
+    settings = [Setting('pretrained', init, 'The weights to start from.')]
     if pixels := convention.get('pixel_convention'):
         if pixels['channel_order'] != 'RGB':
             raise UserError(

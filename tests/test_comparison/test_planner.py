@@ -316,7 +316,7 @@ def test_weights_that_do_not_fit_are_named_before_anything(settings, tmp_path):
     given = settings(candidates=('random', f'imagenet={weights}'))
     with pytest.raises(UserError, match='imagenet') as error:
         Planner(given, tmp_path / 'work').plan()
-    assert 'does not fit the detector' in str(error.value)
+    assert 'does not fit the model' in str(error.value)
     given = settings(candidates=('random', 'mine=nowhere.pth'))
     with pytest.raises(UserError, match='mine: there is no file.*nowhere'):
         Planner(given, tmp_path / 'work').plan()

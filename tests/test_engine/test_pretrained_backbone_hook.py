@@ -337,7 +337,7 @@ def test_missing_key_raises(tmp_path):
         (
             dict(depth=50),
             r'another shape \(backbone\.layer1\.0\.conv1\.weight: '
-            r'\(8, 8, 1, 1\) in the file, \(8, 8, 3, 3\) in the detector',
+            r'\(8, 8, 1, 1\) in the file, \(8, 8, 3, 3\) in the model',
         ),
         (dict(base_channels=16), r'\(16, 3, 7, 7\) in the file'),
         (
@@ -349,7 +349,7 @@ def test_missing_key_raises(tmp_path):
             ),
             r'lacks 25 \(backbone\.layer4',
         ),
-        (dict(depth=34), r'detector lacks \d+ of the file \(layer1\.2'),
+        (dict(depth=34), r'model lacks \d+ of the file \(layer1\.2'),
     ],
 )
 def test_another_architecture_raises(tmp_path, other, message):

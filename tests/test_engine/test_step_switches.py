@@ -285,6 +285,24 @@ def test_a_run_leaves_no_choice_of_checkpointing_open(tmp_path, image_folder):
     train(tmp_path, image_folder, **SWITCHES['with_cp'])
 
 
+def test_a_start_from_weights_is_that_of_query_and_key(tmp_path, image_folder):
+    cfg = launch.load_config(str(CONFIG))
+    trained = build_untrained(cfg).backbone.state_dict()
+    trained = {
+        name: value + 1 if value.is_floating_point() else value
+        for name, value in trained.items()
+    }
+    torch.save(trained, tmp_path / 'backbone.pth')
+    _, (start, *_), _ = train(
+        tmp_path / 'run',
+        image_folder,
+        pretrained=str(tmp_path / 'backbone.pth'),
+    )
+    for name, value in trained.items():
+        for place in ('backbone', 'key.backbone'):
+            assert torch.equal(start[f'{place}.{name}'], value), name
+
+
 def test_channels_last_keeps_gradients():
     gradients, _ = gradients_and_counts()
     found, _ = gradients_and_counts(channels_last=True)

@@ -1,4 +1,4 @@
-"""A detector's backbone from the config's one variable, ``pretrained``."""
+"""A backbone from the config's one variable, ``pretrained``."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _PREFIX = 'backbone.'
 
 @HOOKS.register_module()
 class PretrainedBackboneHook(Hook):
-    """Initialise a detector's backbone from ``cfg.pretrained``.
+    """Initialise a backbone from ``cfg.pretrained``, a detector's above all.
 
     In mmengine's text configs a child's ``pretrained`` does not reach the
     ``init_cfg`` that its parent has already computed, so the user would
@@ -47,7 +47,7 @@ class PretrainedBackboneHook(Hook):
     come from the same file.
 
     Where the file says which pixels it was trained on (see
-    :mod:`mmselfemd.zoo.conventions`), the detector has to be given the same;
+    :mod:`mmselfemd.zoo.conventions`), the model has to be given the same;
     likewise where its bottlenecks have their strides, and the ``value_range``
     and ``bands`` of its images. Stages of other strides or dilations are a
     warning.
@@ -62,10 +62,10 @@ class PretrainedBackboneHook(Hook):
     ``pretrained_backbone=dict(type='mmselfemd.PretrainedBackboneHook')``.
 
     Attributes:
-        loaded_keys (list[str]): Names of the detector found in the file.
-        missing_keys (list[str]): Names of the detector that the file lacks.
+        loaded_keys (list[str]): Names of the model found in the file.
+        missing_keys (list[str]): Names of the model that the file lacks.
         unexpected_keys (list[str]): Names of the file's backbone that the
-            detector lacks.
+            model lacks.
         left_keys (list[str]): Names of the file outside the backbone: heads,
             necks, classifiers.
     """
@@ -84,7 +84,7 @@ class PretrainedBackboneHook(Hook):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the detector's backbone has a tensor that the file
+            ValueError: If the model's backbone has a tensor that the file
                 lacks or has in another shape, the model has no backbone, or
                 its ``data_preprocessor`` is not what the file expects.
         """
@@ -124,11 +124,11 @@ class PretrainedBackboneHook(Hook):
         """Check that a backbone is whole, and used as it was trained.
 
         Args:
-            model (nn.Module): The detector.
+            model (nn.Module): The detector, or what is pre-trained.
             checkpoint (dict): What was loaded.
             source (str): Where it came from, for errors.
             mappings (Sequence[ValueMapping | None]): How 8-bit colour is made
-                of the detector's images, for each of its data sets. Defaults
+                of the model's images, for each of its data sets. Defaults
                 to (): not compared.
 
         Returns:
@@ -198,7 +198,7 @@ class PretrainedBackboneHook(Hook):
             *outside,
         ]
         others = [
-            f'{place}.{name}: {shape} in the file, {own} in the detector'
+            f'{place}.{name}: {shape} in the file, {own} in the model'
             for place, part in parts.items()
             for name, (shape, own) in misshapen(part, found).items()
             if wanted.get(name) == place
@@ -221,11 +221,11 @@ class PretrainedBackboneHook(Hook):
         ]
         if self.missing_keys or others or deeper:
             raise UserValueError(
-                f'pretrained={pretrained!r} does not fit the detector: of '
+                f'pretrained={pretrained!r} does not fit the model: of '
                 f'its {num_wanted} backbone tensors the file lacks '
                 f'{len(self.missing_keys)} ({_first(self.missing_keys)}) and '
                 f'has {len(others)} of another shape ({_first(others)}), '
-                f'and the detector lacks {len(deeper)} of the file '
+                f'and the model lacks {len(deeper)} of the file '
                 f'({_first(deeper)}). Use a backbone of the same architecture '
                 'and width, or pretrained=None.'
             )

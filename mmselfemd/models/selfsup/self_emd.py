@@ -35,8 +35,6 @@ class SelfEMD(BaseSelfSupervisor):
             the losses.
         num_key_views (int): The first so many views are keys as well as
             queries; any further one is a query only. Defaults to 2.
-        pretrained (str, optional): Checkpoint to start from.
-            Defaults to None.
         data_preprocessor (dict, optional): Config of the preprocessor.
             Defaults to None: mmpretrain's ``SelfSupDataPreprocessor``.
         init_cfg (dict | list[dict], optional): Initialisation.
@@ -49,7 +47,6 @@ class SelfEMD(BaseSelfSupervisor):
         neck: dict | list[dict],
         head: dict,
         num_key_views: int = 2,
-        pretrained: str | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -62,7 +59,6 @@ class SelfEMD(BaseSelfSupervisor):
             backbone=backbone,
             neck=neck,
             head=head,
-            pretrained=pretrained,
             data_preprocessor=data_preprocessor,
             init_cfg=init_cfg,
         )

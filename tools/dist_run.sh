@@ -12,11 +12,8 @@ NNODES=${NNODES:-1}
 NODE_RANK=${NODE_RANK:-0}
 PORT=${PORT:-29500}
 
-# The environment that `make` sets up, unless PYTHON names another one.
-if [ -z "$PYTHON" ]; then
-    PYTHON=python
-    [ -x "$ROOT/.venv/bin/python" ] && PYTHON=$ROOT/.venv/bin/python
-fi
+# shellcheck source=tools/find_python.sh
+source "$TOOLS_DIR/find_python.sh"
 
 if ! [[ $GPUS =~ ^[1-9][0-9]*$ ]]; then
     echo "error: the number of GPUs has to be a whole number, got '$GPUS'" >&2

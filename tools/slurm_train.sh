@@ -55,11 +55,8 @@ if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [[ " $* " != *" --resume"* ]]; then
     TRAIN_ARGS+=(--resume)
 fi
 
-# The environment that `make` sets up, unless PYTHON names another one.
-if [ -z "$PYTHON" ]; then
-    PYTHON=python
-    [ -x "$ROOT/.venv/bin/python" ] && PYTHON=$ROOT/.venv/bin/python
-fi
+# shellcheck source=tools/find_python.sh
+source "$TOOLS_DIR/find_python.sh"
 
 export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
 # SRUN_ARGS holds several words on purpose.

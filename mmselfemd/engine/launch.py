@@ -35,6 +35,7 @@ from .hooks.check_annotations_hook import check_annotations
 from .model import accumulative_counts, batch_size_of
 from .processes import start_process_group
 from .run_settings import (
+    allow_determinism,
     check_checkpoint,
     check_pretrained,
     check_work_dir,
@@ -254,6 +255,7 @@ def build_runner(cfg: Config) -> Runner:
         UserError: If ``runner_type`` is set and there is no accelerator for
             the processes of a launcher.
     """
+    allow_determinism(cfg)
     keep_detector_off_gpu(cfg)
     keep_out_of_autograd()
     drop_late_schedules(cfg)

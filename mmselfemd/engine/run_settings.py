@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 
+from mmselfemd.datasets.pipelines import type_name
 from mmselfemd.errors import (
     UserError,
     UserFileExistsError,
@@ -29,16 +30,16 @@ def set_amp(cfg: Config) -> None:
     Raises:
         UserError: If the config has an optimiser wrapper of its own.
     """
-    type_ = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    with_amp = {
-        'OptimWrapper': 'AmpOptimWrapper',
-        'FiniteOptimWrapper': 'FiniteAmpOptimWrapper',
-        'mmselfemd.FiniteOptimWrapper': 'mmselfemd.FiniteAmpOptimWrapper',
-    }
-    if type_ not in (*with_amp, *with_amp.values()):
+    cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
+    name = type_name(cfg.optim_wrapper)
+    with_amp = dict(
+        OptimWrapper='AmpOptimWrapper',
+        FiniteOptimWrapper='mmselfemd.FiniteAmpOptimWrapper',
+    )
+    if name not in (*with_amp, 'AmpOptimWrapper', 'FiniteAmpOptimWrapper'):
         raise UserError(
-            f'--amp: the config has its own optim_wrapper.type, '
-            f'{type_!r}; set mixed precision there'
+            f'--amp: the config has its own optim_wrapper.type, {name}; set '
+            'mixed precision there'
         )
     if get_device() == 'cpu':
         # AmpOptimWrapper refuses to be built here.
@@ -48,8 +49,22 @@ def set_amp(cfg: Config) -> None:
             level=logging.WARNING,
         )
         return
-    cfg.optim_wrapper.type = with_amp.get(type_, type_)
+    if name in with_amp:
+        cfg.optim_wrapper.type = with_amp[name]
     cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def allow_determinism(cfg: Config) -> None:
+    """Set what cuBLAS needs to give the same twice, where a config asks.
+
+    With ``randomness.deterministic`` torch refuses its matrix products
+    without it. cuBLAS reads it when it is first used.
+
+    Args:
+        cfg (Config): The config.
+    """
+    if (cfg.get('randomness') or {}).get('deterministic'):
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 
 
 def set_auto_scale_lr(cfg: Config) -> None:
@@ -215,7 +230,7 @@ def set_show_dir(cfg: Config, show_dir: str) -> None:
         UserError: If the config has no hook that draws.
     """
     hook = cfg.get('default_hooks', {}).get('visualization') or {}
-    if not str(hook.get('type', '')).endswith('DetVisualizationHook'):
+    if not type_name(hook).endswith('DetVisualizationHook'):
         raise UserError(
             '--show-dir: the config has no default_hooks.visualization of '
             "type 'DetVisualizationHook', which draws predictions"

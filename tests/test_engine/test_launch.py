@@ -11,19 +11,23 @@ from unittest.mock import Mock
 
 import pytest
 import torch
+from mmdet.engine.hooks import DetVisualizationHook
 from mmengine.config import Config
-from mmengine.optim import ConstantLR, OptimWrapper
+from mmengine.optim import AmpOptimWrapper, ConstantLR, OptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmselfemd.datasets.pipelines import type_name
 from mmselfemd.datasets.samplers import positioned_batch_sampler
-from mmselfemd.engine import launch, run_settings
+from mmselfemd.engine import FiniteOptimWrapper, launch, run_settings
 from mmselfemd.engine.command_line import UserError, run_tool
 from mmselfemd.engine.cpu_distributed import CPUDistributedRunner, init_gloo
 from mmselfemd.engine.run_settings import (
+    allow_determinism,
     set_amp,
     set_auto_scale_lr,
     set_resume,
+    set_show_dir,
 )
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_tools'))
@@ -157,6 +161,40 @@ def test_amp_on_a_gpu(monkeypatch):
     cfg.optim_wrapper.type = 'OwnWrapper'
     with pytest.raises(UserError, match='OwnWrapper'):
         set_amp(cfg)
+
+
+@pytest.mark.parametrize(
+    ('given', 'kind'),
+    [
+        (OptimWrapper, 'AmpOptimWrapper'),
+        (FiniteOptimWrapper, 'FiniteAmpOptimWrapper'),
+        (AmpOptimWrapper, 'AmpOptimWrapper'),
+    ],
+)
+def test_amp_where_the_config_names_classes(monkeypatch, given, kind):
+    """As configs in mmengine's pure Python style do."""
+    monkeypatch.setattr(run_settings, 'get_device', lambda: 'cuda')
+    cfg = Config(dict(optim_wrapper=dict(type=given)))
+    set_amp(cfg)
+    assert type_name(cfg.optim_wrapper) == kind
+
+
+def test_show_dir_where_the_config_names_classes(tmp_path):
+    hook = dict(type=DetVisualizationHook)
+    cfg = Config(dict(default_hooks=dict(visualization=hook)))
+    set_show_dir(cfg, str(tmp_path))
+    assert cfg.default_hooks.visualization.draw
+
+
+@pytest.mark.parametrize('is_on', [False, True])
+def test_determinism_is_possible_where_it_is_asked_for(monkeypatch, is_on):
+    name = 'CUBLAS_WORKSPACE_CONFIG'
+    monkeypatch.delenv(name, raising=False)
+    allow_determinism(Config(dict(randomness=dict(deterministic=is_on))))
+    assert (name in os.environ) == is_on
+    monkeypatch.setenv(name, ':16:8')  # torch takes this one, too
+    allow_determinism(Config(dict(randomness=dict(deterministic=is_on))))
+    assert os.environ[name] == ':16:8'
 
 
 def test_resume_auto(tmp_path):

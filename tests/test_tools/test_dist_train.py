@@ -169,6 +169,31 @@ def test_number_of_gpus_is_a_number(name, tmp_path):
     assert result.stderr.startswith('usage:')
 
 
+@pytest.mark.parametrize(
+    ('active', 'chosen'),
+    [
+        ({}, 'made'),
+        (dict(CONDA_DEFAULT_ENV='base'), 'made'),
+        (dict(CONDA_DEFAULT_ENV='mine'), 'active'),
+        (dict(VIRTUAL_ENV='/mine'), 'active'),
+        (dict(VIRTUAL_ENV='/mine', PYTHON='named'), 'named'),
+    ],
+)
+def test_python_is_that_of_the_active_environment(tmp_path, active, chosen):
+    made = tmp_path / '.venv' / 'bin' / 'python'
+    made.parent.mkdir(parents=True)
+    write_program(made, '#!/bin/sh\n')
+    script = f'source {ROOT}/tools/find_python.sh; echo "$PYTHON"'
+    done = subprocess.run(
+        ['bash', '-c', script],
+        env=dict(PATH=os.environ['PATH'], ROOT=str(tmp_path)) | active,
+        capture_output=True,
+        text=True,
+    )
+    found = dict(made=str(made), active='python', named='named')
+    assert done.stdout.strip() == found[chosen]
+
+
 ECHO = '#!/bin/sh\nfor a in "$@"; do echo "$a"; done\n'
 
 

@@ -32,17 +32,22 @@ def batch_statistics(module: nn.Module) -> Iterator[None]:
 
     Norms take the statistics of the batch, so that an untrained network,
     whose running statistics mean nothing yet, can be measured like a trained
-    one. Everything else (dropout, drop path) works as at inference.
+    one; those that training leaves as learnt (``frozen_stages``,
+    ``norm_eval``) are left so. Everything else (dropout, drop path) works as
+    at inference.
 
     Args:
         module (nn.Module): The module to be used. Modes and buffers are as
             before when the context ends.
     """
-    norms = [part for part in module.modules() if isinstance(part, _NormBase)]
-    buffers = [
-        (buffer, buffer.clone()) for norm in norms for buffer in norm.buffers()
-    ]
     with _kept_modes(module), torch.no_grad():
+        module.train()
+        norms = [
+            part
+            for part in module.modules()
+            if isinstance(part, _NormBase) and part.training
+        ]
+        buffers = [(b, b.clone()) for norm in norms for b in norm.buffers()]
         module.eval()
         for norm in norms:
             norm.train()

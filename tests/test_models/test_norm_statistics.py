@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmpretrain.models import ResNet
 from torch import nn
 
 from mmselfemd.models.norm_statistics import (
@@ -77,3 +78,21 @@ def test_running_statistics_are_those_learnt(network):
     assert not alone.requires_grad
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    'options', [dict(frozen_stages=1), dict(norm_eval=True)]
+)
+def test_what_training_leaves_as_learnt_is_left(options):
+    """In eval mode a measured network is then the one that trains."""
+    backbone = ResNet(18, stem_channels=8, base_channels=8, **options)
+    for norm in backbone.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.uniform_()
+    images = torch.randn(4, 3, 32, 32)
+    backbone.train()
+    trained = backbone(images)[-1]
+    backbone.eval()
+    with batch_statistics(backbone):
+        torch.testing.assert_close(backbone(images)[-1], trained)
+    assert not any(part.training for part in backbone.modules())

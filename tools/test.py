@@ -9,7 +9,7 @@ from mmselfemd.engine.launch import test
 
 
 def parse_args() -> argparse.Namespace:
-    """Read the command line; the options are those of mmdet's tool."""
+    """Read the command line; options of mmdet's tool have its names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='path of the config')
     parser.add_argument('checkpoint', help='path of the checkpoint')

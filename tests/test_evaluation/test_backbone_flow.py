@@ -1,28 +1,17 @@
 """A flow from the backbone's maps, against a slow transcription."""
 
-from pathlib import Path
-
 import ot
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from small_models import build, small_config, small_model
 
-CONFIG = 'configs/small/backbone-flow_r18_voc256_20e.py'
-ROOT = Path(__file__).resolve().parents[2]
+CONFIG = 'backbone-flow_r18_voc256_20e'
 
 
 @pytest.fixture
 def model():
-    cfg = Config.fromfile(ROOT / CONFIG)
-    cfg.model.head.update(gamma=0.2, max_iters=500)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    model.reset_key()
-    model.has_momentum_hook = True
-    return model.eval()
+    return small_model(CONFIG, gamma=0.2, max_iters=500).eval()
 
 
 def nodes_of(feature_map):
@@ -102,14 +91,13 @@ def test_maps_are_seen_within_the_loss_alone(model):
     ],
 )
 def test_what_it_is_not_for_is_refused(changed, said):
-    cfg = Config.fromfile(ROOT / CONFIG)
+    cfg = small_config(CONFIG)
     if 'neck' in changed:
         cfg.model.neck = cfg.model.neck[0]
     else:
         cfg.model.head.type = changed['head']['type']
-    scope = DefaultScope.overwrite_default_scope(cfg.default_scope)
-    with scope, pytest.raises(ValueError, match=said):
-        MODELS.build(cfg.model)
+    with pytest.raises(ValueError, match=said):
+        build(cfg)
 
 
 def test_another_flow_is_another_loss(model):

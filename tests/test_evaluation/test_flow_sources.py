@@ -1,14 +1,10 @@
 """Where the loss's flow goes, and where that of other features would."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
-from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
+from small_models import small_model
 
 from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation.flow_sources import (
@@ -22,19 +18,9 @@ from mmselfemd.evaluation.transport import pyramid_partners, score_own_flow
 from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.transport import normalise_marginals, sinkhorn
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+CONFIG = 'selfemd_r18_voc256_20e'
 WHOLE = dict(box=(0, 0, 112, 112), flip=False, size=112)
 LEFT = dict(box=(0, 0, 80, 112), flip=True, size=112)
-
-
-def build(name='selfemd_r18_voc256_20e', **head):
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.model.head |= head
-    cfg.model.data_preprocessor = SelfSupDataPreprocessor()
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    model.reset_key()
-    return model
 
 
 def batch_of(views, num_images=4):
@@ -49,7 +35,7 @@ def batch_of(views, num_images=4):
 
 def test_equal_views_are_matched_by_all_but_the_prediction():
     """The predictor has random weights, and predicts nothing yet."""
-    model = build(marginals='uniform')
+    model = small_model(CONFIG, marginals='uniform')
     sums = measure_flows(model, [batch_of([WHOLE, WHOLE])] * 2)
     assert list(sums) == list(SOURCES)
     for source, counted in sums.items():
@@ -66,7 +52,7 @@ def test_equal_views_are_matched_by_all_but_the_prediction():
 
 
 def test_the_prediction_is_the_flow_of_the_loss_itself():
-    model = build()
+    model = small_model(CONFIG)
     batch = batch_of([WHOLE, LEFT])
     (query, key), views = batch['inputs'], [[WHOLE, LEFT]] * 4
     pyramid = find_pyramid(model)
@@ -114,25 +100,24 @@ def test_the_prediction_is_the_flow_of_the_loss_itself():
 
 def test_a_sharper_flow_has_more_of_it_right_where_the_nodes_know():
     batch = batch_of([WHOLE, WHOLE])
-    shares = [
-        flow_figures(
-            measure_flows(build(gamma=gamma), [batch])['backbone'].sum(0)
-        )['right_share']
-        for gamma in (0.5, 0.05)
-    ]
+    shares = []
+    for gamma in (0.5, 0.05):
+        sums = measure_flows(small_model(CONFIG, gamma=gamma), [batch])
+        figures = flow_figures(sums['backbone'].sum(0))
+        shares.append(figures['right_share'])
     assert shares[0] < shares[1]
 
 
 def test_an_image_by_itself_has_no_other_one():
     batches = [batch_of([WHOLE, WHOLE]), batch_of([WHOLE, WHOLE], 1)]
-    counted = measure_flows(build(), batches)['keys']
+    counted = measure_flows(small_model(CONFIG), batches)['keys']
     assert counted.shape[0] == 4 and np.isfinite(counted).all()
     with pytest.raises(UserValueError, match='batches of two or more'):
-        measure_flows(build(), [batch_of([WHOLE, WHOLE], 1)])
+        measure_flows(small_model(CONFIG), [batch_of([WHOLE, WHOLE], 1)])
 
 
 def test_the_model_is_left_as_it_is():
-    model = build()
+    model = small_model(CONFIG)
     model.train()
     before = {name: x.clone() for name, x in model.state_dict().items()}
     measure_flows(model, [batch_of([WHOLE, LEFT])])
@@ -146,10 +131,11 @@ def test_the_model_is_left_as_it_is():
 )
 def test_what_has_no_flow_of_its_own_is_not_measured(config):
     three_views = '_three-views' * (config == 'byol')
-    assert find_pyramid(build(f'{config}_r18_voc256_20e{three_views}')) is None
+    model = small_model(f'{config}_r18_voc256_20e{three_views}')
+    assert find_pyramid(model) is None
 
 
 def test_views_of_unknown_place_are_refused():
     for views in ([WHOLE], []):
         with pytest.raises(UserValueError, match='CutViews with two views'):
-            measure_flows(build(), [batch_of(views)])
+            measure_flows(small_model(CONFIG), [batch_of(views)])

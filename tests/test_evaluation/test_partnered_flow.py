@@ -1,22 +1,18 @@
 """A flow between nodes with a partner, against a slow transcription."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import ot
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
+from small_models import small_model
 
 from mmselfemd.evaluation import partnered_flow
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.selfsup.known_pairs import node_places
 
-CONFIG = 'configs/small/partnered-flow_r18_voc256_20e.py'
-ROOT = Path(__file__).resolve().parents[2]
-
+CONFIG = 'partnered-flow_r18_voc256_20e'
 VIEWS = [
     dict(box=(0, 0, 100, 100), flip=False, size=112),
     dict(box=(30, 10, 80, 120), flip=True, size=112),
@@ -30,14 +26,7 @@ SHAPES = (83, 83), (83,), (83,)
 
 @pytest.fixture
 def model():
-    cfg = Config.fromfile(ROOT / CONFIG)
-    cfg.model.head.update(gamma=0.2, max_iters=500)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    model.reset_key()
-    model.has_momentum_hook = True
-    return model.eval()
+    return small_model(CONFIG, gamma=0.2, max_iters=500).eval()
 
 
 @pytest.fixture

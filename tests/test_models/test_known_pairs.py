@@ -1,15 +1,13 @@
 """Pairs that the crops' geometry knows, against a slow transcription."""
 
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
+from small_models import build, small_config, small_model
 
 from mmselfemd.models import SelfEMD, SPCNeck
 from mmselfemd.models.embedding import Embedding
@@ -17,7 +15,7 @@ from mmselfemd.models.heads.known_pairs_head import known_flow
 from mmselfemd.models.node_geometry import pyramid_places
 from mmselfemd.models.selfsup.known_pairs import node_places
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CONFIG = 'known-pairs_r18_voc256_20e'
 PYRAMID = SPCNeck(pools=[(3, 1), (3, 2)])
 VIEWS = [
     dict(box=(0, 0, 100, 100), flip=False, size=112),
@@ -60,15 +58,8 @@ def test_flow_goes_in_equal_shares_to_all_within_a_cell():
     assert flow[2].sum() == 0  # the crops do not overlap
 
 
-def small_model():
-    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return MODELS.build(cfg.model)
-
-
 def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
-    torch.manual_seed(0)
-    head = small_model().head
+    head = small_model(CONFIG).head
     # The views of the second image do not overlap.
     head.locate = lambda number, count: node_places(
         [VIEWS[number], VIEWS[2 * number], VIEWS[2]], count, PYRAMID
@@ -99,7 +90,7 @@ def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
 
 
 def test_views_that_never_overlap_teach_nothing():
-    head = small_model().head
+    head = small_model(CONFIG).head
     head.locate = lambda number, count: node_places(
         [VIEWS[2 * number]], count, PYRAMID
     )
@@ -122,9 +113,7 @@ def photographs(views):
 
 
 def test_a_step_of_the_model_takes_the_places_from_the_crops():
-    model = small_model()
-    model.reset_key()
-    model.has_momentum_hook = True
+    model = small_model(CONFIG)
     views = [VIEWS[0], VIEWS[1], VIEWS[0] | dict(size=56)]
     losses = model.loss(*photographs(views))
     losses['loss_emd'].backward()
@@ -136,8 +125,7 @@ def test_a_step_of_the_model_takes_the_places_from_the_crops():
 
 
 def test_what_it_needs_is_said():
-    model = small_model()
-    model.has_momentum_hook = True
+    model = small_model(CONFIG)
     images, samples = photographs(VIEWS[:2])
     with pytest.raises(ValueError, match='CutViews'):
         model.loss(images, [DataSample() for _ in samples])
@@ -149,10 +137,5 @@ def test_what_it_needs_is_said():
 
 
 def test_another_head_is_refused():
-    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
-    cfg.model.head.type = 'EMDHead'
-    with (
-        DefaultScope.overwrite_default_scope(cfg.default_scope),
-        pytest.raises(ValueError, match='KnownPairsHead'),
-    ):
-        MODELS.build(cfg.model)
+    with pytest.raises(ValueError, match='KnownPairsHead'):
+        build(small_config(CONFIG, type='EMDHead'))

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from made_up_views import VIEWS, literal_partners
 from mmpretrain.structures import DataSample
 from small_models import build, small_config, small_model
+from two_processes import two_processes
 
 from mmselfemd.models import SelfEMD, SPCNeck
 from mmselfemd.models.embedding import Embedding
@@ -74,6 +75,38 @@ def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
     torch.testing.assert_close(
         losses['loss_emd'], 2 * torch.stack(expected).mean()
     )
+
+
+def embedded(count):
+    return Embedding(torch.randn(count, 5, 64), torch.randn(count, 64))
+
+
+@pytest.mark.parametrize('weight', [0.0, 0.5])
+def test_the_loss_of_the_vectors_has_its_weight(weight):
+    head = small_model(CONFIG, byol_weight=weight).head
+    head.flow = lambda *args: torch.full((2, 5, 5), 1 / 25)
+    views = [embedded(2), embedded(2)]
+    cosine = F.cosine_similarity(*(view.vector for view in views))
+    torch.testing.assert_close(
+        head.loss(views, views)['loss_byol'],
+        weight * 2 * (2 - 2 * cosine).mean(),
+    )
+
+
+def test_images_with_a_flow_count_alike_in_all_processes(tmp_path):
+    head = small_model(CONFIG).head
+    views = [embedded(4), embedded(4)]
+    flow = torch.full((4, 5, 5), 1 / 25)
+    flow[3] = 0  # two images of one process have a flow, one of the other
+
+    def loss(images):
+        head.flow = lambda *args: flow[images]
+        part = [Embedding(x.nodes[images], x.vector[images]) for x in views]
+        return head.loss(part, part)['loss_emd'].item()
+
+    halves = slice(2), slice(2, 4)
+    found = two_processes(lambda rank: loss(halves[rank]), tmp_path)
+    assert np.mean(found) == pytest.approx(loss(slice(4)))
 
 
 def test_views_that_never_overlap_teach_nothing():

@@ -16,7 +16,7 @@ from mmselfemd.evaluation.flow_sources import (
 )
 from mmselfemd.evaluation.transport import pyramid_partners, score_own_flow
 from mmselfemd.models.norm_statistics import batch_statistics
-from mmselfemd.transport import normalise_marginals, sinkhorn
+from mmselfemd.transport import cosine_cost, normalise_marginals, sinkhorn
 
 CONFIG = 'selfemd_r18_voc256_20e'
 WHOLE = dict(box=(0, 0, 112, 112), flip=False, size=112)
@@ -31,6 +31,17 @@ def batch_of(views, num_images=4):
             DataSample(metainfo=dict(views=views)) for _ in range(num_images)
         ],
     )
+
+
+def right_share(flows, partners):
+    """How much goes to a partner of what nodes with a partner send."""
+    right = sent = 0.0
+    for flow, truth in zip(flows, partners, strict=True):
+        for row, shown in zip(flow, truth, strict=True):
+            if shown.any():
+                sent += float(row.sum())
+                right += float(row[shown].sum())
+    return right / sent
 
 
 def test_equal_views_are_matched_by_all_but_the_prediction():
@@ -84,18 +95,45 @@ def test_the_prediction_is_the_flow_of_the_loss_itself():
         right_share_best=sinkhorn(2 - 2 * known, source, target).flow,
     )
     for name, flow in shares.items():
-        right = sent = 0.0
-        for b, truth in enumerate(partners):
-            for i in range(83):
-                if truth[i].any():
-                    sent += float(flow[b, i].sum())
-                    right += float(flow[b, i][truth[i]].sum())
-        assert found[name] == pytest.approx(right / sent, rel=1e-5), name
+        assert found[name] == pytest.approx(right_share(flow, partners))
     assert found['right_share_best'] > 2 * found['right_share_chance']
     has_partner = known.any(2)
     assert found['partnered_share'] == pytest.approx(
         float((source * has_partner).sum() / source.sum()), rel=1e-5
     )
+
+
+def test_each_source_is_the_flow_between_what_it_is_called():
+    model = small_model(CONFIG, max_iters=2)
+    for parameter in model.key.parameters():  # a network of its own
+        parameter *= 1 + 0.3 * torch.randn_like(parameter)
+    batch = batch_of([WHOLE, LEFT])
+    batch['inputs'] = view1, view2 = torch.randn(2, 4, 3, 112, 112)
+    sums = measure_flows(model, [batch])
+    pyramid = find_pyramid(model)
+    with batch_statistics(model):
+        query = model.head.predict(model.encoder(view1))
+        key = model.key_encoder(view2)
+        compared = dict(
+            prediction=(query.nodes, key.nodes),
+            projection=(model.encoder(view1).nodes, key.nodes),
+            keys=(model.key_encoder(view1).nodes, key.nodes),
+            backbone=(
+                pyramid.pyramid(model.backbone(view1)[-1]),
+                pyramid.pyramid(model.key['backbone'](view2)[-1]),
+            ),
+        )
+        weights = (
+            model.head.node_weights(query, key),
+            model.head.node_weights(key, query),
+        )
+    partners = pyramid_partners([[WHOLE, LEFT]] * 4, 83, 83, pyramid)
+    for source, nodes in compared.items():
+        cost = cosine_cost(*nodes)
+        flow = sinkhorn(cost, *weights, 0.05, 2, warn=False).flow
+        found = flow_figures(sums[source].sum(0))['right_share']
+        expected = right_share(flow, partners)
+        assert found == pytest.approx(expected, rel=1e-5), source
 
 
 def test_a_sharper_flow_has_more_of_it_right_where_the_nodes_know():

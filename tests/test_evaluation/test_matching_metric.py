@@ -23,7 +23,7 @@ def samples(views=(WHOLE, WHOLE)):
 
 
 def test_figures_are_those_of_the_images():
-    metric = MatchingAccuracy()
+    metric = MatchingAccuracy(gamma=0.3)
     metric.process({}, images := samples())
     figures = metric.evaluate(NUM_IMAGES)
     maps = [
@@ -32,7 +32,7 @@ def test_figures_are_those_of_the_images():
             *(image['feature_maps'] for image in images), strict=True
         )
     ]
-    expected = score_maps(*maps, [[WHOLE, WHOLE]] * NUM_IMAGES)
+    expected = score_maps(*maps, [[WHOLE, WHOLE]] * NUM_IMAGES, gamma=0.3)
     for name in ('accuracy', 'other_image', 'gain', 'same_position'):
         values = [getattr(result, name) for result in expected]
         assert figures[f'matching/{name}'] == pytest.approx(np.mean(values))

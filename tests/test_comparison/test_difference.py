@@ -61,13 +61,15 @@ def test_no_difference_is_seldom_taken_for_one(num_seeds):
 
 def test_a_bootstrap_over_seeds_would_not_do():
     rng = np.random.default_rng(2)
-    covers = []
+    covers, ours = [], []
     for _ in range(300):
         differences = rng.normal(size=3)
         drawn = rng.choice(differences, (400, 3)).mean(1)
         low, high = np.percentile(drawn, [2.5, 97.5])
         covers.append(low <= 0 <= high)
-    assert np.mean(covers) < 0.85
+        width = half_width(differences.var(ddof=1), 3, 0)
+        ours.append(abs(differences.mean()) <= width)
+    assert np.mean(covers) < 0.85 < 0.93 < np.mean(ours)
 
 
 def test_parts_of_the_variance_are_told_apart():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmselfemd.datasets import CutViews
-from mmselfemd.datasets.transforms.cut_views import cut_view
+from mmselfemd.datasets.transforms.cut_views import _on_grid, cut_view
 
 
 def gradient_image(height=120, width=160):
@@ -55,6 +55,13 @@ def test_crops_cover_the_range_and_flips_happen():
     assert 0.7 < ratios.min() < 0.8 and 1.25 < ratios.max() < 1.4
     assert 0.4 < np.mean([v['flip'] for v in views]) < 0.6
     assert len({v['box'] for v in views}) > 800
+
+
+def test_views_of_an_image_are_flipped_one_by_one():
+    flips = [[view['flip'] for view in cut()['views']] for _ in range(400)]
+    first, second, third = np.transpose(flips)
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert 0.4 < np.mean(one == other) < 0.6
 
 
 def test_photometric_is_applied_per_view():
@@ -115,3 +122,15 @@ def test_no_crop_of_the_least_side_is_enlarged():
         for view in transform(dict(img=image))['views'][:1]
     ]
     assert 40 <= min(sides) <= 42
+
+
+@pytest.mark.parametrize('reduction', [2, 4, 8])
+def test_a_crop_of_a_reduced_image_is_the_largest_within_what_was_drawn(
+    reduction,
+):
+    for box in np.random.randint(20, 60, (200, 4)):
+        found = reduction * np.array(_on_grid(tuple(box), reduction))
+        before = found[:2] - box[:2]
+        after = box[:2] + box[2:] - (found[:2] + found[2:])
+        for spare in (*before, *after):
+            assert 0 <= spare < reduction

@@ -9,8 +9,8 @@ from PIL import Image, ImageCms
 from mmselfemd.datasets.pictures import ValueMapping, open_picture
 from mmselfemd.datasets.transforms.encoded_image import BrokenImageError
 
-tifffile = pytest.importorskip('tifffile')
-pytest.importorskip('imagecodecs')
+tifffile = pytest.importorskip('tifffile', reason='needs the extra images')
+pytest.importorskip('imagecodecs', reason='needs the extra images')
 
 RAMP = np.linspace(0, 255, 48 * 64).reshape(48, 64).astype(np.uint8)
 SCENE = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], -1)

@@ -89,10 +89,14 @@ def test_kinds_that_pillow_does_not_open_are_shrunk_too(name):
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     soft, file = cv2.blur(noise, (33, 33)), BytesIO()
     if name == 'HEIC':
-        pillow_heif = pytest.importorskip('pillow_heif')
+        pillow_heif = pytest.importorskip(
+            'pillow_heif', reason='needs the extra images'
+        )
         pillow_heif.from_pillow(Image.fromarray(soft)).save(file, quality=95)
     else:
-        tifffile = pytest.importorskip('tifffile')
+        tifffile = pytest.importorskip(
+            'tifffile', reason='needs the extra images'
+        )
         tifffile.imwrite(file, soft.astype(np.uint16) * 257, photometric='rgb')
     content = file.getvalue()
     mapping = ValueMapping()

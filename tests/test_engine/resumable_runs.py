@@ -173,6 +173,7 @@ class CurveHook(Hook):
             batch_idx=batch_idx,
             loss=outputs['loss'].item().hex(),
             lr=runner.optim_wrapper.get_lr()['lr'][0].hex(),
+            drawn=torch.rand(1).item().hex(),
             images=[
                 (Path(sample.img_path).name, digest(image))
                 for sample, image in zip(

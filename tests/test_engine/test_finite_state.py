@@ -1,9 +1,5 @@
 """Whether a state is worth saving, and that all processes agree on it."""
 
-import os
-import subprocess
-import sys
-import textwrap
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +7,7 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from torch import nn
+from two_processes import two_processes
 
 from mmselfemd.engine.finite_state import (
     NonFiniteCheckpointError,
@@ -39,60 +36,25 @@ def test_every_type_of_number(dtype):
             check_finite_state(runner, None)
 
 
-TWO_PROCESSES = textwrap.dedent("""
-    import os
-    from types import SimpleNamespace
-
-    import torch
-    from mmengine.logging import MessageHub
-    from mmengine.optim import OptimWrapper
-    from torch import distributed, nn
-
-    from mmselfemd.engine.finite_state import (
-        NonFiniteCheckpointError,
-        check_finite_state,
-    )
-
-    store = os.path.abspath('store')
-    child = os.fork()
-    rank = int(child == 0)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
-    )
-    hub = MessageHub('two processes')
-    hub.update_info('iter', 4)
-    model = nn.BatchNorm1d(2)
-    runner = SimpleNamespace(
-        model=model,
-        optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), 0.1)),
-        message_hub=hub,
-    )
-    check_finite_state(runner, 'iter_2.pth')
-    if rank == 1:  # without SyncBN statistics are each process's own
-        model.running_var.fill_(float('nan'))
-    try:
-        check_finite_state(runner, 'iter_2.pth')
-    except NonFiniteCheckpointError as error:
-        with open(f'error_{rank}', 'w') as file:
-            file.write(str(error))
-    distributed.barrier()
-    os._exit(0) if rank else os.waitpid(child, 0)
-    """)
-
-
 def test_all_processes_stop_if_one_has_to(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-c', TWO_PROCESSES],
-        cwd=tmp_path,
-        env=os.environ | dict(OMP_NUM_THREADS='1'),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = (
-        (tmp_path / f'error_{rank}').read_text() for rank in (0, 1)
-    )
+    def check(rank):
+        hub = MessageHub('two processes')
+        hub.update_info('iter', 4)
+        model = nn.BatchNorm1d(2)
+        optimiser = torch.optim.SGD(model.parameters(), 0.1)
+        runner = SimpleNamespace(
+            model=model,
+            optim_wrapper=OptimWrapper(optimiser),
+            message_hub=hub,
+        )
+        check_finite_state(runner, 'iter_2.pth')
+        if rank == 1:  # without SyncBN statistics are each process's own
+            model.running_var.fill_(float('nan'))
+        with pytest.raises(NonFiniteCheckpointError) as raised:
+            check_finite_state(runner, 'iter_2.pth')
+        return str(raised.value)
+
+    first, second = two_processes(check, tmp_path)
     assert first == second
     assert 'Iteration 5: NaN or infinity in 1 of the tensors' in first
     assert 'such as model.running_var. Nothing was saved' in first

@@ -13,8 +13,10 @@ from mmengine.registry import DATA_SAMPLERS, DATASETS, MODELS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import BatchSampler, Dataset
+from two_processes import two_processes
 
 from mmselfemd.engine.hooks import PreciseBNHook
+from mmselfemd.engine.hooks.precise_bn_hook import fresh_statistics
 
 
 class Numbers(Dataset):
@@ -91,7 +93,9 @@ def registered():
         registry.module_dict.pop(name)
 
 
-def build_runner(tmp_path, hook=None, by_epoch=False, lr=0.1, **loader):
+def build_runner(
+    tmp_path, hook=None, by_epoch=False, lr=0.1, randomness=None, **loader
+):
     loader = (
         dict(
             batch_size=4,
@@ -113,7 +117,7 @@ def build_runner(tmp_path, hook=None, by_epoch=False, lr=0.1, **loader):
         train_cfg=train_cfg,
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr, momentum=0.9)),
         default_hooks={} if hook is None else dict(precise_bn=hook),
-        randomness=dict(seed=0),
+        randomness=dict(seed=0) | (randomness or {}),
         experiment_name=tmp_path.name,
     )
     return Runner.from_cfg(cfg)
@@ -196,6 +200,46 @@ def test_a_partial_batch_counts_by_its_images(tmp_path):
         layer = getattr(model, name)
         torch.testing.assert_close(layer.running_mean.double(), mean)
         torch.testing.assert_close(layer.running_var.double(), var)
+
+
+def test_processes_share_the_images_and_the_statistics(tmp_path):
+    def recompute(rank):
+        runner = build_runner(
+            tmp_path / str(rank), randomness=dict(diff_rank_seed=True)
+        )
+        runner.train()
+        model = runner.model.train()
+        model.seen.clear()
+        PreciseBNHook(num_images=18).recompute(runner)
+        batches = [batch.tolist() for batch, _ in model.seen]
+        norm = model.first
+        return batches, norm.running_mean.tolist(), norm.running_var.tolist()
+
+    found = two_processes(recompute, tmp_path)
+    batches = [torch.tensor(batch) for each, *_ in found for batch in each]
+    assert [len(batch) for batch in batches] == [4] * 6  # ceil(18 / 8) each
+    rows = {tuple(row.tolist()) for batch in batches for row in batch}
+    assert len(rows) == 24  # no image twice
+    expected = literal_statistics(TwoNorms(), batches)['first']
+    for _, *statistics in found:
+        for value, right in zip(statistics, expected, strict=True):
+            torch.testing.assert_close(torch.tensor(value), right.float())
+
+
+def test_a_batch_of_any_process_counts_by_its_images(tmp_path):
+    batches = [torch.randn(3, 3) + 1, 2 * torch.randn(5, 3)]
+
+    def recompute(rank):
+        norm = nn.BatchNorm1d(3)
+        with fresh_statistics(norm, [norm]) as sums:
+            sums[norm].num_images = len(batches[rank])
+            norm(batches[rank])
+        return norm.running_mean.tolist(), norm.running_var.tolist()
+
+    expected = literal_statistics(TwoNorms(), batches)['first']
+    for found in two_processes(recompute, tmp_path):
+        for value, right in zip(found, expected, strict=True):
+            torch.testing.assert_close(torch.tensor(value), right.float())
 
 
 def test_at_most_the_whole_data_set(tmp_path):

@@ -211,6 +211,16 @@ def test_detection_goes_on(detection, straight, resumed, step):
         assert_goes_on(detection[straight], detection[resumed], step, 1)
 
 
+@pytest.mark.parametrize('kind', ['pretraining', 'detection'])
+def test_each_process_draws_anew_at_each_step(runs, kind):
+    drawn = [
+        record['drawn']
+        for rank in (0, 1)
+        for record in read(runs[kind]['two'], rank)[0].values()
+    ]
+    assert len(set(drawn)) == len(drawn) > 15
+
+
 def test_workers_change_nothing(pretraining):
     one, _ = read(pretraining['straight'])
     other, _ = read(pretraining['by_epoch'])  # two workers

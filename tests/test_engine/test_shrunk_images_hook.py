@@ -3,14 +3,9 @@
 That such a run can be resumed is in `test_reproducible_loops.py`.
 """
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import textwrap
 from collections import namedtuple
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +14,7 @@ from mmengine.dataset import ConcatDataset
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from PIL import Image
+from two_processes import two_processes
 
 from mmselfemd.datasets import SeededDataLoader, UnlabelledDataset
 from mmselfemd.datasets.shrinking import shrink
@@ -228,51 +224,17 @@ def test_it_comes_with_every_pre_training(root, path):
     assert isinstance(hook, ShrunkImagesHook)
 
 
-TWO_PROCESSES = textwrap.dedent("""
-    import os
-    from pathlib import Path
-
-    from torch import distributed
-
-    from test_shrunk_images_hook import ShrunkImagesHook, make_runner
-
-    runner = make_runner(Path.cwd(), 2, 0)
-    dataset = runner.train_dataloader.dataset.dataset
-    child = os.fork()
-    rank = int(child == 0)
-    distributed.init_process_group(
-        'gloo',
-        init_method=f'file://{os.path.abspath("store")}',
-        rank=rank,
-        world_size=2,
-    )
-    if rank == 0:  # no error that the hook expects
-        dataset.pipeline.transforms[0].read = None
-    try:
-        ShrunkImagesHook().before_train(runner)
-    except (TypeError, RuntimeError) as error:
-        Path(f'error_{rank}').write_text(f'{type(error).__name__}: {error}')
-    os._exit(0) if rank else os.waitpid(child, 0)
-    """)
-
-
 def test_where_the_first_process_fails_the_others_do_not_wait(tmp_path):
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, '-c', TWO_PROCESSES],
-        cwd=tmp_path,
-        env=os.environ
-        | dict(
-            OMP_NUM_THREADS='1',
-            PYTHONPATH=os.pathsep.join([str(here), str(here.parents[1])]),
-        ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = (
-        (tmp_path / f'error_{rank}').read_text() for rank in (0, 1)
-    )
+    runner = make_runner(tmp_path, 2, 0)
+    dataset = runner.train_dataloader.dataset.dataset
+
+    def begin(rank):
+        if rank == 0:  # no error that the hook expects
+            dataset.pipeline.transforms[0].read = None
+        with pytest.raises((TypeError, RuntimeError)) as raised:
+            ShrunkImagesHook().before_train(runner)
+        return f'{raised.typename}: {raised.value}'
+
+    first, second = two_processes(begin, tmp_path)
     assert first.startswith('TypeError: ')
     assert second == f'RuntimeError: The first process failed: {first}'

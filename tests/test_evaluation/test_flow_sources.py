@@ -1,14 +1,10 @@
 """Where the loss's flow goes, and where that of other features would."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
-from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
+from small_models import small_model
 
 from mmselfemd.errors import UserValueError
 from mmselfemd.evaluation.flow_sources import (
@@ -20,21 +16,11 @@ from mmselfemd.evaluation.flow_sources import (
 )
 from mmselfemd.evaluation.transport import pyramid_partners, score_own_flow
 from mmselfemd.models.norm_statistics import batch_statistics
-from mmselfemd.transport import normalise_marginals, sinkhorn
+from mmselfemd.transport import cosine_cost, normalise_marginals, sinkhorn
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+CONFIG = 'selfemd_r18_voc256_20e'
 WHOLE = dict(box=(0, 0, 112, 112), flip=False, size=112)
 LEFT = dict(box=(0, 0, 80, 112), flip=True, size=112)
-
-
-def build(name='selfemd_r18_voc256_20e', **head):
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.model.head |= head
-    cfg.model.data_preprocessor = SelfSupDataPreprocessor()
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    model.reset_key()
-    return model
 
 
 def batch_of(views, num_images=4):
@@ -47,9 +33,20 @@ def batch_of(views, num_images=4):
     )
 
 
+def right_share(flows, partners):
+    """How much goes to a partner of what nodes with a partner send."""
+    right = sent = 0.0
+    for flow, truth in zip(flows, partners, strict=True):
+        for row, shown in zip(flow, truth, strict=True):
+            if shown.any():
+                sent += float(row.sum())
+                right += float(row[shown].sum())
+    return right / sent
+
+
 def test_equal_views_are_matched_by_all_but_the_prediction():
     """The predictor has random weights, and predicts nothing yet."""
-    model = build(marginals='uniform')
+    model = small_model(CONFIG, marginals='uniform')
     sums = measure_flows(model, [batch_of([WHOLE, WHOLE])] * 2)
     assert list(sums) == list(SOURCES)
     for source, counted in sums.items():
@@ -66,7 +63,7 @@ def test_equal_views_are_matched_by_all_but_the_prediction():
 
 
 def test_the_prediction_is_the_flow_of_the_loss_itself():
-    model = build()
+    model = small_model(CONFIG)
     batch = batch_of([WHOLE, LEFT])
     (query, key), views = batch['inputs'], [[WHOLE, LEFT]] * 4
     pyramid = find_pyramid(model)
@@ -98,13 +95,7 @@ def test_the_prediction_is_the_flow_of_the_loss_itself():
         right_share_best=sinkhorn(2 - 2 * known, source, target).flow,
     )
     for name, flow in shares.items():
-        right = sent = 0.0
-        for b, truth in enumerate(partners):
-            for i in range(83):
-                if truth[i].any():
-                    sent += float(flow[b, i].sum())
-                    right += float(flow[b, i][truth[i]].sum())
-        assert found[name] == pytest.approx(right / sent, rel=1e-5), name
+        assert found[name] == pytest.approx(right_share(flow, partners))
     assert found['right_share_best'] > 2 * found['right_share_chance']
     has_partner = known.any(2)
     assert found['partnered_share'] == pytest.approx(
@@ -112,27 +103,59 @@ def test_the_prediction_is_the_flow_of_the_loss_itself():
     )
 
 
+def test_each_source_is_the_flow_between_what_it_is_called():
+    model = small_model(CONFIG, max_iters=2)
+    for parameter in model.key.parameters():  # a network of its own
+        parameter *= 1 + 0.3 * torch.randn_like(parameter)
+    batch = batch_of([WHOLE, LEFT])
+    batch['inputs'] = view1, view2 = torch.randn(2, 4, 3, 112, 112)
+    sums = measure_flows(model, [batch])
+    pyramid = find_pyramid(model)
+    with batch_statistics(model):
+        query = model.head.predict(model.encoder(view1))
+        key = model.key_encoder(view2)
+        compared = dict(
+            prediction=(query.nodes, key.nodes),
+            projection=(model.encoder(view1).nodes, key.nodes),
+            keys=(model.key_encoder(view1).nodes, key.nodes),
+            backbone=(
+                pyramid.pyramid(model.backbone(view1)[-1]),
+                pyramid.pyramid(model.key['backbone'](view2)[-1]),
+            ),
+        )
+        weights = (
+            model.head.node_weights(query, key),
+            model.head.node_weights(key, query),
+        )
+    partners = pyramid_partners([[WHOLE, LEFT]] * 4, 83, 83, pyramid)
+    for source, nodes in compared.items():
+        cost = cosine_cost(*nodes)
+        flow = sinkhorn(cost, *weights, 0.05, 2, warn=False).flow
+        found = flow_figures(sums[source].sum(0))['right_share']
+        expected = right_share(flow, partners)
+        assert found == pytest.approx(expected, rel=1e-5), source
+
+
 def test_a_sharper_flow_has_more_of_it_right_where_the_nodes_know():
     batch = batch_of([WHOLE, WHOLE])
-    shares = [
-        flow_figures(
-            measure_flows(build(gamma=gamma), [batch])['backbone'].sum(0)
-        )['right_share']
-        for gamma in (0.5, 0.05)
-    ]
+    shares = []
+    for gamma in (0.5, 0.05):
+        sums = measure_flows(small_model(CONFIG, gamma=gamma), [batch])
+        figures = flow_figures(sums['backbone'].sum(0))
+        shares.append(figures['right_share'])
     assert shares[0] < shares[1]
 
 
 def test_an_image_by_itself_has_no_other_one():
     batches = [batch_of([WHOLE, WHOLE]), batch_of([WHOLE, WHOLE], 1)]
-    counted = measure_flows(build(), batches)['keys']
+    counted = measure_flows(small_model(CONFIG), batches)['keys']
     assert counted.shape[0] == 4 and np.isfinite(counted).all()
     with pytest.raises(UserValueError, match='batches of two or more'):
-        measure_flows(build(), [batch_of([WHOLE, WHOLE], 1)])
+        measure_flows(small_model(CONFIG), [batch_of([WHOLE, WHOLE], 1)])
 
 
 def test_the_model_is_left_as_it_is():
-    model = build()
+    model = small_model(CONFIG)
     model.train()
     before = {name: x.clone() for name, x in model.state_dict().items()}
     measure_flows(model, [batch_of([WHOLE, LEFT])])
@@ -146,10 +169,11 @@ def test_the_model_is_left_as_it_is():
 )
 def test_what_has_no_flow_of_its_own_is_not_measured(config):
     three_views = '_three-views' * (config == 'byol')
-    assert find_pyramid(build(f'{config}_r18_voc256_20e{three_views}')) is None
+    model = small_model(f'{config}_r18_voc256_20e{three_views}')
+    assert find_pyramid(model) is None
 
 
 def test_views_of_unknown_place_are_refused():
     for views in ([WHOLE], []):
         with pytest.raises(UserValueError, match='CutViews with two views'):
-            measure_flows(build(), [batch_of(views)])
+            measure_flows(small_model(CONFIG), [batch_of(views)])

@@ -1,8 +1,10 @@
 """Matching accuracy."""
 
 import numpy as np
+import ot
 import pytest
 import torch
+import torch.nn.functional as F
 from mmpretrain.models import SelfSupDataPreprocessor
 from mmpretrain.structures import DataSample
 from torch import nn
@@ -71,6 +73,25 @@ def test_an_oracle_is_no_better_than_the_marginals_allow():
     assert flow.sum(1) == pytest.approx(0.25, abs=1e-9)
     assert flow.sum(0) == pytest.approx(0.25, abs=1e-6)
     assert flow[:, 0] == pytest.approx(1 / 16, abs=1e-6)
+
+
+def test_maps_are_matched_by_their_gamma():
+    map1, map2 = torch.randn(2, 3, 8, 7, 7).double()
+    flows = match_views(map1, map2, gamma=0.3)
+    others = match_views(map1, map2.roll(-1, 0), gamma=0.3)
+    results = score_maps(map1, map2, [[WHOLE, WHOLE]] * 3, gamma=0.3)
+    partners, nodes = correspondences(WHOLE, WHOLE), np.arange(49)
+    for b in range(3):
+        x, y = (F.normalize(m[b].flatten(1).T) for m in (map1, map2))
+        uniform = np.full(49, 1 / 49)
+        cost = (1 - x @ y.T).numpy()
+        expected = ot.sinkhorn(uniform, uniform, cost, 0.3, stopThr=1e-12)
+        np.testing.assert_allclose(flows[b], expected, atol=1e-9)
+        for share, flow in (
+            (results[b].accuracy, flows[b]),
+            (results[b].other_image, others[b]),
+        ):
+            assert share == partners[nodes, flow.argmax(1)].mean()
 
 
 class Pixels(nn.Module):

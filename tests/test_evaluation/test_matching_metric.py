@@ -1,12 +1,9 @@
 """Matching accuracy as mmengine's evaluation has it."""
 
-import multiprocessing
-
 import numpy as np
 import pytest
 import torch
-from mmengine.dist import get_rank
-from torch import distributed
+from two_processes import two_processes
 
 from mmselfemd.evaluation import MatchingAccuracy
 from mmselfemd.evaluation.backbone_matching import score_maps
@@ -26,7 +23,7 @@ def samples(views=(WHOLE, WHOLE)):
 
 
 def test_figures_are_those_of_the_images():
-    metric = MatchingAccuracy()
+    metric = MatchingAccuracy(gamma=0.3)
     metric.process({}, images := samples())
     figures = metric.evaluate(NUM_IMAGES)
     maps = [
@@ -35,7 +32,7 @@ def test_figures_are_those_of_the_images():
             *(image['feature_maps'] for image in images), strict=True
         )
     ]
-    expected = score_maps(*maps, [[WHOLE, WHOLE]] * NUM_IMAGES)
+    expected = score_maps(*maps, [[WHOLE, WHOLE]] * NUM_IMAGES, gamma=0.3)
     for name in ('accuracy', 'other_image', 'gain', 'same_position'):
         values = [getattr(result, name) for result in expected]
         assert figures[f'matching/{name}'] == pytest.approx(np.mean(values))
@@ -68,34 +65,16 @@ def test_no_image_at_all_is_said_and_ends_nothing(logged):
     assert 'val_dataloader' in logged[-1]
 
 
-def evaluate(rank, store, images, queue):
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{store}', rank=rank, world_size=2
-    )
-    metric = MatchingAccuracy()
-    # As DefaultSampler deals them out: the first one twice.
-    mine = [*images, images[0]][get_rank() :: 2]
-    metric.process({}, mine)
-    queue.put((rank, metric.evaluate(NUM_IMAGES)))
-    distributed.destroy_process_group()
-
-
 def test_errors_are_over_the_images_of_all_processes(tmp_path):
     images = samples()
-    context = multiprocessing.get_context('fork')
-    queue = context.Queue()
-    processes = [
-        context.Process(
-            target=evaluate, args=(rank, tmp_path / 'store', images, queue)
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        process.start()
-    found = dict(queue.get(timeout=120) for _ in processes)
-    for process in processes:
-        process.join(timeout=120)
+
+    def evaluate(rank):
+        metric = MatchingAccuracy()
+        # As DefaultSampler deals them out: the first one twice.
+        metric.process({}, [*images, images[0]][rank::2])
+        return metric.evaluate(NUM_IMAGES)
+
+    found = two_processes(evaluate, tmp_path)
     assert found[0] == found[1]
     metric = MatchingAccuracy()
     metric.process({}, images[::2])

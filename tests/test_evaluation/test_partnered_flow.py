@@ -1,27 +1,20 @@
 """A flow between nodes with a partner, against a slow transcription."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import ot
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from made_up_views import VIEWS, literal_partners
 from mmpretrain.structures import DataSample
+from small_models import small_model
 
 from mmselfemd.evaluation import partnered_flow
 from mmselfemd.models.embedding import Embedding
 from mmselfemd.models.selfsup.known_pairs import node_places
 
-CONFIG = 'configs/small/partnered-flow_r18_voc256_20e.py'
-ROOT = Path(__file__).resolve().parents[2]
-
-VIEWS = [
-    dict(box=(0, 0, 100, 100), flip=False, size=112),
-    dict(box=(30, 10, 80, 120), flip=True, size=112),
-    dict(box=(500, 500, 90, 90), flip=False, size=112),
-]
+CONFIG = 'partnered-flow_r18_voc256_20e'
 # The second image's views do not overlap.
 OF_THE_QUERY, OF_THE_KEY = [VIEWS[0], VIEWS[0]], [VIEWS[1], VIEWS[2]]
 
@@ -30,14 +23,7 @@ SHAPES = (83, 83), (83,), (83,)
 
 @pytest.fixture
 def model():
-    cfg = Config.fromfile(ROOT / CONFIG)
-    cfg.model.head.update(gamma=0.2, max_iters=500)
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    model.reset_key()
-    model.has_momentum_hook = True
-    return model.eval()
+    return small_model(CONFIG, gamma=0.2, max_iters=500).eval()
 
 
 @pytest.fixture
@@ -58,16 +44,11 @@ def embedding():
 def partners(head):
     """Whether two nodes are within a cell of the key's map of each other."""
     places, (others, cells) = head.locate(0, 83), head.locate(1, 83)
-    near = torch.zeros(2, 83, 83, dtype=torch.bool)
-    for b in range(2):
-        width, height = cells[b].ravel().tolist()
-        for i, (x, y) in enumerate(places[0][b].tolist()):
-            for j, (u, v) in enumerate(others[b].tolist()):
-                near[b, i, j] = (
-                    abs(x - u) <= width * 1.000001
-                    and abs(y - v) <= height * 1.000001
-                )
-    return near
+    near = [
+        literal_partners(places[0][b], others[b], cells[b].ravel())
+        for b in range(2)
+    ]
+    return torch.from_numpy(np.stack(near))
 
 
 def test_the_flow_is_that_of_a_problem_without_the_other_nodes(head):

@@ -1,12 +1,17 @@
 """Figures of a step's transport."""
 
+from math import exp, log
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from made_up_views import VIEWS, literal_partners
+from scipy.stats import entropy
 
 from mmselfemd.evaluation.transport import (
     describe_transport,
+    pyramid_partners,
     score_own_flow,
 )
 from mmselfemd.models import SPCNeck
@@ -19,6 +24,30 @@ WHOLE = dict(box=(0, 0, 224, 224), flip=False, size=224)
 def describe(cost, source, target, gamma):
     plan = sinkhorn(cost, source, target, gamma, 500)
     return describe_transport(cost, source, target, plan)
+
+
+def test_figures_are_means_over_images_of_their_definitions():
+    cost = 2 * torch.rand(3, 5, 7).double()
+    weights = [torch.rand(3, nodes).double() ** 3 for nodes in (5, 7)]
+    plan = sinkhorn(cost, *weights, 0.05, 30, warn=False)
+    images = []
+    for c, w, v, flow in zip(cost, *weights, plan.flow, strict=True):
+        source, target = (w / w.sum()).numpy(), (v / v.sum()).numpy()
+        matches = [exp(entropy(row)) for row in flow.numpy()]
+        figures = dict(
+            residual=np.abs(flow.numpy().sum(0) - target).sum(),
+            matches_per_node=source @ matches,
+            marginal_entropy=np.mean(
+                [entropy(source) / log(5), entropy(target) / log(7)]
+            ),
+            cost=(c * flow).sum().item(),
+        )
+        images.append(figures)
+    found = describe_transport(cost, *weights, plan)
+    expected = {
+        name: np.mean([image[name] for image in images]) for name in images[0]
+    }
+    assert found == pytest.approx(expected)
 
 
 def test_one_match_each_where_it_costs_nothing():
@@ -56,6 +85,15 @@ def test_a_pooled_node_lies_at_the_mean_of_what_it_pools(flip):
     assert pyramid_places(view | dict(size=112), 20, SPCNeck())[1] == 4
     with pytest.raises(ValueError, match='no square map gives 50'):
         pyramid_places(view, 50, SPCNeck())
+
+
+@pytest.mark.parametrize('views', [VIEWS[:2], VIEWS[1::-1]])
+def test_nodes_are_partners_within_a_cell_of_the_second_view(views):
+    places = [pyramid_places(view, 83, SPCNeck())[0] for view in views]
+    cell = np.divide(views[1]['box'][2:], 7)
+    (found,) = pyramid_partners([views], 83, 83, SPCNeck())
+    assert np.array_equal(found, literal_partners(*places, cell))
+    assert found.any() and not found.all()
 
 
 def knowing(view1, view2):

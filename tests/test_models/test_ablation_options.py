@@ -83,7 +83,8 @@ def test_without_view_pairs_every_other_key_is_met():
             kind(4, 8, view_pairs=pairs, norm_cfg=NORM).loss(queries, keys)
             for pairs in (None, named)
         )
-        assert torch.allclose(default['loss_byol'], same['loss_byol'])
+        for name, value in default.items():
+            assert torch.allclose(value, same[name]), name
 
 
 def test_a_view_that_there_is_not_is_an_error():

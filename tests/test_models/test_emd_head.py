@@ -1,5 +1,7 @@
 """Predictor, marginals and losses against literal transcriptions."""
 
+from copy import deepcopy
+
 import numpy as np
 import ot
 import pytest
@@ -7,6 +9,8 @@ import torch
 
 from mmselfemd.models import EMDHead
 from mmselfemd.models.embedding import Embedding
+from mmselfemd.transport import emd_similarity
+from mmselfemd.transport.emd import GRADIENTS
 
 
 def head(**kwargs):
@@ -92,10 +96,29 @@ def test_losses_are_twice_the_mean_over_ordered_pairs(marginals, weight_nodes):
             )
     losses = emd.loss(queries, keys)
     assert losses['loss_byol'].item() == pytest.approx(
-        0.5 * 2 * np.mean(byol), rel=1e-5
+        0.5 * 2 * np.mean(byol), rel=1e-6
     )
     assert losses['loss_emd'].item() == pytest.approx(
-        2 * np.mean(dense), rel=1e-4
+        2 * np.mean(dense), rel=1e-6
+    )
+
+
+@pytest.mark.filterwarnings('ignore::mmselfemd.transport.ConvergenceWarning')
+@pytest.mark.parametrize('gradient', GRADIENTS)
+def test_the_transport_is_solved_as_the_options_say(gradient):
+    """Left early on purpose, where gradients differ by what they are."""
+    options = dict(gamma=0.3, max_iters=2, gradient=gradient)
+    emd = head(marginals='uniform', view_pairs=[(0, 0)], **options)
+    query, key = embedding(5), embedding(7)
+    query.nodes.requires_grad_()
+    weights = torch.ones(2, 5), torch.ones(2, 7)
+    similarity = emd_similarity(query.nodes, key.nodes, *weights, **options)
+    expected = 2 * (2 - 2 * similarity).mean()
+    loss = emd.loss([query], [key])['loss_emd']
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(loss, query.nodes),
+        torch.autograd.grad(expected, query.nodes),
     )
 
 
@@ -139,6 +162,18 @@ def test_marginals_carry_no_gradient_and_predictors_do():
     assert query.vector.grad is None
     assert emd.vector_predictor.out.weight.grad is None
     assert emd.dense_predictor.out.weight.grad.abs().sum() > 0
+
+
+def test_node_vectors_are_predicted_as_at_inference():
+    emd, query = head(), embedding(5)
+    emd.vector_predictor.norm.running_mean += 3  # far from the batch's
+    frozen = deepcopy(emd.vector_predictor).eval()
+    without = deepcopy(emd)
+    found = emd.predict(query).node_vectors
+    torch.testing.assert_close(found, frozen.on_nodes(query.node_vectors))
+    without.predict(query._replace(node_vectors=None))
+    for buffer, expected in zip(emd.buffers(), without.buffers(), strict=True):
+        assert torch.equal(buffer, expected)
 
 
 def test_zero_weights_are_counted():

@@ -1,15 +1,15 @@
 """Pairs that the crops' geometry knows, against a slow transcription."""
 
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from made_up_views import VIEWS, literal_partners
 from mmpretrain.structures import DataSample
+from small_models import build, small_config, small_model
+from two_processes import two_processes
 
 from mmselfemd.models import SelfEMD, SPCNeck
 from mmselfemd.models.embedding import Embedding
@@ -17,21 +17,14 @@ from mmselfemd.models.heads.known_pairs_head import known_flow
 from mmselfemd.models.node_geometry import pyramid_places
 from mmselfemd.models.selfsup.known_pairs import node_places
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CONFIG = 'known-pairs_r18_voc256_20e'
 PYRAMID = SPCNeck(pools=[(3, 1), (3, 2)])
-VIEWS = [
-    dict(box=(0, 0, 100, 100), flip=False, size=112),
-    dict(box=(30, 10, 80, 120), flip=True, size=112),
-    dict(box=(500, 500, 90, 90), flip=False, size=112),
-]
 
 
-@pytest.mark.parametrize('count', [83, 49 // 2 - 4])  # 20: a 4 x 4 map
+@pytest.mark.parametrize('count', [83, 20])  # 20: a 4 x 4 map
 def test_places_are_those_of_the_monitor(count):
-    size = 112 if count == 83 else 64
-    views = [view | dict(size=size) for view in VIEWS]
-    places, cells = node_places(views, count, PYRAMID)
-    for view, place, cell in zip(views, places, cells, strict=True):
+    places, cells = node_places(VIEWS, count, PYRAMID)
+    for view, place, cell in zip(VIEWS, places, cells, strict=True):
         expected, side = pyramid_places(view, count, PYRAMID)
         np.testing.assert_allclose(place, expected)
         np.testing.assert_allclose(
@@ -44,31 +37,17 @@ def test_flow_goes_in_equal_shares_to_all_within_a_cell():
     key, cell = node_places(VIEWS, 83, PYRAMID)
     flow = known_flow(query, key, cell).numpy()
     for b, view in enumerate(VIEWS):
-        width, height = np.divide(view['box'][2:], 7)
-        expected = np.zeros((83, 83))
-        for i, (x, y) in enumerate(query[b].tolist()):
-            near = [
-                j
-                for j, (u, v) in enumerate(key[b].tolist())
-                if abs(x - u) <= width * 1.000001
-                and abs(y - v) <= height * 1.000001
-            ]
-            for j in near:
-                expected[i, j] = 1 / len(near)
+        near = literal_partners(
+            query[b], key[b], np.divide(view['box'][2:], 7)
+        )
+        expected = near / np.maximum(near.sum(1, keepdims=True), 1)
         total = max(expected.sum(), 1)
         np.testing.assert_allclose(flow[b], expected / total, atol=1e-12)
     assert flow[2].sum() == 0  # the crops do not overlap
 
 
-def small_model():
-    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        return MODELS.build(cfg.model)
-
-
 def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
-    torch.manual_seed(0)
-    head = small_model().head
+    head = small_model(CONFIG).head
     # The views of the second image do not overlap.
     head.locate = lambda number, count: node_places(
         [VIEWS[number], VIEWS[2 * number], VIEWS[2]], count, PYRAMID
@@ -98,8 +77,40 @@ def test_the_loss_is_that_of_the_pairs_and_knows_no_transport():
     )
 
 
+def embedded(count):
+    return Embedding(torch.randn(count, 5, 64), torch.randn(count, 64))
+
+
+@pytest.mark.parametrize('weight', [0.0, 0.5])
+def test_the_loss_of_the_vectors_has_its_weight(weight):
+    head = small_model(CONFIG, byol_weight=weight).head
+    head.flow = lambda *args: torch.full((2, 5, 5), 1 / 25)
+    views = [embedded(2), embedded(2)]
+    cosine = F.cosine_similarity(*(view.vector for view in views))
+    torch.testing.assert_close(
+        head.loss(views, views)['loss_byol'],
+        weight * 2 * (2 - 2 * cosine).mean(),
+    )
+
+
+def test_images_with_a_flow_count_alike_in_all_processes(tmp_path):
+    head = small_model(CONFIG).head
+    views = [embedded(4), embedded(4)]
+    flow = torch.full((4, 5, 5), 1 / 25)
+    flow[3] = 0  # two images of one process have a flow, one of the other
+
+    def loss(images):
+        head.flow = lambda *args: flow[images]
+        part = [Embedding(x.nodes[images], x.vector[images]) for x in views]
+        return head.loss(part, part)['loss_emd'].item()
+
+    halves = slice(2), slice(2, 4)
+    found = two_processes(lambda rank: loss(halves[rank]), tmp_path)
+    assert np.mean(found) == pytest.approx(loss(slice(4)))
+
+
 def test_views_that_never_overlap_teach_nothing():
-    head = small_model().head
+    head = small_model(CONFIG).head
     head.locate = lambda number, count: node_places(
         [VIEWS[2 * number]], count, PYRAMID
     )
@@ -122,9 +133,7 @@ def photographs(views):
 
 
 def test_a_step_of_the_model_takes_the_places_from_the_crops():
-    model = small_model()
-    model.reset_key()
-    model.has_momentum_hook = True
+    model = small_model(CONFIG)
     views = [VIEWS[0], VIEWS[1], VIEWS[0] | dict(size=56)]
     losses = model.loss(*photographs(views))
     losses['loss_emd'].backward()
@@ -136,8 +145,7 @@ def test_a_step_of_the_model_takes_the_places_from_the_crops():
 
 
 def test_what_it_needs_is_said():
-    model = small_model()
-    model.has_momentum_hook = True
+    model = small_model(CONFIG)
     images, samples = photographs(VIEWS[:2])
     with pytest.raises(ValueError, match='CutViews'):
         model.loss(images, [DataSample() for _ in samples])
@@ -149,10 +157,5 @@ def test_what_it_needs_is_said():
 
 
 def test_another_head_is_refused():
-    cfg = Config.fromfile(CONFIGS / 'small/known-pairs_r18_voc256_20e.py')
-    cfg.model.head.type = 'EMDHead'
-    with (
-        DefaultScope.overwrite_default_scope(cfg.default_scope),
-        pytest.raises(ValueError, match='KnownPairsHead'),
-    ):
-        MODELS.build(cfg.model)
+    with pytest.raises(ValueError, match='KnownPairsHead'):
+        build(small_config(CONFIG, type='EMDHead'))

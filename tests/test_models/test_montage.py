@@ -3,8 +3,10 @@
 import pytest
 import torch
 from mmpretrain.structures import DataSample
+from two_processes import two_processes
 
 from mmselfemd.models import ERFAdaptiveHead, Montage
+from mmselfemd.models.classifiers import montage
 
 REGIONS = [(0, 0, 16, 16), (16, 0, 32, 16), (0, 16, 16, 32), (16, 16, 32, 32)]
 
@@ -120,6 +122,25 @@ def test_weights_are_in_the_state():
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.label_weights, second.label_weights)
     assert torch.equal(first.region, second.region)
+
+
+def test_weights_are_by_the_mean_of_the_fields_of_all_processes(
+    our_scope, monkeypatch, tmp_path
+):
+    fields = torch.rand(2, 3, 3, 48, 48)
+    monkeypatch.setattr(
+        montage, 'effective_receptive_field', lambda _, field: field.clone()
+    )
+
+    def weights(field):
+        built = model()
+        built.update_label_weights(field, samples(1))
+        return built.head.label_weights.tolist()
+
+    found = two_processes(lambda rank: weights(fields[rank]), tmp_path)
+    expected = torch.tensor(weights(fields.mean(0)))
+    for each in found:
+        torch.testing.assert_close(torch.tensor(each), expected)
 
 
 def test_what_does_not_fit_is_said(our_scope):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from made_up_views import VIEWS, literal_partners
 from mmpretrain.models import ResNet
 from torchvision.ops import box_convert, box_iou
 
@@ -48,6 +49,21 @@ def test_a_view_without_a_map_is_that_of_a_stride_of_32():
         view = dict(box=(0, 0, size, size), flip=False, size=size)
         columns = nodes_in_image(view)[: -(-size // 32), 0]
         assert np.diff(columns) == pytest.approx(32), size
+
+
+def test_cells_of_a_small_view_are_32_pixels_apart():
+    view = dict(box=(0, 0, 112, 112), flip=False, size=112)
+    columns = nodes_in_image(view, 4)[:4, 0]
+    assert columns == pytest.approx([0.5, 32.5, 64.5, 96.5])
+
+
+@pytest.mark.parametrize('views', [VIEWS[:2], VIEWS[1::-1]])
+def test_views_correspond_within_a_cell_of_the_second(views):
+    places = [nodes_in_image(view, 4) for view in views]
+    cell = np.divide(views[1]['box'][2:], 4)
+    expected = literal_partners(*places, cell)
+    assert expected.any() and not expected.all()
+    assert np.array_equal(correspondences(*views), expected)
 
 
 def test_identical_views_correspond_on_the_diagonal_and_its_neighbours():

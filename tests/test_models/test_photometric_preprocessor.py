@@ -92,6 +92,18 @@ def test_grey_and_solarise_are_torchvisions():
     assert_as_torchvision(textures(), changes)
 
 
+def test_blur_comes_before_solarise():
+    images, changes = textures(1), dict(blur=1.3, solarise=128)
+    (found,) = change_colours(images.clone(), [changes])
+    expected = 255 * by_torchvision(images[0] / 255, changes)
+    # A threshold that one of them just misses inverts a value.
+    blurred = 255 * by_torchvision(images[0] / 255, dict(blur=1.3))
+    sure = (blurred - 128).abs() > 0.01
+    torch.testing.assert_close(
+        found[sure], expected[sure], atol=TOLERANCE, rtol=0
+    )
+
+
 def test_what_was_not_drawn_is_left_alone():
     images = textures()
     changes = [dict(), dict(jitter=[]), dict(blur=1.0), dict()]

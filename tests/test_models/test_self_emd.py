@@ -84,17 +84,22 @@ def test_reset_key_copies_parameters_and_buffers(model):
 
 
 def test_update_key_is_equation_1_and_leaves_buffers(model):
+    for parameter in (*model.backbone.parameters(), *model.neck.parameters()):
+        parameter.data += torch.randn_like(parameter)  # as training moves it
     model.loss(views(224, 224), [])
-    before = {k: v.clone() for k, v in model.key.state_dict().items()}
+    before = deepcopy(model.key.state_dict())
     model.update_key(0.7)
+    found = model.key.state_dict()
     parameters = dict(model.key.named_parameters())
     for name, query in query_state(model).items():
-        after = model.key.state_dict()[name]
         if name in parameters:
-            expected = 0.7 * before[name].double() + 0.3 * query.double()
-            assert torch.allclose(after.double(), expected, atol=1e-7)
+            expected = 0.7 * before[name] + 0.3 * query
+            torch.testing.assert_close(
+                found[name], expected, rtol=0, atol=1e-6
+            )
+            assert not torch.equal(found[name], before[name]), name
         else:
-            assert torch.equal(after, before[name])
+            assert torch.equal(found[name], before[name]), name
 
 
 def test_the_small_view_is_never_a_key(model, monkeypatch):

@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from mmselfemd.engine.launch import load_config
-from mmselfemd.study import Reader
+from mmselfemd.study import Reader, readings, save_untrained, untrained_path
 
 CONFIG = (
     Path(__file__).resolve().parents[2]
@@ -40,6 +42,13 @@ def thermal(tmp_path_factory):
     return folder
 
 
+def reader_of(folder, **options):
+    dataset = dict(data_root=f'{folder}/', data_prefix='', ann_file='list.txt')
+    where = {f'val_dataloader.dataset.{k}': v for k, v in dataset.items()}
+    cfg = load_config(str(CONFIG), cfg_options=where | options)
+    return Reader(cfg, [(folder / 'boxes.json', folder)] * 2)
+
+
 @pytest.mark.parametrize(
     'options, contrast',
     [({}, (0, 15)), (dict(value_range=(29_000, 31_000)), (240, 255))],
@@ -47,12 +56,44 @@ def thermal(tmp_path_factory):
 def test_boxes_are_cut_of_the_colours_of_the_config(
     thermal, options, contrast
 ):
-    dataset = dict(
-        data_root=f'{thermal}/', data_prefix='', ann_file='list.txt'
-    )
-    where = {f'val_dataloader.dataset.{k}': v for k, v in dataset.items()}
-    cfg = load_config(str(CONFIG), cfg_options=where | options)
-    reader = Reader(cfg, [(thermal / 'boxes.json', thermal)] * 2)
-    for boxes in reader.boxes:
+    for boxes in reader_of(thermal, **options).boxes:
         found = int(np.ptp(np.asarray(boxes.crops)))
         assert contrast[0] <= found <= contrast[1]
+
+
+def weights_of(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def test_each_network_is_read_by_its_own_weights(
+    thermal, tmp_path, monkeypatch
+):
+    seen = []
+
+    def look(backbone, *args, **kwargs):
+        seen.append(backbone.state_dict())
+        return SimpleNamespace(sums=None)
+
+    monkeypatch.setattr(readings, 'measure_matching', look)
+    monkeypatch.setattr(readings, 'read_boxes', look)
+    monkeypatch.setattr(readings, 'matching_sums', lambda results: None)
+    reader = reader_of(thermal)
+    save_untrained(reader.cfg, tmp_path, [0, 1])
+    untrained = [untrained_path(tmp_path, seed) for seed in (0, 1)]
+    trained = [tmp_path / name for name in ('first.pth', 'second.pth')]
+    for factor, path in enumerate(trained, 2):
+        weights = weights_of(untrained[0]).items()
+        state = {name: factor * value for name, value in weights}
+        torch.save(dict(state_dict=state), path)
+    for path, which in (
+        (trained[0], (trained[0],)),
+        (trained[1], (trained[1],)),
+        (untrained[0], (None, 0)),
+        (untrained[1], (None, 1)),
+    ):
+        reader.read(*which)
+        for name, value in weights_of(path).items():
+            for weights in seen:  # those matched, those that read boxes
+                assert torch.equal(weights[name], value), name
+        assert len(seen) == 2
+        seen.clear()

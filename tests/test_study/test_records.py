@@ -5,7 +5,11 @@ import pytest
 
 from mmselfemd.errors import UserError
 from mmselfemd.study import (
+    BASELINE,
     Origin,
+    Record,
+    differences_of,
+    differences_to_baseline,
     digest_of,
     find_candidates,
     load_sums,
@@ -96,3 +100,29 @@ def test_files_are_told_apart_by_their_content_and_order(tmp_path):
     assert digest_of(files[::-1]) != found
     files[1].write_bytes(b'z')
     assert digest_of(files) != found
+
+
+def counted(generator):
+    """What might be counted in six images."""
+    return dict(
+        matching=1 + generator.random((6, 2, 5)),
+        boxes=1 + generator.random((6, 3, 4)),
+    )
+
+
+def test_only_the_same_seeds_and_epochs_are_compared():
+    generator = np.random.default_rng(0)
+    own, others = (
+        {seed: counted(generator) for seed in range(4)} for _ in range(2)
+    )
+    records = [Record('selfemd', seed, 20, own[seed]) for seed in (3, 1, 2)]
+    records += [Record(BASELINE, seed, 20, others[seed]) for seed in (0, 2, 3)]
+    records += [
+        Record(name, seed, epoch, counted(generator))
+        for name in ('selfemd', BASELINE)
+        for seed in range(4)
+        for epoch in (10, 40)
+    ]
+    found = differences_to_baseline(records, 20)['selfemd']
+    expected = differences_of([own[2], own[3]], [others[2], others[3]])
+    assert found == expected

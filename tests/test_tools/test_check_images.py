@@ -140,7 +140,7 @@ def test_bands_that_photographs_do_not_have_are_an_error(run, image_folder):
 
 
 def test_many_images_of_many_bands_take_no_more_memory(tmp_path, monkeypatch):
-    tifffile = pytest.importorskip('tifffile')
+    tifffile = pytest.importorskip('tifffile', reason='needs the extra images')
     bands = np.arange(60 * 80 * 50, dtype=np.uint16).reshape(60, 80, 50)
     tifffile.imwrite(
         tmp_path / 'a.tif',

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog
+from transport_problems import problem
 
 from mmselfemd.transport import exact_transport, sinkhorn
-
-
-def problem(batch=3, n=5, m=7, dtype=torch.double):
-    cost = 2 * torch.rand(batch, n, m, dtype=dtype)
-    source, target = torch.rand(batch, n), torch.rand(batch, m)
-    return cost, source.to(dtype), target.to(dtype)
 
 
 def literal_equation_3(cost, source, target):

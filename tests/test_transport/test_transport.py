@@ -6,6 +6,7 @@ import numpy as np
 import ot
 import pytest
 import torch
+from transport_problems import problem
 
 from mmselfemd.transport import (
     cosine_cost,
@@ -18,15 +19,6 @@ from mmselfemd.transport import (
     vector_marginals,
 )
 from mmselfemd.transport.emd import flow_similarity
-
-
-def problem(batch=3, n=5, m=7, dtype=torch.double):
-    cost = 2 * torch.rand(batch, n, m, dtype=dtype)
-    return (
-        cost,
-        torch.rand(batch, n, dtype=dtype),
-        torch.rand(batch, m, dtype=dtype),
-    )
 
 
 def test_marginals_are_normalised_and_all_zero_is_uniform():
@@ -331,10 +323,9 @@ def test_what_is_solved_in_float64_has_marginals_of_that_precision_too():
     assert (plan.residual <= 1e-11).all()
 
 
-@pytest.mark.parametrize('gradient', ['envelope', 'implicit', 'unroll'])
-def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
-    monkeypatch, gradient
-):
+@pytest.fixture
+def solved_by_scalings(monkeypatch):
+    """Types of the costs that are solved without logarithms."""
     solved = []
 
     class Watched(domains.LinearDomain):
@@ -344,9 +335,33 @@ def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
 
     module = importlib.import_module('mmselfemd.transport.sinkhorn')
     monkeypatch.setattr(module, 'LinearDomain', Watched)
+    return solved
+
+
+@pytest.mark.parametrize(
+    'spread, expected',
+    [
+        (43.9, [torch.float32]),
+        (44.1, [torch.float64]),
+        (299.0, [torch.float64]),
+        (301.0, []),
+    ],
+)
+def test_scalings_serve_up_to_a_spread_of_costs_over_gamma(
+    solved_by_scalings, spread, expected
+):
+    cost, weights = 1 - torch.eye(2)[None], torch.ones(1, 2)
+    sinkhorn(cost, weights, weights, 1 / spread, 10, warn=False)
+    assert solved_by_scalings == expected
+
+
+@pytest.mark.parametrize('gradient', ['envelope', 'implicit', 'unroll'])
+def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
+    solved_by_scalings, gradient
+):
     cost, *weights = problem(dtype=torch.float32)
     plan = sinkhorn(cost, *weights, 0.01, 500)
-    assert solved == [torch.float64]
+    assert solved_by_scalings == [torch.float64]
     for name, value in plan._asdict().items():
         if name not in ('iterations', 'converged'):
             assert value.dtype == torch.float32, name
@@ -363,6 +378,6 @@ def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
     (slope,) = torch.autograd.grad(similarity.sum(), cost)
     assert slope.dtype == torch.float32 and slope.isfinite().all()
     # Beyond the range of float64 too there are logarithms.
-    solved.clear()
+    solved_by_scalings.clear()
     sinkhorn(cost, *weights, 0.001, 10, warn=False)
-    assert solved == []
+    assert solved_by_scalings == []

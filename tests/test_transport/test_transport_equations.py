@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from transport_problems import small_problem
 
 from mmselfemd.transport import (
     cosine_cost,
@@ -25,15 +26,9 @@ GAMMA = 0.2
 EARLY = 'ignore::mmselfemd.transport.ConvergenceWarning'
 
 
-def problem(batch=1, n=3, m=4):
-    cost = 2 * torch.rand(batch, n, m).double()
-    source, target = torch.rand(batch, n), torch.rand(batch, m)
-    return cost, source.double() + 0.1, target.double() + 0.1
-
-
 def test_equation_4_no_other_flow_is_better():
     """Eq. 4 is convex: along any change that keeps the marginals it rises."""
-    cost, source, target = problem()
+    cost, source, target = small_problem()
     flow = sinkhorn(cost, source, target, GAMMA, 2000).flow
 
     def objective(pi):
@@ -54,7 +49,7 @@ def test_equation_4_no_other_flow_is_better():
 
 def test_equation_5_has_its_optimum_at_the_flow():
     """Eq. 5 corrected: a multiplier, and a sum, for each constraint."""
-    cost, source, target = problem()
+    cost, source, target = small_problem()
     plan = sinkhorn(cost, source, target, GAMMA, 2000)
     s, d = (normalise_marginals(w)[0] for w in (source, target))
     alpha, beta = -plan.target_potential[0], -plan.source_potential[0]
@@ -88,7 +83,7 @@ def test_equation_5_has_its_optimum_at_the_flow():
 @pytest.mark.parametrize('domain', ['linear', 'log'])
 def test_equation_6_the_flow_from_its_multipliers(domain):
     r"""Eq. 6, with alpha = -g and beta = -f of the Lagrangian, Eq. 5."""
-    cost, source, target = problem(2)
+    cost, source, target = small_problem(2)
     source[0, 1] = target[1, 2] = 0
     plan = sinkhorn(cost, source, target, GAMMA, 50, domain=domain)
     alpha, beta = -plan.target_potential, -plan.source_potential
@@ -104,7 +99,7 @@ def test_equation_6_the_flow_from_its_multipliers(domain):
 
 def test_equations_7_and_8_the_marginals_from_the_scalings():
     """Eq. 7, and Eq. 8 corrected: s_i = v_i (sum over j of M_ij u_j)."""
-    cost, source, target = problem()
+    cost, source, target = small_problem()
     plan = sinkhorn(cost, source, target, GAMMA, 2000)
     s, d = (normalise_marginals(w)[0] for w in (source, target))
     u = (plan.target_potential[0] / GAMMA).exp()
@@ -120,7 +115,7 @@ def test_equations_7_and_8_the_marginals_from_the_scalings():
 
 @pytest.mark.filterwarnings(EARLY)
 def test_equations_9_and_10_the_iterations():
-    cost, source, target = problem(1, 5, 7)
+    cost, source, target = small_problem(1, 5, 7)
     gamma, T = 0.3, 7
     s, d = (w[0] / w[0].sum() for w in (source, target))
     M = torch.exp(-cost[0] / gamma)

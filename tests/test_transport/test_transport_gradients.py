@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from transport_problems import small_problem
 
-from mmselfemd.transport import emd_similarity, sinkhorn
+from mmselfemd.transport import cosine_cost, emd_similarity, sinkhorn
 from mmselfemd.transport.emd import GRADIENTS, flow_similarity
 
 GAMMA = 0.2
@@ -14,12 +15,6 @@ GAMMA = 0.2
 EARLY = 'ignore::mmselfemd.transport.ConvergenceWarning'
 # The package has a function of the same name.
 solver = sys.modules['mmselfemd.transport.sinkhorn']
-
-
-def problem(batch=1, n=3, m=4, dtype=torch.double):
-    cost = 2 * torch.rand(batch, n, m, dtype=dtype)
-    source, target = torch.rand(batch, n), torch.rand(batch, m)
-    return [cost, 0.2 + source.to(dtype), 0.2 + target.to(dtype)]
 
 
 def similarity(cost, source, target, iterations):
@@ -62,7 +57,7 @@ def differences(function, tensors, which, iterations, step=1e-5):
 @pytest.mark.filterwarnings(EARLY)
 def test_gradients_are_what_they_claim(gradient, quantity, iterations, which):
     """Eq. 4 (envelope) and Eq. 12 (the others), weights not normalised."""
-    tensors = problem()
+    tensors = small_problem()
     tensors[which].requires_grad_()
     score, _ = flow_similarity(*tensors, GAMMA, iterations, gradient, True)
     analytic = torch.autograd.grad(score.sum(), tensors[which])[0]
@@ -72,8 +67,23 @@ def test_gradients_are_what_they_claim(gradient, quantity, iterations, which):
 
 
 @pytest.mark.parametrize('gradient', GRADIENTS)
+@pytest.mark.filterwarnings(EARLY)
+def test_the_similarity_of_nodes_is_that_of_their_costs(gradient):
+    x, y = torch.randn(2, 5, 4, requires_grad=True), torch.randn(2, 7, 4)
+    weights = torch.rand(2, 5), torch.rand(2, 7)
+    options = 0.3, 2, gradient
+    found = emd_similarity(x, y, *weights, *options)
+    expected, _ = flow_similarity(cosine_cost(x, y), *weights, *options)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found.sum(), x),
+        torch.autograd.grad(expected.sum(), x),
+    )
+
+
+@pytest.mark.parametrize('gradient', GRADIENTS)
 def test_both_domains_give_the_same_gradients(gradient, monkeypatch):
-    tensors = [tensor.requires_grad_() for tensor in problem(3)]
+    tensors = [tensor.requires_grad_() for tensor in small_problem(3)]
     grads = []
     for safe_range in (300.0, 0.0):  # linear, then log
         monkeypatch.setitem(solver._LINEAR_RANGE, torch.float64, safe_range)
@@ -85,7 +95,9 @@ def test_both_domains_give_the_same_gradients(gradient, monkeypatch):
 
 @pytest.mark.parametrize('gradient', GRADIENTS)
 def test_marginals_carry_no_gradient_by_default(gradient):
-    cost, source, target = (tensor.requires_grad_() for tensor in problem())
+    cost, source, target = (
+        tensor.requires_grad_() for tensor in small_problem()
+    )
     score, _ = flow_similarity(cost, source, target, gradient=gradient)
     score.sum().backward()
     assert cost.grad is not None
@@ -95,7 +107,9 @@ def test_marginals_carry_no_gradient_by_default(gradient):
 @pytest.mark.parametrize('gradient', GRADIENTS)
 def test_scaling_weights_changes_nothing(gradient):
     """The gradient is orthogonal to the weights of an image."""
-    cost, source, target = (tensor.requires_grad_() for tensor in problem(2))
+    cost, source, target = (
+        tensor.requires_grad_() for tensor in small_problem(2)
+    )
     score, _ = flow_similarity(
         cost, source, target, GAMMA, 500, gradient, True
     )
@@ -108,7 +122,7 @@ def test_scaling_weights_changes_nothing(gradient):
 @pytest.mark.parametrize('gamma', [0.2, 0.01])
 def test_zero_weights_get_no_gradient_and_spoil_none(gradient, gamma):
     """In float32, in both domains; also where all weights are zero."""
-    cost, source, target = problem(3, 5, 6, torch.float32)
+    cost, source, target = small_problem(3, 5, 6, torch.float32)
     source[0, 1] = target[1, 2] = 0
     source[2] = 0
     tensors = [tensor.requires_grad_() for tensor in (cost, source, target)]
@@ -132,7 +146,7 @@ def test_zero_weights_get_no_gradient_and_spoil_none(gradient, gamma):
 
 @pytest.mark.parametrize('gradient', GRADIENTS)
 def test_a_nan_problem_spoils_no_other_gradient(gradient):
-    tensors = problem(3)
+    tensors = small_problem(3)
     expected = None
     for bad in (False, True):
         if bad:

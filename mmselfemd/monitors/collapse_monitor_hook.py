@@ -37,11 +37,13 @@ class CollapseMonitorHook(HeadMonitorHook):
       so for ``predicted``: spread within an image, and across images at one
       position, see :class:`mmselfemd.evaluation.collapse.NodeSpread`.
 
-    It warns of one thing at a time: of keys that are the same for
+    It warns of one thing at a time: of keys' nodes that are the same for
     everything; else of predicted nodes that depend on their position alone,
-    or else are the same all over an image. Keys need not be asked the latter
-    two: what a pointwise predictor tells apart, the query's nodes do too, and
-    the keys follow the query.
+    or else are the same all over an image; else of vectors that are the same
+    for everything, as they are too where nodes depend on position alone.
+    Keys need not be asked what the predicted nodes depend on: what a
+    pointwise predictor tells apart, the query's nodes do too, and the keys
+    follow the query.
 
     Args:
         interval (int): Iterations from one measurement to the next.
@@ -85,9 +87,8 @@ class CollapseMonitorHook(HeadMonitorHook):
         figures = dict(
             vector_spread=spread(vectors), vector_rank=relative_rank(vectors)
         )
-        if figures['vector_spread'] < self.min_spread:
-            self._warn_of_collapse(runner, 'vector', figures['vector_spread'])
         if keys[0].nodes is None:
+            self._judge_vectors(runner, figures['vector_spread'])
             return figures
         predicted, dense = map(_nodes, (queries[0], keys[0]))
         figures['dense_rank'] = relative_rank(dense.flatten(0, 1))
@@ -98,13 +99,22 @@ class CollapseMonitorHook(HeadMonitorHook):
             figures[f'{name}_spread'] = parts.whole
             figures[f'{name}_spread_within'] = parts.within
             figures[f'{name}_spread_across'] = parts.across
-        self._judge_nodes(runner, **spreads)
+        if not self._judge_nodes(runner, **spreads):
+            self._judge_vectors(runner, figures['vector_spread'])
         return figures
+
+    def _judge_vectors(self, runner: Runner, whole: float) -> None:
+        if whole < self.min_spread:
+            self._warn_of_collapse(runner, 'vector', whole)
 
     def _judge_nodes(
         self, runner: Runner, predicted: NodeSpread, dense: NodeSpread
-    ) -> None:
-        """Warn of the first thing that is wrong; the rest follows from it."""
+    ) -> bool:
+        """Warn of the first thing that is wrong; the rest follows from it.
+
+        Returns:
+            bool: Whether something is.
+        """
         whole, within, across = predicted
         if dense.whole < self.min_spread:
             self._warn_of_collapse(runner, 'dense', dense.whole)
@@ -133,6 +143,9 @@ class CollapseMonitorHook(HeadMonitorHook):
                 'do not, try a smaller gamma (and more max_iters) in the '
                 'head, a higher learning rate, or more epochs.',
             )
+        else:
+            return False
+        return True
 
     def _warn_of_collapse(
         self, runner: Runner, branch: str, value: float

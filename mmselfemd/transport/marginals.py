@@ -77,6 +77,8 @@ def normalise_marginals(weights: Tensor) -> Tensor:
     Returns:
         Tensor: Marginals, (B, N); each row sums to one.
     """
+    largest = weights.amax(-1, keepdim=True)
+    weights = weights / largest.where(largest != 0, 1)  # no sum overflows
     total = weights.sum(-1, keepdim=True)
     uniform = 1 / weights.shape[-1]
     return torch.where(

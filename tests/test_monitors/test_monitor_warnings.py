@@ -130,12 +130,16 @@ def test_collapse_is_warned_of_ever_less_often(logged):
 @pytest.mark.parametrize('begin', [0, 500])
 def test_each_branch_is_warned_of_by_itself(logged, begin):
     hook, runner = CollapseMonitorHook(begin=begin), as_runner()
-    same = Embedding(torch.ones(4, 5, 8), torch.ones(4, 8))
+    collapsed = dict(
+        vector=Embedding(nodes_of('both'), torch.ones(B, C)),
+        dense=embedded(torch.ones(B, N, C)),
+    )
     for runner.iter in range(0, 5000, 50):
-        hook.measure(runner, [same], [same], {})
-    for branch in ('vector', 'dense'):
+        for view in collapsed.values():
+            hook.measure(runner, [view], [view], {})
+    for branch in collapsed:
         # Of a hundred measurements, ever fewer.
-        assert 2 < sum(branch in line for line in logged) < 15
+        assert 2 < sum(f'{branch} branch' in line for line in logged) < 15
 
 
 def read_flow(hook, runner, blurred):
@@ -234,3 +238,22 @@ def test_no_warning_during_the_warm_up(warm_up, begin, first, logged):
         if logged:
             break
     assert runner.iter == first
+
+
+@pytest.mark.parametrize('what', ['position', 'nothing'])
+def test_vectors_that_follow_from_the_nodes_are_no_second_warning(
+    what, logged
+):
+    """Of a network the vector is pooled from the same map as the nodes."""
+    nodes = nodes_of(what) + 0.01 * torch.randn(B, N, C)
+    view = Embedding(nodes, torch.ones(B, C))
+    CollapseMonitorHook(begin=0).measure(as_runner(), [view], [view], {})
+    (line,) = logged
+    assert VERDICTS[what] in line
+
+
+def test_vectors_of_healthy_nodes_are_warned_of(logged):
+    view = Embedding(nodes_of('both'), torch.ones(B, C))
+    CollapseMonitorHook(begin=0).measure(as_runner(), [view], [view], {})
+    (line,) = logged
+    assert 'vector' in line

@@ -381,3 +381,9 @@ def test_a_small_gamma_in_float32_is_solved_in_float64_on_a_cpu(
     solved_by_scalings.clear()
     sinkhorn(cost, *weights, 0.001, 10, warn=False)
     assert solved_by_scalings == []
+
+
+def test_weights_whose_sum_overflows_are_scaled():
+    weights = torch.tensor([[3e38, 3e38, 0.0], [1e-38, 3e-38, 0.0]])
+    expected = torch.tensor([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]])
+    torch.testing.assert_close(normalise_marginals(weights), expected)

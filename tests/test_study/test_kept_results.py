@@ -130,6 +130,15 @@ FLOWS = {
         'the loss, gamma 0.01': 'prediction',
         "backbone's maps, gamma 0.01": 'backbone',
     },
+    'where_the_flow_goes_partnered': {
+        'the loss, `partnered_flow`': 'prediction',
+        "backbone's maps, `partnered_flow`": 'backbone',
+    },
+}
+ENDINGS = {
+    'where_the_flow_goes': '',
+    'where_the_flow_goes_gamma0.01': ', gamma 0.01',
+    'where_the_flow_goes_partnered': ', `partnered_flow`',
 }
 COLUMNS = (
     *('right_share', 'right_share_other_image'),
@@ -155,7 +164,7 @@ def test_the_page_shows_where_the_flow_goes(root, file):
     for label, source in FLOWS[file].items():
         cells = [cell(source, name) for name in COLUMNS]
         assert f'| {label} | {" | ".join(cells)} |' in page
-    ending = ', gamma 0.01' * file.endswith('0.01')
+    ending = ENDINGS[file]
     for label, name in CONTROLS.items():
         if ending and name != 'best':
             continue

@@ -87,9 +87,9 @@ TWO_PROCESSES = textwrap.dedent("""
     os.environ['MASTER_PORT'] = sys.argv[3]
     start_process_group(Config(dict(
         launcher='pytorch',
-        env_cfg=dict(dist_cfg=dict(timeout=3)),
+        env_cfg=dict(dist_cfg=dict(timeout=8)),
     )))
-    print('slow:', decided_by_first(lambda: time.sleep(5) or 'decided'))
+    print('slow:', decided_by_first(lambda: time.sleep(11) or 'decided'))
     leave_process_group()
     os.environ['MASTER_PORT'] = sys.argv[4]
     start_process_group(Config(dict(launcher='pytorch')))

@@ -12,6 +12,7 @@ from .backbone_matching import match_batch, match_views, measure_matching
 from .bootstrap import Estimate, bootstrap, paired_differences
 from .box_features import read_boxes
 from .boxes import Boxes, cut_boxes
+from .flow_warm_up import FlowWarmUpHead
 from .matching import (
     MatchingResult,
     matching_figures,
@@ -27,6 +28,7 @@ __all__ = [
     'BackboneFlowHead',
     'Boxes',
     'Estimate',
+    'FlowWarmUpHead',
     'MatchingAccuracy',
     'MatchingResult',
     'PartneredFlowHead',

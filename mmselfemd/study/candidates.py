@@ -66,6 +66,29 @@ CAUSES = (
     Candidate(
         'gamma_0.01', 'a sharper flow', 'selfemd_r18_voc256_20e_gamma-0.01'
     ),
+    Candidate(
+        'flow_warm_up',
+        "the flow's loss warmed up",
+        'selfemd_r18_voc256_20e_flow-warm-up',
+    ),
+    Candidate(
+        'predictor_lr_10x',
+        'predictors that learn faster',
+        'selfemd_r18_voc256_20e_predictor-lr-10x',
+    ),
+    Candidate(
+        'key_momentum_0.996',
+        'a slower key',
+        'selfemd_r18_voc256_20e_key-momentum-0.996',
+    ),
+    Candidate(
+        'lr_0.1', 'twice the learning rate', 'selfemd_r18_voc256_20e_lr-0.1'
+    ),
+    Candidate(
+        'pyramid_after',
+        'pyramid behind the predictor',
+        'selfemd_r18_voc256_20e_pyramid-after',
+    ),
 )
 
 

@@ -12,6 +12,21 @@ SMALL = Path(__file__).resolve().parents[2] / 'configs' / 'small'
 _NO_EFFECT = {'custom_imports', 'train_pipeline'}
 
 
+# What each of these changes of the schedule, and no other does.
+_SCHEDULES = {
+    'predictor_lr_10x': {
+        'optim_wrapper.paramwise_cfg.custom_keys': {
+            'head.dense_predictor': dict(lr_mult=10.0),
+            'head.vector_predictor': dict(lr_mult=10.0),
+        }
+    },
+    'key_momentum_0.996': {
+        'default_hooks.momentum_update.base_momentum': 0.996
+    },
+    'lr_0.1': {'optim_wrapper.optimizer.lr': 0.1},
+}
+
+
 def resolved(candidate):
     cfg = Config.fromfile(SMALL / f'{candidate.config}.py').to_dict()
     return {name: cfg[name] for name in cfg if name not in _NO_EFFECT}
@@ -33,7 +48,9 @@ def test_candidates_differ_in_the_method_alone(candidate):
         views = [pipeline[1].pop('views') for pipeline in pipelines]
         assert views[0] == views[1][:2]
         assert pipelines[0] == pipelines[1]
-    assert own == baseline
+    baseline = Config(baseline)
+    baseline.merge_from_dict(_SCHEDULES.get(candidate.name, {}))
+    assert own == baseline.to_dict()
 
 
 def test_the_options_of_each_are_what_its_name_says():
@@ -47,7 +64,14 @@ def test_the_options_of_each_are_what_its_name_says():
         'gamma_0.01': dict(gamma=0.01),
         'backbone_flow': dict(type='BackboneFlowHead', gamma=0.01),
         'partnered_flow': dict(type='PartneredFlowHead'),
+        'flow_warm_up': dict(type='FlowWarmUpHead', warm_up=0.25),
     }.items():
         assert models[name]['head'] == selfemd['head'] | options
         assert models[name]['neck'] == selfemd['neck']
+    for name in _SCHEDULES:
+        assert models[name] == selfemd
+    after = models['pyramid_after']
+    *projector, pyramid = selfemd['neck']
+    assert after['neck'] == projector
+    assert after['head'] == selfemd['head'] | dict(pyramid=pyramid)
     assert models['byol_two_views'] == models[BASELINE]

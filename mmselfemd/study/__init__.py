@@ -9,6 +9,14 @@ from .candidates import (
     find_candidates,
 )
 from .differences import Difference, paired_difference
+from .fitting import (
+    NUM_READINGS,
+    Length,
+    fitting_length,
+    kept_length,
+    length_within,
+    save_length,
+)
 from .origin import Origin, digest_of
 from .pretraining import READINGS, Run, plan_runs, pretrain
 from .readings import Reader, annotation_files, figures_of, write_lists
@@ -25,9 +33,11 @@ __all__ = [
     'BASELINE',
     'CANDIDATES',
     'CAUSES',
+    'NUM_READINGS',
     'READINGS',
     'UNTRAINED',
     'Difference',
+    'Length',
     'Origin',
     'Reader',
     'Record',
@@ -40,11 +50,15 @@ __all__ = [
     'figures_of',
     'find_candidates',
     'fingerprint',
+    'fitting_length',
+    'kept_length',
+    'length_within',
     'load_sums',
     'paired_difference',
     'plan_runs',
     'pretrain',
     'render_study',
+    'save_length',
     'save_sums',
     'save_untrained',
     'untrained_path',

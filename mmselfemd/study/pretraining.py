@@ -1,9 +1,9 @@
 """Runs of the candidates, side by side, each of which can be resumed."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import Task, run_tasks
@@ -69,20 +69,20 @@ class Run(NamedTuple):
     def _at(self) -> list[int]:
         return [*range(self.interval, self.epochs + 1, self.interval)]
 
-    def options(self) -> list[str]:
+    def options(self) -> dict[str, Any]:
         """What differs from the config, for ``--cfg-options``."""
         beginning = untrained_path(self.work_dir.parent, self.seed).resolve()
-        return [
-            'model.backbone.init_cfg.type=Pretrained',
-            f'model.backbone.init_cfg.checkpoint={beginning}',
-            f'randomness.seed={self.seed}',
-            f'train_cfg.max_epochs={self.epochs}',
-            f'train_cfg.val_interval={self.interval}',
-            f'param_scheduler.1.end={self.epochs}',
-            f'param_scheduler.1.T_max={self.epochs - 1}',
-            f'default_hooks.checkpoint.interval={self.interval}',
-            'default_hooks.checkpoint.max_keep_ckpts=-1',
-        ]
+        return {
+            'model.backbone.init_cfg.type': 'Pretrained',
+            'model.backbone.init_cfg.checkpoint': str(beginning),
+            'randomness.seed': self.seed,
+            'train_cfg.max_epochs': self.epochs,
+            'train_cfg.val_interval': self.interval,
+            'param_scheduler.1.end': self.epochs,
+            'param_scheduler.1.T_max': self.epochs - 1,
+            'default_hooks.checkpoint.interval': self.interval,
+            'default_hooks.checkpoint.max_keep_ckpts': -1,
+        }
 
 
 def _files(paths: dict[int, Path]) -> dict[int, Path]:
@@ -136,7 +136,7 @@ def plan_runs(
 def pretrain(
     runs: Sequence[Run],
     train_tool: Path,
-    options: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
     jobs: int = 1,
     deadline: float | None = None,
     report: Callable[[str], None] = print,
@@ -150,8 +150,8 @@ def pretrain(
     Args:
         runs (Sequence[Run]): The runs.
         train_tool (Path): ``tools/train.py``.
-        options (Sequence[str]): More of ``--cfg-options``, for all.
-            Defaults to none.
+        options (Mapping[str, Any], optional): More of ``--cfg-options``, for
+            all. Defaults to None.
         jobs (int): How many run at a time. Defaults to 1.
         deadline (float, optional): When to end, by ``time.time()``.
             Defaults to None.
@@ -162,17 +162,18 @@ def pretrain(
             asked to end first.
     """
     run_tasks(
-        [_task(run, train_tool, options) for run in runs],
+        [_task(run, train_tool, options or {}) for run in runs],
         jobs,
         deadline=deadline,
         report=report,
     )
 
 
-def _task(run: Run, train_tool: Path, options: Sequence[str]) -> Task:
+def _task(run: Run, train_tool: Path, options: Mapping[str, Any]) -> Task:
     command = [sys.executable, str(train_tool), str(run.config)]
     command += ['--work-dir', str(run.work_dir), '--resume']
-    command += ['--cfg-options', *run.options(), *options]
+    both = run.options() | options
+    command += ['--cfg-options', *(f'{k}={v}' for k, v in both.items())]
     return Task(
         run.name,
         run.work_dir / 'train.log',

@@ -37,11 +37,11 @@ def plan(study, seeds=SEEDS):
 
 def config_of(run):
     """As ``tools/train.py`` gets it."""
-    options = dict(option.split('=', 1) for option in run.options())
-    return load_config(
-        str(run.config),
-        cfg_options={key: parse_option(key, options[key]) for key in options},
-    )
+    options = {
+        name: parse_option(name, str(value))
+        for name, value in run.options().items()
+    }
+    return load_config(str(run.config), cfg_options=options)
 
 
 def same(one, other):

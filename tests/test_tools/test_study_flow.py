@@ -10,7 +10,14 @@ import pytest
 from forked_scripts import run_script
 
 from mmselfemd.errors import UserError
-from mmselfemd.study import Origin, find_candidates, plan_runs, save_sums
+from mmselfemd.study import (
+    Length,
+    Origin,
+    find_candidates,
+    plan_runs,
+    save_length,
+    save_sums,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'analysis_tools' / 'study_flow.py'
@@ -162,6 +169,17 @@ def test_the_time_is_kept_and_the_next_call_goes_on(data, tmp_path):
     assert {r['candidate'] for r in records} == {'untrained'}
 
 
+def test_what_was_chosen_by_the_time_is_gone_on_with(data, tmp_path):
+    save_length(tmp_path, Length(8, [5]))
+    options = '--data', data, '--work-dir', tmp_path, '--minutes', '0', '--fit'
+    said = run_script(TOOL, *options)
+    assert said.returncode == 0, said.stderr[-2000:]
+    assert '8 epochs, seeds 5' in said.stdout
+    assert 'measuring' not in said.stdout
+    records = json.loads((tmp_path / 'what_the_flow_adds.json').read_text())
+    assert {(r['candidate'], r['seed']) for r in records} >= {('untrained', 5)}
+
+
 def test_wrong_words_are_answered(tmp_path):
     with pytest.raises(UserError, match='known_pairs'):
         find_candidates(['known_pears'])
@@ -178,6 +196,8 @@ def test_wrong_words_are_answered(tmp_path):
         (['--jobs', '0'], '--jobs 0'),
         (['--seeds', '-1'], '--seeds'),
         (['--seeds', '99999999999'], '--seeds'),
+        (['--minutes', '9', '--fit'], '--fit'),  # with --epochs
+        (['--epochs', '0'], '0 epochs'),
         ([], 'instances_val1952.json'),
     ],
 )

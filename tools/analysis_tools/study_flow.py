@@ -11,11 +11,12 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.logging import MMLogger
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.apis.machine import find_machine
 from mmselfemd.comparison import read_annotations
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.engine.launch import load_config
@@ -23,6 +24,7 @@ from mmselfemd.errors import UserFileNotFoundError, UserValueError
 from mmselfemd.study import (
     CANDIDATES,
     CAUSES,
+    NUM_READINGS,
     READINGS,
     UNTRAINED,
     Origin,
@@ -34,10 +36,13 @@ from mmselfemd.study import (
     draw_study,
     find_candidates,
     fingerprint,
+    fitting_length,
+    kept_length,
     load_sums,
     plan_runs,
     pretrain,
     render_study,
+    save_length,
     save_sums,
     save_untrained,
     untrained_path,
@@ -63,12 +68,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', type=Path, default='work_dirs/study_flow'
     )
-    parser.add_argument('--epochs', type=int, default=40)
+    parser.add_argument('--epochs', type=int, help='of each run (default: 40)')
     parser.add_argument(
         '--interval',
         type=int,
-        default=10,
-        help='epochs from one reading to the next (default: %(default)s)',
+        help='epochs from one reading to the next (default: 10)',
     )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument(
@@ -92,10 +96,16 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='stop pre-training after so long, and report what there is',
     )
+    parser.add_argument(
+        '--fit',
+        action='store_true',
+        help='as many of the --seeds, and then as many epochs, as --minutes '
+        'have room for, by a short trial of each candidate',
+    )
     return parser.parse_args()
 
 
-def data_options(args: argparse.Namespace) -> list[str]:
+def data_options(args: argparse.Namespace) -> dict[str, str]:
     """Where the photographs are, for the runs."""
     for name in ('images', 'annotations'):
         if not (args.data / name).is_dir():
@@ -105,14 +115,46 @@ def data_options(args: argparse.Namespace) -> list[str]:
             )
     for path in annotation_files(args.data).values():
         read_annotations(path)
-    options = []
+    options = {}
     for split, path in write_lists(args.data, args.work_dir).items():
         dataset = f'{split}_dataloader.dataset'
-        options += [
-            f'{dataset}.data_root={args.data.resolve()}',
-            f'{dataset}.ann_file={path}',
-        ]
+        options[f'{dataset}.data_root'] = str(args.data.resolve())
+        options[f'{dataset}.ann_file'] = str(path)
     return options
+
+
+def worker_options(jobs: int) -> dict[str, int]:
+    """A GPU waits for two workers; which one cuts an image changes nothing."""
+    machine = find_machine()
+    if not machine.num_gpus:
+        return {}
+    workers = max(2, machine.num_cores // jobs)
+    return {'train_dataloader.num_workers': workers}
+
+
+def set_length(
+    args: argparse.Namespace, options: dict[str, Any], deadline: float | None
+) -> None:
+    """Choose epochs and seeds, or go on with those that were chosen."""
+    if not args.fit:
+        args.epochs = 40 if args.epochs is None else args.epochs
+        args.interval = 10 if args.interval is None else args.interval
+        return
+    length = kept_length(args.work_dir)
+    if length is None:
+        candidates, first = find_candidates(args.candidates), args.seeds[:1]
+        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, first)
+        one_of_each = plan_runs(
+            candidates, first, CONFIGS, args.work_dir, NUM_READINGS, 1
+        )
+        print('measuring how long an iteration takes')
+        length = fitting_length(
+            one_of_each, options, args.seeds, args.jobs, deadline
+        )
+        save_length(args.work_dir, length)
+    args.epochs, args.interval = length.epochs, length.interval
+    args.seeds = length.seeds
+    print(f'{length.epochs} epochs, seeds', *length.seeds)
 
 
 class Reading(NamedTuple):
@@ -174,11 +216,11 @@ def read(
 
 def build_reader(args: argparse.Namespace) -> Reader:
     """Cut the boxes and prepare the views, once for all."""
-    options = dict(
-        option.split('=', 1)
-        for option in data_options(args)
-        if option.startswith('val_')
-    )
+    options = {
+        name: value
+        for name, value in data_options(args).items()
+        if name.startswith('val_')
+    }
     cfg = load_config(ANY_CANDIDATE, cfg_options=options)
     images = args.data / 'images'
     files = annotation_files(args.data).values()
@@ -205,10 +247,22 @@ def main() -> None:
         raise UserValueError(f'--jobs {args.jobs}: expected 1 or more')
     if not all(0 <= seed < 2**32 for seed in args.seeds):
         raise UserValueError('--seeds: expected numbers from 0 to 2**32 - 1')
+    given = {args.epochs, args.interval} != {None}
+    if args.fit and (args.minutes is None or given):
+        raise UserValueError(
+            '--fit chooses the epochs that fit into --minutes: it needs '
+            '--minutes, and neither --epochs nor --interval'
+        )
     args.seeds = list(dict.fromkeys(args.seeds))
     (args.work_dir / READINGS).mkdir(parents=True, exist_ok=True)
     # How each weight was initialised would fill the screen.
     MMLogger.get_current_instance().setLevel('WARNING')
+    deadline = None
+    if args.minutes is not None:
+        deadline = time.time() + 60 * args.minutes
+    options = data_options(args) | worker_options(args.jobs)
+    set_length(args, options, deadline)
+    save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
     runs = plan_runs(
         find_candidates(args.candidates),
         args.seeds,
@@ -217,11 +271,6 @@ def main() -> None:
         args.epochs,
         args.interval,
     )
-    deadline = None
-    if args.minutes is not None:
-        deadline = time.time() + 60 * args.minutes
-    options = data_options(args)
-    save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
     origins = origins_of(args)
     for each in readings(runs, args):
         if each.kept.exists():  # of another study: said before hours of runs

@@ -1,0 +1,105 @@
+"""What fits into some minutes, held against the clock that it would take."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mmselfemd.comparison.timing import Seconds
+from mmselfemd.errors import UserError, UserValueError
+from mmselfemd.study import (
+    Length,
+    find_candidates,
+    fitting,
+    fitting_length,
+    kept_length,
+    length_within,
+    plan_runs,
+    save_length,
+)
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
+SEEDS = [3, 1, 4]
+#: Of seven candidates; a flow takes longer.
+SECONDS = [Seconds(0.02 + 0.005 * i, 10.0, 4.0) for i in range(7)]
+
+
+def minutes_of(length, jobs):
+    """By the clock, if no process waits for another."""
+    each = sum(one.of(46 * length.epochs) for one in SECONDS)
+    return len(length.seeds) * each / jobs / 60
+
+
+@pytest.mark.parametrize('jobs', [1, 4])
+@pytest.mark.parametrize('minutes', [4, 8, 15, 60, 600])
+def test_it_fits_and_little_more_would(minutes, jobs):
+    length = length_within(minutes, jobs, SEEDS, SECONDS, 46)
+    assert length.epochs % 4 == 0 and length.interval == length.epochs // 4
+    assert length.seeds == SEEDS[: len(length.seeds)]
+    assert minutes_of(length, jobs) <= minutes
+    longer = length._replace(epochs=length.epochs + 4)
+    assert minutes_of(longer, jobs) > 0.95 * minutes
+    if len(length.seeds) < 3:  # another one would leave less than 40 epochs
+        more = Length(40, SEEDS[: len(length.seeds) + 1])
+        assert minutes_of(more, jobs) > 0.95 * minutes
+
+
+def test_seeds_are_left_out_before_runs_become_short():
+    lengths = [length_within(m, 1, SEEDS, SECONDS, 46) for m in range(4, 90)]
+    for length in lengths:
+        assert length.epochs >= 40 or len(length.seeds) == 1
+    assert {len(length.seeds) for length in lengths} == {1, 2, 3}
+
+
+@pytest.mark.parametrize('minutes', [0, -3, 1])
+def test_too_little_says_what_would_do(minutes):
+    with pytest.raises(UserValueError, match='too little') as error:
+        length_within(minutes, 1, SEEDS, SECONDS, 46)
+    enough = int(str(error.value).split('take ')[1].split()[0])
+    assert length_within(enough, 1, SEEDS, SECONDS, 46).epochs == 4
+
+
+def test_what_was_chosen_is_kept(tmp_path):
+    assert kept_length(tmp_path) is None
+    save_length(tmp_path, Length(52, [0, 1]))
+    assert kept_length(tmp_path) == Length(52, [0, 1])
+
+
+@pytest.mark.parametrize(
+    'text', ['', '[]', '{"epochs": 2, "seeds": [0]}', '{"epochs": "x"}']
+)
+def test_a_damaged_choice_is_named(tmp_path, text):
+    save_length(tmp_path, Length(52, [0]))
+    (path,) = tmp_path.iterdir()
+    path.write_text(text)
+    with pytest.raises(UserError, match=path.name):
+        kept_length(tmp_path)
+
+
+def test_each_candidate_is_timed_as_it_will_run(tmp_path, monkeypatch):
+    lists = {}
+    for split, count in (('train', 640), ('val', 99)):
+        lists[split] = tmp_path / f'{split}.txt'
+        lists[split].write_text('name.jpg\n' * count)
+    timed = {}
+
+    def measure(configs, num_val, evaluations, folder, jobs, devices):
+        timed.update(configs, num_val=num_val, evaluations=evaluations)
+        return dict.fromkeys(configs, Seconds(0.1, 1.0))
+
+    monkeypatch.setattr(fitting, 'measure', measure)
+    candidates = find_candidates(['selfemd'])
+    length = fitting_length(
+        plan_runs(candidates, [0], CONFIGS, tmp_path, 4, 1),
+        {f'{s}_dataloader.dataset.ann_file': str(lists[s]) for s in lists},
+        seeds=[0],
+        jobs=1,
+        deadline=time.time() + 60,
+    )
+    # 2 runs of 10 iterations an epoch, 57 s less 2 s of starts.
+    assert length == Length(24, [0])
+    assert timed.pop('num_val') == 99 and timed.pop('evaluations') == 5
+    assert timed.keys() == {'selfemd', 'byol_three_views'}
+    for cfg, num_train in timed.values():
+        assert num_train == 640
+        assert cfg.model.backbone.init_cfg.checkpoint.startswith(str(tmp_path))

@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
+from made_up_photographs import write_photographs
 
 from mmselfemd.comparison.timing import Seconds
+from mmselfemd.engine.launch import load_config
 from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.study import (
     Length,
@@ -16,6 +18,7 @@ from mmselfemd.study import (
     length_within,
     plan_runs,
     save_length,
+    save_untrained,
 )
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'small'
@@ -103,3 +106,27 @@ def test_each_candidate_is_timed_as_it_will_run(tmp_path, monkeypatch):
     for cfg, num_train in timed.values():
         assert num_train == 640
         assert cfg.model.backbone.init_cfg.checkpoint.startswith(str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_iterations_are_timed_by_training(tmp_path):
+    write_photographs(tmp_path, 'images', 64, seed=0)
+    names = sorted(path.name for path in (tmp_path / 'images').iterdir())
+    options = {}
+    for split in ('train', 'val'):
+        listed = tmp_path / f'{split}.txt'
+        listed.write_text('\n'.join(names))
+        dataset = f'{split}_dataloader.dataset'
+        options[f'{dataset}.ann_file'] = str(listed)
+        options[f'{dataset}.data_root'] = str(tmp_path)
+    runs = plan_runs(
+        find_candidates(['byol_three_views']), [0], CONFIGS, tmp_path, 4, 1
+    )
+    save_untrained(load_config(str(runs[0].config)), tmp_path, [0])
+    start = time.time()
+    length = fitting_length(runs, options, [0], 1, start + 3600)
+    # An epoch is of one iteration, and 12 of them and a start took so long.
+    took = time.time() - start
+    assert length.epochs > 0.9 * 3600 * 12 / took
+    assert length.seeds == [0]

@@ -18,7 +18,15 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=3),
+    # The last three, and that of the largest gain in matching
+    # (docs/monitors.md).
+    checkpoint=dict(
+        type='SafeCheckpointHook',
+        interval=1,
+        max_keep_ckpts=3,
+        save_best='matching/gain',
+        rule='greater',
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Ours: 0.99 to 1 over the run; the paper gives no momentum.
     momentum_update=dict(

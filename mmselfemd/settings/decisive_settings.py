@@ -11,7 +11,7 @@ _DECISIVE = re.compile(
     r'|(train_cfg|custom_hooks)\..*'
     r'|default_hooks\.(precise_bn|momentum_update|label_weights)\..*'
     r'|auto_scale_lr\.enable'
-    r'|train_dataloader\.(batch_size|drop_last|sampler\..*)'
+    r'|train_dataloader\.(batch_size|drop_last|(batch_)?sampler(\..*)?)'
     r'|(train|val|test)_dataloader\.dataset\..*'
     r'|(val|test)_evaluator\..*'
 )

@@ -603,6 +603,19 @@ def test_new_best_is_whole_before_the_old_one_goes(tmp_path, monkeypatch):
     assert names(tmp_path) == {'best_acc_iter_8.pth', 'iter_8.pth'}
 
 
+def test_a_validation_without_the_figure_ends_no_run(tmp_path, capfd):
+    runner = make_runner(
+        tmp_path, scores=[1, 2, 3], save_best='matching/gain', rule='greater'
+    )
+    runner.train()
+    assert runner.iter == 6
+    assert names(tmp_path, 'best*') == set()
+    assert names(tmp_path, 'iter*') >= {'iter_6.pth'}
+    said = capfd.readouterr()
+    assert 'gives no matching/gain' in said.out + said.err
+    assert 'may be one of: acc' in said.out + said.err
+
+
 def test_no_half_step_is_saved_for_a_new_best(tmp_path):
     runner = make_runner(
         tmp_path, 6, scores=[1, 2], val_interval=3, save_best='acc'

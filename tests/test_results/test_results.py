@@ -378,6 +378,18 @@ def test_precise_bn_left_out_is_marked(tmp_path):
     )
 
 
+def test_another_grouping_of_images_is_marked(tmp_path):
+    run = make_run(tmp_path / 'a', **{'train_dataloader.batch_sampler': None})
+    reasons = differences(read_run(run))
+    assert (
+        'train_dataloader.batch_sampler=None (published: not set)' in reasons
+    )
+    assert (
+        'train_dataloader.batch_sampler.type not set '
+        "(published: 'AspectRatioBatchSampler')"
+    ) in reasons
+
+
 def test_other_places_and_seeds_are_not_marked(tmp_path):
     run = read_run(
         make_run(

@@ -220,8 +220,18 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint; ``runner.val()`` alone has none."""
-        if isinstance(runner._train_loop, BaseLoop):
-            super().after_val_epoch(runner, metrics)
+        if not isinstance(runner._train_loop, BaseLoop):
+            return
+        # An evaluator of the user's own beside a config's ``save_best``.
+        wanted = set(getattr(self, 'key_indicators', ())) - {'auto'}
+        if missing := sorted(wanted - metrics.keys()):
+            runner.logger.warning(
+                'No best checkpoint is kept: the validation gives no '
+                f'{", ".join(missing)}. default_hooks.checkpoint.save_best '
+                f'may be one of: {", ".join(metrics) or "nothing"}'
+            )
+            return
+        super().after_val_epoch(runner, metrics)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save a better checkpoint before the previous best one goes.

@@ -153,7 +153,7 @@ def draw(runner: Runner, folder: Path) -> dict:
     """Fig. 5, Fig. 4 and the losses; return where they are."""
     model = runner.model
     batch = next(iter(runner.val_dataloader))
-    flows, views = zip(
+    flows, others, views = zip(
         *(
             match_batch(backbone, model.data_preprocessor, batch)
             for backbone in (
@@ -164,7 +164,7 @@ def draw(runner: Runner, folder: Path) -> dict:
         strict=True,
     )
     images = [sample.img_path for sample in batch['data_samples']]
-    pairs = most_overlapping_pairs(images, views[0], flows)
+    pairs = most_overlapping_pairs(images, views[0], flows, others=others)
     scalars = read_scalars(_scalars_of(runner))
     figures = dict(
         matching=draw_matching_figure(pairs),

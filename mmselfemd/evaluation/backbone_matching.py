@@ -1,6 +1,7 @@
 """Matching accuracy of a backbone alone, on held-out images."""
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,21 @@ from mmselfemd.models.norm_statistics import batch_statistics
 from mmselfemd.transport import cosine_cost, sinkhorn
 
 from .matching import MatchingResult, score_matching
+
+
+class BatchFlows(NamedTuple):
+    """Flows between the views of a batch of images.
+
+    Attributes:
+        flows (np.ndarray): From view 1 to view 2 of each, (B, N, N).
+        others (np.ndarray, optional): From view 1 of each to view 2 of
+            another image, (B, N, N); None where there is no other.
+        views (list[list[dict]]): For each image the geometry of the two.
+    """
+
+    flows: np.ndarray
+    others: np.ndarray | None
+    views: list[list[dict]]
 
 
 @torch.no_grad()
@@ -83,9 +99,7 @@ def score_maps(
         list[MatchingResult]: One an image.
     """
     flows = match_views(map1, map2, gamma).cpu().numpy()
-    others = None
-    if len(map1) > 1:
-        others = match_views(map1, map2.roll(-1, 0), gamma).cpu().numpy()
+    others = _match_others(map1, map2, None, gamma)
     partners = true_partners(flows.shape[-1], views)
     oracle = oracle_flow(partners, gamma)
     return score_matching(flows, partners, oracle, others)
@@ -96,7 +110,8 @@ def match_batch(
     data_preprocessor: nn.Module,
     batch: dict,
     gamma: float = 0.05,
-) -> tuple[np.ndarray, list[list[dict]]]:
+    others: Sequence[int] | None = None,
+) -> BatchFlows:
     """Flows between the backbone's last maps of the first two views.
 
     Norms use the statistics of the batch, as in training, so that an
@@ -108,13 +123,18 @@ def match_batch(
         batch (dict): Collated ``inputs`` and ``data_samples`` with the
             metainfo ``views``, as the training pipeline gives them.
         gamma (float): Strength of the entropy. Defaults to 0.05.
+        others (Sequence[int], optional): For each image which one is the
+            other. Defaults to None: see :func:`score_maps`.
 
     Returns:
-        tuple[np.ndarray, list[list[dict]]]: Flows (B, N, N), and for each
-        image the geometry of the two views.
+        BatchFlows: The flows, and the views that they are between.
     """
     *maps, views = _map_batch(backbone, data_preprocessor, batch)
-    return match_views(*maps, gamma).cpu().numpy(), views
+    return BatchFlows(
+        match_views(*maps, gamma).cpu().numpy(),
+        _match_others(*maps, others, gamma),
+        views,
+    )
 
 
 def measure_matching(
@@ -158,6 +178,15 @@ def true_partners(
     """
     num_cells = round(num_nodes**0.5)
     return [correspondences(*pair, num_cells) for pair in views]
+
+
+def _match_others(
+    map1: Tensor, map2: Tensor, others: Sequence[int] | None, gamma: float
+) -> np.ndarray | None:
+    if len(map1) < 2:
+        return None
+    map2 = map2.roll(-1, 0) if others is None else map2[list(others)]
+    return match_views(map1, map2, gamma).cpu().numpy()
 
 
 def _map_batch(

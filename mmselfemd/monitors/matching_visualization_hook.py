@@ -93,11 +93,18 @@ class MatchingVisualizationHook(Hook):
             return
         if not all(map(_has_two_views, outputs)):
             return
-        maps = (
+        map1, map2 = (
             torch.stack([sample.feature_maps[view] for sample in outputs])
             for view in (0, 1)
         )
-        flows = match_views(*maps, self.gamma).cpu().numpy()
+        # Beside each flow that to the next image, a control.
+        flows = np.stack(
+            [
+                match_views(map1, maps, self.gamma).cpu().numpy()
+                for maps in (map2, map2.roll(-1, 0))
+            ],
+            axis=1,
+        )
         if not np.isfinite(flows).all():
             print_log(f'{_NOTHING}maps are not finite', logger='current')
             return
@@ -131,8 +138,12 @@ class MatchingVisualizationHook(Hook):
             matching_pair_of_crops(
                 [crop[index] for crop in crops],
                 views[index],
-                [each[index] for each in shown.values()],
+                [each[index, 0] for each in shown.values()],
                 self.num_positions,
+                # Of a single image the next one is itself.
+                [each[index, 1] for each in shown.values()]
+                if len(views) > 1
+                else None,
             )
             for index in chosen
         ]

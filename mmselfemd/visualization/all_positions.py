@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .colours import GREEN, MATCH_LABELS, MATCH_STYLES
-from .flow_lines import check_pairs
+from .flow_lines import check_pairs, headline
 from .heat import grid_lines, heat_map, overlay_heat
 from .matched_crops import MatchingPair
 
@@ -65,12 +65,8 @@ def draw_all_positions(
         _draw_crop(axes[f'crop{number}'], pair, number)
     for number, name in enumerate(names):
         _draw_grid(axes[name], pair, number)
-        accuracy = pair.describe_accuracy(number)
-        chance = f', chance {pair.chance:.0%}' if accuracy else ''
         axes[name].set_title(
-            ': '.join(part for part in (titles[number], accuracy) if part)
-            + chance,
-            fontsize=12,
+            headline(pair, number, titles[number]), fontsize=12
         )
     _add_legend(figure)
     return figure

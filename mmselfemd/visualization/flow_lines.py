@@ -57,11 +57,8 @@ def draw_flow_lines(
     for row, pair in enumerate(pairs):
         for column, name in enumerate(titles):
             _draw_lines(axes[row, column], pair, column)
-            accuracy = pair.describe_accuracy(column)
-            chance = f', chance {pair.chance:.0%}' if accuracy else ''
             axes[row, column].set_title(
-                ': '.join(part for part in (name, accuracy) if part) + chance,
-                fontsize=11,
+                headline(pair, column, name), fontsize=11
             )
     _add_legend(figure)
     return figure
@@ -85,6 +82,25 @@ def check_pairs(pairs: Sequence[MatchingPair], titles: Sequence[str]) -> None:
                 f'pairs[{number}] has {len(pair.flows)} flows, expected '
                 f'{len(titles)}, one a title'
             )
+
+
+def headline(pair: MatchingPair, flow: int, title: str) -> str:
+    """What stands above the picture of a flow.
+
+    Args:
+        pair (MatchingPair): What is drawn.
+        flow (int): Which of its flows.
+        title (str): What it comes from.
+
+    Returns:
+        str: Its title and accuracy; below them the controls.
+    """
+    accuracy = pair.describe_accuracy(flow)
+    first = ': '.join(part for part in (title, accuracy) if part)
+    controls = ', '.join(
+        f'{name} {share:.0%}' for name, share in pair.controls(flow).items()
+    )
+    return '\n'.join(filter(None, (first, controls)))
 
 
 def line_width(share: float | np.ndarray) -> float | np.ndarray:

@@ -32,6 +32,9 @@ class MatchingPair:
             cell of each node of crop 1, boolean (N1, N2), see
             :func:`mmselfemd.evaluation.correspondences`. Defaults to None:
             unknown.
+        others (Sequence[np.ndarray], optional): For each of ``flows`` that
+            from crop 1 to the second crop of another image, (N1, N2): a
+            control. Defaults to None: unknown.
     """
 
     crop1: np.ndarray
@@ -42,6 +45,7 @@ class MatchingPair:
     centres2: np.ndarray
     targets: Sequence[tuple[float, float] | None] | None = None
     partners: np.ndarray | None = None
+    others: Sequence[np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         check_image('crop1', self.crop1)
@@ -64,6 +68,13 @@ class MatchingPair:
                 f'{len(self.positions)} positions, but has '
                 f'{len(self.targets)} entries'
             )
+        if self.others is not None:
+            self.others = [_checked_flow(flow, shape) for flow in self.others]
+            if len(self.others) != len(self.flows):
+                raise ValueError(
+                    'others must hold one flow for each of the '
+                    f'{len(self.flows)} flows, but has {len(self.others)}'
+                )
         if self.partners is not None and self.partners.shape != shape:
             raise ValueError(
                 f'partners must be of shape {shape}, one entry for each pair '
@@ -83,10 +94,13 @@ class MatchingPair:
         """
         if self.partners is None:
             return np.full(len(self.centres1), 'unknown')
-        best = self.flows[flow].argmax(1)[:, None]
-        hits = np.take_along_axis(self.partners, best, 1)[:, 0]
+        hits = self._hits(self.flows[flow])
         known = self.partners.any(1)
         return np.where(known, np.where(hits, 'right', 'wrong'), 'unknown')
+
+    def _hits(self, flow: np.ndarray) -> np.ndarray:
+        best = flow.argmax(1)[:, None]
+        return np.take_along_axis(self.partners, best, 1)[:, 0]
 
     @property
     def chance(self) -> float:
@@ -110,6 +124,28 @@ class MatchingPair:
         return (
             f'{right} of {known} right ({right / known:.0%})' if known else ''
         )
+
+    def controls(self, flow: int) -> dict[str, float]:
+        """What an answer without content has where a flow has its accuracy.
+
+        Args:
+            flow (int): Which of the flows.
+
+        Returns:
+            dict[str, float]: In [0, 1], by what it is of; those that are
+            known.
+        """
+        if self.partners is None or not self.partners.any():
+            return {}
+        known = self.partners.any(1)
+        found = {}
+        if self.others is not None:
+            hits = self._hits(self.others[flow])
+            found['in another image'] = float(hits[known].mean())
+        if len(known) == self.partners.shape[1]:
+            same = self.partners.diagonal()[known]
+            found['node i to node i'] = float(same.mean())
+        return found | {'chance': self.chance}
 
 
 def _checked_flow(flow: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

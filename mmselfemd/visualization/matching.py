@@ -164,14 +164,18 @@ def _draw_positions(axes: Axes, pair: MatchingPair) -> None:
 def _write_accuracy(
     axes: Axes, pair: MatchingPair, titles: Sequence[str]
 ) -> None:
-    """Below crop 1: matching accuracy over all of its nodes."""
-    if pair.describe_accuracy(0):
-        lines = ['matching accuracy'] + [
-            f'{title}: {pair.describe_accuracy(flow)}'
-            for flow, title in enumerate(titles)
-        ]
-        lines.append(f'chance: {pair.chance:.0%}')
-        axes.set_xlabel('\n'.join(lines), fontsize=9)
+    """Below crop 1: matching accuracy over all of its nodes, and controls."""
+    if not pair.describe_accuracy(0):
+        return
+    lines = ['matching accuracy'] + [
+        f'{title}: {pair.describe_accuracy(flow)}'
+        for flow, title in enumerate(titles)
+    ]
+    controls = [pair.controls(flow) for flow in range(len(titles))]
+    for name in controls[0]:  # one figure where all flows have the same
+        shares = dict.fromkeys(f'{each[name]:.0%}' for each in controls)
+        lines.append(f'{name}: {", ".join(shares)}')
+    axes.set_xlabel('\n'.join(lines), fontsize=9)
 
 
 def _hide_ticks(axes: Axes) -> None:

@@ -19,6 +19,7 @@ def matching_pair(
     views: Sequence[Mapping],
     flows: Sequence[np.ndarray],
     num_positions: int | None = 2,
+    others: Sequence[np.ndarray] | None = None,
 ) -> MatchingPair:
     """Cut the two crops again, without colour jitter, and choose positions.
 
@@ -35,6 +36,8 @@ def matching_pair(
         num_positions (int, optional): How many positions at the most.
             Defaults to 2. None: all nodes of crop 1, in order, also those
             whose place crop 2 does not show.
+        others (Sequence[np.ndarray], optional): For each of the flows that to
+            view 2 of another image, (N, N). Defaults to None: unknown.
 
     Returns:
         MatchingPair: What :func:`draw_matching_figure` draws.
@@ -46,7 +49,7 @@ def matching_pair(
         cut_view(image, view['box'], view['flip'], view['size'])
         for view in views
     ]
-    return matching_pair_of_crops(crops, views, flows, num_positions)
+    return matching_pair_of_crops(crops, views, flows, num_positions, others)
 
 
 def matching_pair_of_crops(
@@ -54,6 +57,7 @@ def matching_pair_of_crops(
     views: Sequence[Mapping],
     flows: Sequence[np.ndarray],
     num_positions: int | None = 2,
+    others: Sequence[np.ndarray] | None = None,
 ) -> MatchingPair:
     """As :func:`matching_pair`, where the crops are there already.
 
@@ -63,6 +67,8 @@ def matching_pair_of_crops(
         flows (Sequence[np.ndarray]): See :func:`matching_pair`.
         num_positions (int, optional): See :func:`matching_pair`. Defaults
             to 2.
+        others (Sequence[np.ndarray], optional): See :func:`matching_pair`.
+            Defaults to None.
 
     Returns:
         MatchingPair: What :func:`draw_matching_figure` draws.
@@ -95,6 +101,7 @@ def matching_pair_of_crops(
         centres2=centres,
         targets=[places[position] for position in positions],
         partners=correspondences(*views, num_cells),
+        others=others,
     )
 
 
@@ -136,6 +143,7 @@ def most_overlapping_pairs(
     flows: Sequence[np.ndarray],
     num_pairs: int = 4,
     num_positions: int = 2,
+    others: Sequence[np.ndarray] | None = None,
 ) -> list[MatchingPair]:
     """Those pairs of views that share most, whatever the networks make of it.
 
@@ -150,6 +158,8 @@ def most_overlapping_pairs(
         num_pairs (int): How many pairs at the most. Defaults to 4.
         num_positions (int): How many positions of each at the most.
             Defaults to 2.
+        others (Sequence[np.ndarray], optional): Of each network the flows
+            (B, N, N) to views of other images. Defaults to None: unknown.
 
     Returns:
         list[MatchingPair]: For :func:`draw_matching_figure` and
@@ -167,6 +177,7 @@ def most_overlapping_pairs(
             views[index],
             [flow[index] for flow in flows],
             num_positions,
+            others and [flow[index] for flow in others],
         )
         for index in most_overlapping(views, num_cells, num_pairs)
     ]

@@ -18,7 +18,7 @@ from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.evaluation import match_batch
 
 from .all_positions import draw_all_positions
-from .flow_lines import draw_flow_lines
+from .flow_lines import draw_flow_lines, headline
 from .image_files import find_images, skip_image, unique_names
 from .matched_crops import MatchingPair
 from .matching import draw_matching_figure
@@ -86,9 +86,9 @@ def visualize_matching(
         crops = _cut(
             cutter, paths[first : first + size], num_pairs, mapping_of(cfg)
         )
-        for one, flows in _match(crops, preprocessor, networks):
+        for one, flows, others in _match(crops, preprocessor, networks):
             pair = matching_pair_of_crops(
-                one.crops, one.views, flows, num_positions
+                one.crops, one.views, flows, num_positions, others
             )
             number = f'_pair{one.number + 1}' if num_pairs > 1 else ''
             pictures += _draw_pair(
@@ -141,18 +141,37 @@ def _match(
     crops: Sequence[Crops],
     preprocessor: nn.Module,
     networks: Mapping[str, nn.Module],
-) -> Iterator[tuple[Crops, list[np.ndarray]]]:
-    """Each pair that is shown, with its flow (N, N) in each network."""
+) -> Iterator[tuple[Crops, list[np.ndarray], list[np.ndarray] | None]]:
+    """Each pair that is shown, with its flows (N, N) in each network.
+
+    They are those to its second crop and, where there is one, to the second
+    crop of another image.
+    """
     shown = [one for one in crops if one.is_shown]
     if not shown:
         return
     batch = collate_crops(crops)
-    flows = [
-        match_batch(network, preprocessor, batch)[0]
+    next_ones = [_next_image(crops, number) for number in range(len(crops))]
+    matched = [
+        match_batch(network, preprocessor, batch, others=next_ones)
         for network in networks.values()
     ]
     for index, one in enumerate(shown):  # they come first
-        yield one, [flow[index] for flow in flows]
+        has_other = next_ones[index] != index
+        yield (
+            one,
+            [each.flows[index] for each in matched],
+            [each.others[index] for each in matched] if has_other else None,
+        )
+
+
+def _next_image(crops: Sequence[Crops], number: int) -> int:
+    """Number of the next pair of another image; its own if all are of one."""
+    following = (*range(number, len(crops)), *range(number))
+    paths = {index: crops[index].path for index in following}
+    return next(
+        (i for i, path in paths.items() if path != crops[number].path), number
+    )
 
 
 def _draw_pair(
@@ -173,16 +192,13 @@ def _draw_pair(
         )
     figures['lines'] = 'flow as lines', draw_flow_lines([pair], titles)
     accuracy = '; '.join(
-        f'{title}: {pair.describe_accuracy(flow)}'
+        headline(pair, flow, title).replace('\n', ', ')
         for flow, title in enumerate(titles)
     )
     pictures = []
     for kind, (what, figure) in figures.items():
         path = save_figure(figure, out / f'{name}_{kind}.png', dpi=100)
         print_log(str(path))
-        alt = (
-            f'Two crops of {name}, {what}. Matching accuracy {accuracy}; '
-            f'chance {pair.chance:.0%}.'
-        )
+        alt = f'Two crops of {name}, {what}. Matching accuracy {accuracy}.'
         pictures.append(Picture(path, f'{name}: {what}', alt))
     return pictures

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from mmselfemd.evaluation import MatchingAccuracy
+from mmselfemd.evaluation import MatchingAccuracy, match_views
 from mmselfemd.monitors import MatchingVisualizationHook
 from mmselfemd.monitors import matching_visualization_hook as module
 
@@ -119,6 +119,27 @@ def test_each_validation_is_held_against_the_first(drawn):
     (picture,) = later.visualizer.pictures.values()
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     assert min(picture.shape[:2]) > 300 and np.ptp(picture) == 255
+
+
+def test_the_control_is_the_flow_to_the_next_image(drawn):
+    hook = MatchingVisualizationHook(num_pairs=3)
+    hook.before_train(None)
+    batch, outputs = batch_of([ONE] * 3, [SHIFTED] * 3)
+    hook.after_val_iter(runner_of(0), 0, batch, outputs)
+    ((pairs, _),) = drawn
+    map1, map2 = (
+        torch.stack([sample.feature_maps[view] for sample in outputs])
+        for view in (0, 1)
+    )
+    expected = match_views(map1, map2[[1, 2, 0]]).numpy()
+    found = np.stack([pair.others[0] for pair in pairs])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+    batch, outputs = batch_of([ONE], [SHIFTED])  # a batch of one image
+    hook.before_train(None)
+    hook.after_val_iter(runner_of(0), 0, batch, outputs)
+    ((pair,), _) = drawn[-1]
+    assert pair.others is None
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])

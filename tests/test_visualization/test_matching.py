@@ -295,6 +295,35 @@ def test_verdicts_are_those_of_matching_accuracy():
     assert pair().describe_accuracy(0) == ''
 
 
+def test_controls_stand_beside_the_accuracy():
+    flows, others = [to(5, 7), to(5, 6)], [to(*[7] * 49), to(*[5] * 10)]
+    one = pair(flows=flows, others=others, partners=PARTNERS)
+    # An untouched row is even, and its first entry the largest.
+    assert one.controls(0) == {
+        'in another image': 0.0,
+        'node i to node i': 2 / 40,
+        'chance': 2 / NODES,
+    }
+    assert one.controls(1)['in another image'] == 10 / 40
+    assert pair().controls(0) == {}
+    page = draw_matching_figure([one], ['before', 'after'])
+    assert page.axes[0].get_xlabel().splitlines() == [
+        'matching accuracy',
+        'before: 1 of 40 right (2%)',
+        'after: 2 of 40 right (5%)',
+        'in another image: 0%, 25%',
+        'node i to node i: 5%',
+        'chance: 4%',
+    ]
+    (axes,) = draw_flow_lines([judged(to(5))], ['net']).axes[:1]
+    assert 'another image' not in axes.get_title()
+
+
+def test_a_control_for_each_flow():
+    with pytest.raises(ValueError, match='one flow for each of the 2 flows'):
+        pair(others=[to(5)])
+
+
 def lines_of(axes, word):
     """Ends and widths of the lines of one kind."""
     collection = next(c for c in axes.collections if c.get_label() == word)
@@ -305,7 +334,10 @@ def test_lines_lead_where_most_of_the_flow_goes():
     one = judged(to(5, 7, *[0] * 47))
     figure = draw_flow_lines([one], ['net'])
     axes = figure.axes[0]
-    assert axes.get_title() == 'net: 1 of 40 right (2%), chance 4%'
+    # Of the 40 nodes the fifth and the sixth have one at their own place.
+    assert axes.get_title() == (
+        'net: 1 of 40 right (2%)\nnode i to node i 5%, chance 4%'
+    )
     (right,), (width,) = lines_of(axes, 'right')
     # Crop 2 is drawn to the right of crop 1 and lower.
     left, _, _, top = axes.images[1].get_extent()

@@ -11,15 +11,16 @@ from mmengine.config import Config
 
 from mmselfemd.datasets.transforms.cut_views import cut_view
 from mmselfemd.errors import UserError
-from mmselfemd.evaluation import overlap
+from mmselfemd.evaluation import match_batch, overlap
 from mmselfemd.registry import MODELS
-from mmselfemd.visualization import browsing
+from mmselfemd.visualization import browsing, photographs
 from mmselfemd.visualization.browsing import browse_views
 from mmselfemd.visualization.networks import build_networks
 from mmselfemd.visualization.overlapping_crops import (
     OverlappingCrops,
     collate_crops,
 )
+from mmselfemd.visualization.pairs import matching_pair_of_crops
 from mmselfemd.visualization.photographs import visualize_matching
 from mmselfemd.visualization.view_pipeline import (
     view_pipeline,
@@ -164,6 +165,33 @@ def test_pictures_of_matches_follow_image_and_seed(image_folder, tmp_path):
     ]
     assert contents[0] == contents[1]
     assert all(a != c for a, c in zip(*contents[::2], strict=True))
+
+
+def test_the_control_is_a_crop_of_another_photograph(
+    image_folder, tmp_path, monkeypatch
+):
+    matched, others = [], []
+
+    def record_batch(*args, others=None, **kwargs):
+        matched.append(others)
+        return match_batch(*args, others=others, **kwargs)
+
+    def record_pair(*args):
+        others.append(args[4])
+        return matching_pair_of_crops(*args)
+
+    monkeypatch.setattr(photographs, 'match_batch', record_batch)
+    monkeypatch.setattr(photographs, 'matching_pair_of_crops', record_pair)
+    images = [str(image_folder / f'{number}.jpg') for number in (0, 1)]
+    out = str(tmp_path / 'two')
+    visualize_matching(config(), images, out, num_pairs=2)
+    # Shown are two pairs of each, and then come spare ones of each.
+    assert matched[0][:4] == [2, 2, 4, 4]
+    assert len(others) == 4 and None not in others
+
+    others.clear()
+    visualize_matching(config(), images[:1], out, num_pairs=2)
+    assert others == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ def draw_matching(
     _draw_heat(right, pair, 0, 0)
     right.set_title('Crop 2: where its flow goes', fontsize=12)
     _add_colour_bar(figure, right)
-    _add_guide(figure, [pair])
+    guide = _guide([pair], figure.get_figwidth())
+    figure.supxlabel('\n'.join(guide), fontsize=9.5)
     return figure
 
 
@@ -101,8 +102,10 @@ def draw_matching_figure(
     check_pairs(pairs, titles)
     count = max(len(pair.positions) for pair in pairs)
     columns = 1 + count * len(titles)
+    width = 2.4 * columns + 0.6
+    guide = _guide(pairs, width)
     figure = Figure(
-        figsize=(2.4 * columns + 0.6, 3.1 * len(pairs) + 1.2),
+        figsize=(width, 3.5 * len(pairs) + 1 + 0.2 * len(guide)),
         layout='constrained',
     )
     figure.suptitle(title, fontsize=15)
@@ -122,7 +125,7 @@ def draw_matching_figure(
                 )
     axes[0, 0].set_title('Crop 1', fontsize=11)
     _add_colour_bar(figure, axes)
-    _add_guide(figure, pairs)
+    figure.supxlabel('\n'.join(guide), fontsize=9.5)
     return figure
 
 
@@ -221,13 +224,13 @@ def _add_colour_bar(figure: Figure, axes: Axes | np.ndarray) -> None:
     bar.set_label('flow / its largest entry')
 
 
-def _add_guide(figure: Figure, pairs: Sequence[MatchingPair]) -> None:
+def _guide(pairs: Sequence[MatchingPair], width: float) -> list[str]:
+    """Lines that explain a page of so many inches."""
     known = any(pair.targets is not None for pair in pairs)
     # A page of one position is narrower than these lines are.
-    letters = int(12 * figure.get_figwidth())
-    lines = [
+    letters = int(12 * width)
+    return [
         line
         for text in (_GUIDE, *([_TARGET_GUIDE] if known else []))
         for line in wrap(text, letters)
     ]
-    figure.supxlabel('\n'.join(lines), fontsize=9.5)

@@ -17,6 +17,7 @@ from .fitting import (
     length_within,
     save_length,
 )
+from .logs import what_the_log_says
 from .origin import Origin, digest_of
 from .pretraining import READINGS, Run, plan_runs, pretrain
 from .readings import Reader, annotation_files, figures_of, write_lists
@@ -62,5 +63,6 @@ __all__ = [
     'save_sums',
     'save_untrained',
     'untrained_path',
+    'what_the_log_says',
     'write_lists',
 ]

@@ -94,6 +94,11 @@ def test_from_pictures_to_a_table_and_again(data, tmp_path):
         assert controls | {'ridge', 'knn', 'knn_balanced'} <= record.keys()
         gain = record['accuracy'] - record['other_image']
         assert record['gain'] == pytest.approx(gain, abs=2e-5)
+    logs = json.loads((tmp_path / 'what_the_logs_say.json').read_text())
+    assert {log['candidate']: log['epochs'] for log in logs} == {
+        'byol_three_views': 2,
+        'known_pairs': 2,
+    }
     table = (tmp_path / 'what_the_flow_adds.md').read_text()
     for label in ('untrained', 'BYOL, the same three views', 'bound'):
         assert label in table

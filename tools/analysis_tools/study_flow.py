@@ -10,6 +10,7 @@ Several machines share a study by copying ``readings/`` to one --work-dir.
 import argparse
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ from mmselfemd.study import (
     save_sums,
     save_untrained,
     untrained_path,
+    what_the_log_says,
     write_lists,
 )
 from mmselfemd.visualization import save_figure
@@ -227,17 +229,26 @@ def build_reader(args: argparse.Namespace) -> Reader:
     return Reader(cfg, [(file, images) for file in files])
 
 
-def write(records: list[Record], args: argparse.Namespace) -> None:
-    """Write the readings, the table and the curves; print the table."""
-    lines = (json.dumps(record.as_json()) for record in records)
+def write(
+    runs: list[Run], records: list[Record], args: argparse.Namespace
+) -> None:
+    """Write readings, logs, the table and the curves; print the table."""
     path = args.work_dir / 'what_the_flow_adds.json'
-    path.write_text('[\n  ' + ',\n  '.join(lines) + '\n]\n')
+    write_list(path, (record.as_json() for record in records))
+    logs = filter(None, map(what_the_log_says, runs))
+    write_list(args.work_dir / 'what_the_logs_say.json', logs)
     table = render_study(records, args.epochs)
     (args.work_dir / 'what_the_flow_adds.md').write_text(table)
     figure = draw_study(records)
     print(table)
     print('Also in', path.with_suffix('.md'))
     print(save_figure(figure, path.with_suffix('.png')))
+
+
+def write_list(path: Path, records: Iterable[dict]) -> None:
+    """JSON with a record a line."""
+    lines = map(json.dumps, records)
+    path.write_text('[\n  ' + ',\n  '.join(lines) + '\n]\n')
 
 
 def main() -> None:
@@ -278,7 +289,7 @@ def main() -> None:
     try:
         pretrain(runs, TOOLS / 'train.py', options, args.jobs, deadline)
     finally:  # what was trained is reported, whatever ended the rest
-        write(read(runs, origins, args), args)
+        write(runs, read(runs, origins, args), args)
 
 
 if __name__ == '__main__':

@@ -194,3 +194,20 @@ def test_known_pairs_say_what_they_differ_by(root, kept, rival):
         assert num_seeds == 3
         said = rows[label].split(' | ')[place]
         assert said == f'{mean:+.3f} [{low:+.3f}, {high:+.3f}]'
+
+
+def test_own_flows_of_the_page_are_those_of_the_logs(root):
+    path = root / 'docs/results/what_the_logs_say.json'
+    logs = {
+        (r['candidate'], r['seed']): r for r in json.loads(path.read_text())
+    }
+    flows = [logs['selfemd', seed]['own_flow'] for seed in (0, 1, 2)]
+    page = (root / 'docs/small_experiments.md').read_text()
+    said = re.search(
+        r'`transport/own_flow`\]\(monitors.md\) of (.*), (.*) and (.*)\n', page
+    )
+    assert list(said.groups()) == [f'{f["own_flow"]:.2f}' for f in flows]
+    for flow in flows:
+        assert flow['own_flow_chance'] < flow['own_flow']
+        assert flow['own_flow'] < flow['own_flow_same_position']
+        assert flow['flow_matches'] is False

@@ -25,7 +25,6 @@ default_hooks = dict(
         interval=1,
         max_keep_ckpts=3,
         save_best='matching/gain',
-        rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Ours: 0.99 to 1 over the run; the paper gives no momentum.

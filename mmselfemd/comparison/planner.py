@@ -301,13 +301,11 @@ class Planner:
         }
         tried['detector'] = configs[largest]
         print('Measuring what an iteration takes ...', flush=True)
-        folder = self.work_dir / 'trial'
-        shutil.rmtree(folder, ignore_errors=True)
         return measure(
             tried,
             self.data.val.num_images,
             self.settings.evaluations,
-            folder,
+            self.work_dir / 'trial',
             self.jobs,
             self.devices,
         )

@@ -1,6 +1,7 @@
 """A few iterations, by which the time of whole runs is estimated."""
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -50,7 +51,8 @@ def measure(
             images of training.
         num_val (int): Images of an evaluation.
         evaluations (int): How many a detector has.
-        folder (Path): Where the trials go; nothing of them is used later.
+        folder (Path): Where the trials go; what is there is removed, and
+            nothing of them is used later.
         jobs (int): How many run at a time.
         devices (Sequence[str]): GPUs.
 
@@ -60,6 +62,7 @@ def measure(
     Raises:
         UserError: If one fails.
     """
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was cut off
     tasks = [
         _trial(name, cfg, num_images, folder)
         for name, (cfg, num_images) in configs.items()
@@ -70,12 +73,13 @@ def measure(
         tasks, configs.items(), strict=True
     ):
         work_dir = task.log.parent
-        steps, image = _read(work_dir, cfg)
+        tried = min(NUM_TRIED_IMAGES, num_val)
+        steps, image = _read(work_dir, cfg, tried)
         step = mean(steps[-_NUM_COUNTED:])
         # Before an evaluation; the trial has one, of few images.
         precise = _precise(cfg, num_images) * step if image else 0.0
-        tried = min(NUM_TRIED_IMAGES, num_val) * image + precise
-        start = max(0.0, walls[task.name] - sum(steps) - tried)
+        evaluated = tried * image + precise
+        start = max(0.0, walls[task.name] - sum(steps) - evaluated)
         each = num_val * image + precise
         found[name] = Seconds(step, start, evaluations * each)
     return found
@@ -98,7 +102,9 @@ def _trial(name: str, cfg: Config, num_images: int, folder: Path) -> Task:
     )
 
 
-def _read(work_dir: Path, cfg: Config) -> tuple[list[float], float]:
+def _read(
+    work_dir: Path, cfg: Config, num_val: int
+) -> tuple[list[float], float]:
     """Seconds of each iteration, and of the evaluation of an image."""
     (log,) = work_dir.glob('*/vis_data/scalars.json')
     steps, images = [], []
@@ -107,7 +113,8 @@ def _read(work_dir: Path, cfg: Config) -> tuple[list[float], float]:
         if 'loss' in logged:
             steps.append(logged['time'])
         elif 'time' in logged:
-            images.append(logged['time'] / cfg.val_dataloader.batch_size)
+            in_batch = min(cfg.val_dataloader.batch_size, num_val)
+            images.append(logged['time'] / in_batch)
     return steps, images[-1] if images else 0.0
 
 
@@ -144,7 +151,8 @@ def make_trial(cfg: Config, steps: int, num_images: int) -> Config:
     if cfg.get('val_dataloader'):
         node = labels_node(cfg, 'val_dataloader')
         node['indices'] = NUM_TRIED_IMAGES
-    cfg.default_hooks.checkpoint.interval = _NEVER  # but at the end
+    # But at the end, and only then.
+    cfg.default_hooks.checkpoint.update(interval=_NEVER, save_best=None)
     cfg.default_hooks.logger.interval = 1
     cfg.setdefault('log_processor', {})['window_size'] = 1
     return cfg

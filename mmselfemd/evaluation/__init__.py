@@ -8,7 +8,12 @@ from mmselfemd.models.node_geometry import (
 )
 
 from .backbone_flow import BackboneFlow, BackboneFlowHead
-from .backbone_matching import match_batch, match_views, measure_matching
+from .backbone_matching import (
+    match_batch,
+    match_others,
+    match_views,
+    measure_matching,
+)
 from .bootstrap import Estimate, bootstrap, paired_differences
 from .box_features import read_boxes
 from .boxes import Boxes, cut_boxes
@@ -37,6 +42,7 @@ __all__ = [
     'correspondences',
     'cut_boxes',
     'match_batch',
+    'match_others',
     'match_views',
     'matching_figures',
     'matching_sums',

@@ -99,7 +99,7 @@ def score_maps(
         list[MatchingResult]: One an image.
     """
     flows = match_views(map1, map2, gamma).cpu().numpy()
-    others = _match_others(map1, map2, None, gamma)
+    others = match_others(map1, map2, gamma)
     partners = true_partners(flows.shape[-1], views)
     oracle = oracle_flow(partners, gamma)
     return score_matching(flows, partners, oracle, others)
@@ -132,7 +132,7 @@ def match_batch(
     *maps, views = _map_batch(backbone, data_preprocessor, batch)
     return BatchFlows(
         match_views(*maps, gamma).cpu().numpy(),
-        _match_others(*maps, others, gamma),
+        match_others(*maps, gamma, others),
         views,
     )
 
@@ -180,9 +180,24 @@ def true_partners(
     return [correspondences(*pair, num_cells) for pair in views]
 
 
-def _match_others(
-    map1: Tensor, map2: Tensor, others: Sequence[int] | None, gamma: float
+def match_others(
+    map1: Tensor,
+    map2: Tensor,
+    gamma: float = 0.05,
+    others: Sequence[int] | None = None,
 ) -> np.ndarray | None:
+    """Flows from view 1 of each image to view 2 of another one.
+
+    Args:
+        map1 (Tensor): Maps of view 1, (B, C, S, S).
+        map2 (Tensor): Maps of view 2, (B, C, S, S).
+        gamma (float): Strength of the entropy. Defaults to 0.05.
+        others (Sequence[int], optional): For each image which one is the
+            other. Defaults to None: the next one, and of the last the first.
+
+    Returns:
+        np.ndarray | None: Flows, (B, S * S, S * S); None for one image.
+    """
     if len(map1) < 2:
         return None
     map2 = map2.roll(-1, 0) if others is None else map2[list(others)]

@@ -1,6 +1,6 @@
 """Draws what the backbone matches, while it trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmselfemd.engine.model import unwrap_model
-from mmselfemd.evaluation import match_views
+from mmselfemd.evaluation import match_others, match_views
+from mmselfemd.evaluation.backbone_matching import BatchFlows
 from mmselfemd.registry import HOOKS
 from mmselfemd.visualization import (
     draw_matching_figure,
@@ -63,7 +64,7 @@ class MatchingVisualizationHook(Hook):
         self.gamma = gamma
         self.dpi = dpi
         self._trains = False
-        self._first: tuple[str, np.ndarray, list] | None = None
+        self._first: tuple[str, BatchFlows] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Forget the flows of a run before."""
@@ -97,53 +98,47 @@ class MatchingVisualizationHook(Hook):
             torch.stack([sample.feature_maps[view] for sample in outputs])
             for view in (0, 1)
         )
-        # Beside each flow that to the next image, a control.
-        flows = np.stack(
-            [
-                match_views(map1, maps, self.gamma).cpu().numpy()
-                for maps in (map2, map2.roll(-1, 0))
-            ],
-            axis=1,
+        views = [sample.views[:2] for sample in outputs]
+        flows = BatchFlows(
+            match_views(map1, map2, self.gamma).cpu().numpy(),
+            match_others(map1, map2, self.gamma),
+            views,
         )
-        if not np.isfinite(flows).all():
+        if not np.isfinite(flows.flows).all():
             print_log(f'{_NOTHING}maps are not finite', logger='current')
             return
-        views = [sample.views[:2] for sample in outputs]
         crops = [
             self._crops(runner, images) for images in data_batch['inputs'][:2]
         ]
-        self._draw(runner, crops, views, flows)
+        self._draw(runner, crops, flows)
 
     def _draw(
         self,
         runner: Runner,
         crops: Sequence[np.ndarray],
-        views: Sequence[Sequence[dict]],
-        flows: np.ndarray,
+        flows: BatchFlows,
     ) -> None:
         now = f'iteration {runner.iter}' if runner.iter else _BEFORE
-        places = [list(map(_place, pair)) for pair in views]
-        if self._first is None or self._first[2] != places:
-            self._first = now, flows, places
-        title, first, _ = self._first
+        if self._first is None or _places(self._first[1]) != _places(flows):
+            self._first = now, flows
+        title, first = self._first
         # The first time there is nothing to compare with.
         shown = {title: first, now: flows}
-        num_cells = round(flows.shape[-1] ** 0.5)
+        num_cells = round(flows.flows.shape[-1] ** 0.5)
         try:
-            chosen = most_overlapping(views, num_cells, self.num_pairs)
+            chosen = most_overlapping(flows.views, num_cells, self.num_pairs)
         except ValueError as error:
             print_log(f'{_NOTHING}{error}', logger='current')
             return
         pairs = [
             matching_pair_of_crops(
                 [crop[index] for crop in crops],
-                views[index],
-                [each[index, 0] for each in shown.values()],
+                flows.views[index],
+                [each.flows[index] for each in shown.values()],
                 self.num_positions,
-                # Of a single image the next one is itself.
-                [each[index, 1] for each in shown.values()]
-                if len(views) > 1
-                else None,
+                None
+                if flows.others is None
+                else [each.others[index] for each in shown.values()],
             )
             for index in chosen
         ]
@@ -168,6 +163,9 @@ def _has_two_views(output: Any) -> bool:
     )
 
 
-def _place(view: Mapping) -> tuple:
-    """Where a view was cut, whatever was done to its colours."""
-    return tuple(view['box']), view['flip'], view['size']
+def _places(flows: BatchFlows) -> list[list[tuple]]:
+    """Where the views were cut, whatever was done to their colours."""
+    return [
+        [(tuple(view['box']), view['flip'], view['size']) for view in pair]
+        for pair in flows.views
+    ]

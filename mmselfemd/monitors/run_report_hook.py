@@ -199,5 +199,5 @@ def _checkpoints_to_come(
     # The new file is whole before the oldest goes.
     kept = hook.max_keep_ckpts + 1 if hook.max_keep_ckpts > 0 else saves
     already = len(getattr(hook, 'keep_ckpt_ids', ()))
-    best = len(hook.save_best or ())
+    best = len(hook.save_best or ()) if runner.val_loop else 0
     return min(saves, max(kept - already, 1)) + best

@@ -1,8 +1,12 @@
 """How long the runs of a study may be to end within some minutes."""
 
 import json
+import shutil
 import time
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from heapq import heapreplace
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +57,7 @@ def length_within(
     seeds: Sequence[int],
     seconds: Iterable[Seconds],
     in_epoch: int,
+    spent: float = 0.0,
 ) -> Length:
     """As many seeds as fit, and then as many epochs.
 
@@ -63,6 +68,7 @@ def length_within(
             may have :data:`ENOUGH_EPOCHS`, and one at least.
         seconds (Iterable[Seconds]): What a run of each candidate takes.
         in_epoch (int): Iterations of an epoch.
+        spent (float): Minutes of the budget that are over. Defaults to 0.
 
     Returns:
         Length: Of epochs a multiple of :data:`NUM_READINGS`.
@@ -71,16 +77,21 @@ def length_within(
         UserValueError: If a single seed has no time for so many.
     """
     seconds = list(seconds)
-    fixed = sum(each.of(0) for each in seconds)
-    epoch = in_epoch * sum(each.iteration for each in seconds)
-    in_minute = 60 * _PLANNED * min(jobs, len(seconds))
-    budget = in_minute * minutes
+    budget = 60 * (_PLANNED * minutes - spent)
+
+    def clock(part: int, count: int) -> float:
+        """Seconds of so many quarters of a run, of so many seeds."""
+        iterations = part * NUM_READINGS * in_epoch
+        return _clock([each.of(iterations) for each in seconds] * count, jobs)
+
     for count in range(len(seeds), 0, -1):
-        fitting = int((budget / count - fixed) / epoch)
-        epochs = fitting // NUM_READINGS * NUM_READINGS
+        most = int(budget / (clock(1, 1) - clock(0, 1))) + 1
+        parts = range(1, max(0, most) + 1)
+        fitting = bisect(parts, budget, key=partial(clock, count=count))
+        epochs = NUM_READINGS * fitting
         if epochs >= (ENOUGH_EPOCHS if count > 1 else NUM_READINGS):
             return Length(epochs, list(seeds[:count]))
-    least = ceil((fixed + NUM_READINGS * epoch) / in_minute)
+    least = ceil((clock(1, 1) / 60 + spent) / _PLANNED)
     raise UserValueError(
         f'--minutes {minutes:g}: that is too little for {len(seconds)} runs '
         f'of {NUM_READINGS} epochs; take {least} or more, or fewer '
@@ -88,22 +99,30 @@ def length_within(
     )
 
 
+def _clock(seconds: Iterable[float], jobs: int) -> float:
+    """When the last run ends: each starts as soon as there is a place."""
+    ends = [0.0] * jobs
+    for each in seconds:
+        heapreplace(ends, ends[0] + each)
+    return max(ends)
+
+
 def fitting_length(
-    one_of_each: Sequence[Run],
+    runs: Sequence[Run],
     options: Mapping[str, Any],
-    seeds: Sequence[int],
     jobs: int,
-    deadline: float,
+    minutes: float,
+    start: float,
 ) -> Length:
-    """:func:`length_within` what is left, by a few iterations of each.
+    """:func:`length_within` some minutes, by a few iterations of each.
 
     Args:
-        one_of_each (Sequence[Run]): A run of each candidate.
+        runs (Sequence[Run]): The runs, of any length, seed after seed.
         options (Mapping[str, Any]): More of ``--cfg-options``, with the lists
             of :func:`write_lists`.
-        seeds (Sequence[int]): Those of which as many are taken as fit.
         jobs (int): How many runs there are at a time, here and later.
-        deadline (float): When to end, by ``time.time()``.
+        minutes (float): The budget.
+        start (float): Since when, by ``time.time()``.
 
     Returns:
         Length: What fits.
@@ -111,25 +130,36 @@ def fitting_length(
     Raises:
         UserError: If nothing fits, or a trial fails.
     """
-    configs = {
-        run.candidate.name: load_config(
-            str(run.config), cfg_options={**run.options(), **options}
-        )
-        for run in one_of_each
-    }
-    cfg = next(iter(configs.values()))
-    num_train, num_val = map(_num_images, (cfg, cfg), ('train', 'val'))
-    seconds = measure(
-        {name: (each, num_train) for name, each in configs.items()},
+    candidates = list(dict.fromkeys(run.candidate.name for run in runs))
+    # As many at a time as later, of several seeds if need be.
+    tried = runs[: max(len(candidates), jobs)]
+    configs = [
+        load_config(str(run.config), cfg_options={**run.options(), **options})
+        for run in tried
+    ]
+    cfg = configs[0]
+    num_train, num_val = _num_images(cfg, 'train'), _num_images(cfg, 'val')
+    folder = runs[0].work_dir.parent / 'trial'
+    found = measure(
+        {
+            run.name: (each, num_train)
+            for run, each in zip(tried, configs, strict=True)
+        },
         num_val,
         1 + NUM_READINGS,  # of matching: before training, too
-        one_of_each[0].work_dir.parent / 'trial',
+        folder,
         jobs,
         (),
     )
-    in_epoch = iterations_in_epoch(cfg, num_train)
-    minutes = (deadline - time.time()) / 60
-    return length_within(minutes, jobs, seeds, seconds.values(), in_epoch)
+    shutil.rmtree(folder, ignore_errors=True)
+    return length_within(
+        minutes,
+        jobs,
+        list(dict.fromkeys(run.seed for run in runs)),
+        [found[run.name] for run in tried[: len(candidates)]],
+        iterations_in_epoch(cfg, num_train),
+        (time.time() - start) / 60,
+    )
 
 
 def _num_images(cfg: Config, split: str) -> int:
@@ -138,38 +168,54 @@ def _num_images(cfg: Config, split: str) -> int:
     return min(len(images), dataset.get('indices', len(images)))
 
 
-def save_length(work_dir: Path, length: Length) -> None:
+def save_length(work_dir: Path, length: Length, runs: Sequence[Run]) -> None:
     """Keep what was chosen, so that the same command goes on with it.
 
     Args:
         work_dir (Path): Folder of the study.
         length (Length): What was chosen.
+        runs (Sequence[Run]): For which it was.
     """
+    kept = dict(length._asdict(), chosen_for=_names(runs))
     with atomic_write(work_dir / _KEPT) as file:
-        file.write(json.dumps(length._asdict()).encode())
+        file.write(json.dumps(kept).encode())
 
 
-def kept_length(work_dir: Path) -> Length | None:
+def kept_length(work_dir: Path, runs: Sequence[Run]) -> Length | None:
     """What :func:`save_length` kept.
 
     Args:
         work_dir (Path): Folder of the study.
+        runs (Sequence[Run]): The runs, of any length.
 
     Returns:
         Length | None: None if nothing was chosen yet.
 
     Raises:
-        UserError: If the file is damaged.
+        UserError: If the file is damaged, or was chosen for other candidates
+            or seeds.
     """
     path = work_dir / _KEPT
     if not path.is_file():
         return None
     try:
-        kept = Length(**json.loads(path.read_text()))
-        if kept.epochs >= NUM_READINGS and kept.seeds:
-            return kept
-    except (ValueError, TypeError):
-        pass
-    raise UserError(
-        f'{path} is damaged: remove it, and the length is chosen again'
-    )
+        kept = json.loads(path.read_text())
+        length = Length(int(kept['epochs']), [int(s) for s in kept['seeds']])
+        is_whole = length.epochs > 0 and length.epochs % NUM_READINGS == 0
+        if not (is_whole and length.seeds):
+            raise ValueError
+    except (ValueError, TypeError, KeyError):
+        raise UserError(
+            f'{path} is damaged: remove it, and the length is chosen again'
+        ) from None
+    if kept.get('chosen_for') != _names(runs):
+        raise UserError(
+            f'{path}: {length.epochs} epochs were chosen for other '
+            '--candidates or --seeds. Give those again, --epochs without '
+            '--fit, or another --work-dir'
+        )
+    return length
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    return [f'{run.candidate.name} {run.seed}' for run in runs]

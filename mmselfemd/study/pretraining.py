@@ -82,6 +82,7 @@ class Run(NamedTuple):
             'param_scheduler.1.T_max': self.epochs - 1,
             'default_hooks.checkpoint.interval': self.interval,
             'default_hooks.checkpoint.max_keep_ckpts': -1,
+            'default_hooks.checkpoint.save_best': None,
         }
 
 

@@ -175,8 +175,10 @@ def _write_accuracy(
         for flow, title in enumerate(titles)
     ]
     controls = [pair.controls(flow) for flow in range(len(titles))]
-    for name in controls[0]:  # one figure where all flows have the same
-        shares = dict.fromkeys(f'{each[name]:.0%}' for each in controls)
+    for name in controls[0]:
+        shares = [f'{each[name]:.0%}' for each in controls]
+        if len(set(shares)) == 1:  # of all flows alike, as chance is
+            shares = shares[:1]
         lines.append(f'{name}: {", ".join(shares)}')
     axes.set_xlabel('\n'.join(lines), fontsize=9)
 

@@ -177,7 +177,7 @@ def most_overlapping_pairs(
             views[index],
             [flow[index] for flow in flows],
             num_positions,
-            others and [flow[index] for flow in others],
+            None if others is None else [flow[index] for flow in others],
         )
         for index in most_overlapping(views, num_cells, num_pairs)
     ]

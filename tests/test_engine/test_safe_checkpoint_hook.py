@@ -24,7 +24,7 @@ import mmselfemd.engine  # noqa: F401  registers the hooks
 from mmselfemd.atomic_file import INCOMPLETE
 from mmselfemd.engine.finite_state import NonFiniteCheckpointError
 from mmselfemd.engine.hooks import SafeCheckpointHook
-from mmselfemd.errors import UserError
+from mmselfemd.errors import UserError, UserValueError
 from mmselfemd.zoo import UnsafeCheckpointError
 from mmselfemd.zoo.saving import NotWrittenError
 
@@ -603,17 +603,33 @@ def test_new_best_is_whole_before_the_old_one_goes(tmp_path, monkeypatch):
     assert names(tmp_path) == {'best_acc_iter_8.pth', 'iter_8.pth'}
 
 
-def test_a_validation_without_the_figure_ends_no_run(tmp_path, capfd):
-    runner = make_runner(
-        tmp_path, scores=[1, 2, 3], save_best='matching/gain', rule='greater'
-    )
+def test_a_figure_that_the_user_names_has_to_be_there(tmp_path):
+    for number, save_best in enumerate(('ac', ['acc', 'matching/gain'])):
+        runner = make_runner(
+            tmp_path / str(number),
+            scores=[1, 2, 3],
+            save_best=save_best,
+            rule='greater',
+        )
+        with pytest.raises(UserValueError, match='may be one of: acc$'):
+            runner.train()
+
+
+def test_of_a_loss_the_least_is_kept_and_of_the_gain_the_largest():
+    hook = SafeCheckpointHook(save_best=['matching/gain', 'val/loss'])
+    assert hook.rules == ['greater', 'less']
+
+
+def test_a_validation_without_the_default_ends_no_run(tmp_path, capfd):
+    runner = make_runner(tmp_path, scores=[1, 2, 3], save_best='matching/gain')
     runner.train()
     assert runner.iter == 6
     assert names(tmp_path, 'best*') == set()
     assert names(tmp_path, 'iter*') >= {'iter_6.pth'}
     said = capfd.readouterr()
-    assert 'gives no matching/gain' in said.out + said.err
-    assert 'may be one of: acc' in said.out + said.err
+    said = said.out + said.err
+    assert said.count('gives no matching/gain') == 1
+    assert 'may be one of: acc' in said
 
 
 def test_no_half_step_is_saved_for_a_new_best(tmp_path):

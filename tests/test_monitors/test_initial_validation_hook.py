@@ -35,8 +35,6 @@ def options(image_folder):
         'train_dataloader.persistent_workers': False,
         'train_cfg.max_epochs': 3,
         'train_cfg.val_interval': 1,
-        'default_hooks.checkpoint.save_best': 'matching/gain',
-        'default_hooks.checkpoint.rule': 'greater',
     }
 
 

@@ -136,9 +136,13 @@ def test_with_no_interval_the_last_one_is_to_come(tmp_path, logged):
     hook = SimpleNamespace(
         by_epoch=False, interval=0, max_keep_ckpts=3, save_best=None
     )
-    runner = SimpleNamespace(max_iters=8)
+    runner = SimpleNamespace(max_iters=8, val_loop=None)
     counts = [_checkpoints_to_come(runner, hook, done) for done in (4, 8)]
     assert counts == [1, 0]
+    hook.save_best = ['matching/gain']  # and nothing is validated
+    assert _checkpoints_to_come(runner, hook, 4) == 1
+    runner.val_loop = object()
+    assert _checkpoints_to_come(runner, hook, 4) == 2
 
 
 def test_rate_of_another_batch(tmp_path, logged):

@@ -175,9 +175,10 @@ def test_the_time_is_kept_and_the_next_call_goes_on(data, tmp_path):
 
 
 def test_what_was_chosen_by_the_time_is_gone_on_with(data, tmp_path):
-    save_length(tmp_path, Length(8, [5]))
-    options = '--data', data, '--work-dir', tmp_path, '--minutes', '0', '--fit'
-    said = run_script(TOOL, *options)
+    runs = plan_runs(find_candidates(None), [5, 6], ROOT, tmp_path, 4, 1)
+    save_length(tmp_path, Length(8, [5]), runs)
+    options = '--data', data, '--work-dir', tmp_path, '--seeds', '5', '6'
+    said = run_script(TOOL, *options, '--minutes', '0.001', '--fit')
     assert said.returncode == 0, said.stderr[-2000:]
     assert '8 epochs, seeds 5' in said.stdout
     assert 'measuring' not in said.stdout

@@ -135,28 +135,36 @@ def worker_options(jobs: int) -> dict[str, int]:
 
 
 def set_length(
-    args: argparse.Namespace, options: dict[str, Any], deadline: float | None
+    args: argparse.Namespace, options: dict[str, Any], start: float
 ) -> None:
     """Choose epochs and seeds, or go on with those that were chosen."""
     if not args.fit:
         args.epochs = 40 if args.epochs is None else args.epochs
         args.interval = 10 if args.interval is None else args.interval
         return
-    length = kept_length(args.work_dir)
+    args.epochs, args.interval = NUM_READINGS, 1
+    runs = planned(args)
+    length = kept_length(args.work_dir, runs)
     if length is None:
-        candidates, first = find_candidates(args.candidates), args.seeds[:1]
-        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, first)
-        one_of_each = plan_runs(
-            candidates, first, CONFIGS, args.work_dir, NUM_READINGS, 1
-        )
         print('measuring how long an iteration takes')
-        length = fitting_length(
-            one_of_each, options, args.seeds, args.jobs, deadline
-        )
-        save_length(args.work_dir, length)
+        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
+        length = fitting_length(runs, options, args.jobs, args.minutes, start)
+        save_length(args.work_dir, length, runs)
     args.epochs, args.interval = length.epochs, length.interval
     args.seeds = length.seeds
     print(f'{length.epochs} epochs, seeds', *length.seeds)
+
+
+def planned(args: argparse.Namespace) -> list[Run]:
+    """The runs of the study."""
+    return plan_runs(
+        find_candidates(args.candidates),
+        args.seeds,
+        CONFIGS,
+        args.work_dir,
+        args.epochs,
+        args.interval,
+    )
 
 
 class Reading(NamedTuple):
@@ -259,7 +267,7 @@ def main() -> None:
     if not all(0 <= seed < 2**32 for seed in args.seeds):
         raise UserValueError('--seeds: expected numbers from 0 to 2**32 - 1')
     given = {args.epochs, args.interval} != {None}
-    if args.fit and (args.minutes is None or given):
+    if args.fit and (given or not (args.minutes or 0) > 0):
         raise UserValueError(
             '--fit chooses the epochs that fit into --minutes: it needs '
             '--minutes, and neither --epochs nor --interval'
@@ -268,20 +276,12 @@ def main() -> None:
     (args.work_dir / READINGS).mkdir(parents=True, exist_ok=True)
     # How each weight was initialised would fill the screen.
     MMLogger.get_current_instance().setLevel('WARNING')
-    deadline = None
-    if args.minutes is not None:
-        deadline = time.time() + 60 * args.minutes
+    start = time.time()
+    deadline = None if args.minutes is None else start + 60 * args.minutes
     options = data_options(args) | worker_options(args.jobs)
-    set_length(args, options, deadline)
+    set_length(args, options, start)
     save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
-    runs = plan_runs(
-        find_candidates(args.candidates),
-        args.seeds,
-        CONFIGS,
-        args.work_dir,
-        args.epochs,
-        args.interval,
-    )
+    runs = planned(args)
     origins = origins_of(args)
     for each in readings(runs, args):
         if each.kept.exists():  # of another study: said before hours of runs

@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill and run no code when they are loaded."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
@@ -24,6 +25,9 @@ from mmselfemd.errors import UserValueError
 from mmselfemd.registry import HOOKS
 from mmselfemd.zoo.fit import check_fits
 from mmselfemd.zoo.saving import to_plain
+
+#: By which the configs of pre-training choose the best checkpoint.
+_DEFAULT_BEST = 'matching/gain'
 
 
 @HOOKS.register_module()
@@ -63,6 +67,12 @@ class SafeCheckpointHook(CheckpointHook):
             True.
     """
 
+    # With ``save_best`` alone mmengine finds ``rule`` by these.
+    _default_greater_keys: ClassVar[list[str]] = [
+        *CheckpointHook._default_greater_keys,
+        _DEFAULT_BEST,
+    ]
+
     def __init__(self, *args, check_finite: bool = True, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.check_finite = check_finite
@@ -79,7 +89,7 @@ class SafeCheckpointHook(CheckpointHook):
         # Runner.save_checkpoint passes these on to the function that writes:
         # the one place where mmengine lets a hook choose how.
         self.backend_args = dict(backend='mmselfemd_atomic')
-        self._is_due = False
+        self._is_due = self._has_warned = False
 
     # ---- Before the first step: leftovers, and what to resume from.
 
@@ -219,17 +229,28 @@ class SafeCheckpointHook(CheckpointHook):
             )
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        """Save the best checkpoint; ``runner.val()`` alone has none."""
+        """Save the best checkpoint; ``runner.val()`` alone has none.
+
+        Raises:
+            UserValueError: If the validation does not give the figure that
+                the user has set as ``save_best``.
+        """
         if not isinstance(runner._train_loop, BaseLoop):
             return
-        # An evaluator of the user's own beside a config's ``save_best``.
         wanted = set(getattr(self, 'key_indicators', ())) - {'auto'}
-        if missing := sorted(wanted - metrics.keys()):
-            runner.logger.warning(
-                'No best checkpoint is kept: the validation gives no '
-                f'{", ".join(missing)}. default_hooks.checkpoint.save_best '
-                f'may be one of: {", ".join(metrics) or "nothing"}'
+        missing = ', '.join(sorted(wanted - metrics.keys()))
+        if missing and metrics:
+            given = (
+                f'the validation gives no {missing}. '
+                'default_hooks.checkpoint.save_best may be one of: '
+                + ', '.join(metrics)
             )
+            if wanted != {_DEFAULT_BEST}:
+                raise UserValueError(given)
+            # The shipped configs', beside an evaluator of the user's own.
+            if not self._has_warned:
+                runner.logger.warning(f'No best checkpoint is kept: {given}')
+            self._has_warned = True
             return
         super().after_val_epoch(runner, metrics)
 

@@ -77,6 +77,11 @@ CAUSES = (
         'selfemd_r18_voc256_20e_predictor-lr-10x',
     ),
     Candidate(
+        'byol_predictor_lr_10x',
+        'BYOL, a predictor that learns faster',
+        'byol_r18_voc256_20e_three-views_predictor-lr-10x',
+    ),
+    Candidate(
         'key_momentum_0.996',
         'a slower key',
         'selfemd_r18_voc256_20e_key-momentum-0.996',

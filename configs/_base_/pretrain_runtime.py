@@ -25,6 +25,8 @@ default_hooks = dict(
         interval=1,
         max_keep_ckpts=3,
         save_best='matching/gain',
+        # No `rule`, which would go for a user's own `save_best`, too.
+        greater_keys=['gain', 'accuracy', 'acc'],
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Ours: 0.99 to 1 over the run; the paper gives no momentum.

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from forked_scripts import run_script
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
@@ -615,13 +616,20 @@ def test_a_figure_that_the_user_names_has_to_be_there(tmp_path):
             runner.train()
 
 
-def test_of_a_loss_the_least_is_kept_and_of_the_gain_the_largest():
-    hook = SafeCheckpointHook(save_best=['matching/gain', 'val/loss'])
-    assert hook.rules == ['greater', 'less']
+@pytest.mark.parametrize('hook', [SafeCheckpointHook, CheckpointHook])
+def test_of_a_loss_the_least_is_kept_and_of_the_gain_the_largest(root, hook):
+    path = root / 'configs/_base_/pretrain_runtime.py'
+    options = Config.fromfile(path).default_hooks.checkpoint
+    del options['type']
+    assert hook(**options).rules == ['greater']
+    options.save_best = ['matching/gain', 'val/loss', 'matching/accuracy']
+    assert hook(**options).rules == ['greater', 'less', 'greater']
 
 
 def test_a_validation_without_the_default_ends_no_run(tmp_path, capfd):
-    runner = make_runner(tmp_path, scores=[1, 2, 3], save_best='matching/gain')
+    runner = make_runner(
+        tmp_path, scores=[1, 2, 3], save_best='matching/gain', rule='greater'
+    )
     runner.train()
     assert runner.iter == 6
     assert names(tmp_path, 'best*') == set()

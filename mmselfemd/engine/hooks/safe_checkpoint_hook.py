@@ -1,7 +1,6 @@
 """Checkpoints that survive a kill and run no code when they are loaded."""
 
 from pathlib import Path
-from typing import ClassVar
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
@@ -66,12 +65,6 @@ class SafeCheckpointHook(CheckpointHook):
             may have a buffer that holds infinity on purpose. Defaults to
             True.
     """
-
-    # With ``save_best`` alone mmengine finds ``rule`` by these.
-    _default_greater_keys: ClassVar[list[str]] = [
-        *CheckpointHook._default_greater_keys,
-        _DEFAULT_BEST,
-    ]
 
     def __init__(self, *args, check_finite: bool = True, **kwargs) -> None:
         super().__init__(*args, **kwargs)

@@ -90,6 +90,11 @@ CAUSES = (
         'lr_0.1', 'twice the learning rate', 'selfemd_r18_voc256_20e_lr-0.1'
     ),
     Candidate(
+        'byol_lr_0.1',
+        'BYOL, twice the learning rate',
+        'byol_r18_voc256_20e_three-views_lr-0.1',
+    ),
+    Candidate(
         'pyramid_after',
         'pyramid behind the predictor',
         'selfemd_r18_voc256_20e_pyramid-after',

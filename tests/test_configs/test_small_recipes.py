@@ -29,6 +29,7 @@ _SCHEDULES = {
         'default_hooks.momentum_update.base_momentum': 0.996
     },
     'lr_0.1': {'optim_wrapper.optimizer.lr': 0.1},
+    'byol_lr_0.1': {'optim_wrapper.optimizer.lr': 0.1},
 }
 
 

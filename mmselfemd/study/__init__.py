@@ -8,6 +8,7 @@ from .candidates import (
     UNTRAINED,
     find_candidates,
 )
+from .checkpoints import CheckpointReader
 from .differences import Difference, paired_difference
 from .fitting import (
     NUM_READINGS,
@@ -19,7 +20,7 @@ from .fitting import (
 )
 from .logs import what_the_log_says
 from .origin import Origin, digest_of
-from .pretraining import READINGS, Run, plan_runs, pretrain
+from .pretraining import READINGS, Run, plan_runs, pretrain, worker_options
 from .readings import Reader, annotation_files, figures_of, write_lists
 from .records import (
     Record,
@@ -37,6 +38,7 @@ __all__ = [
     'NUM_READINGS',
     'READINGS',
     'UNTRAINED',
+    'CheckpointReader',
     'Difference',
     'Length',
     'Origin',
@@ -64,5 +66,6 @@ __all__ = [
     'save_untrained',
     'untrained_path',
     'what_the_log_says',
+    'worker_options',
     'write_lists',
 ]

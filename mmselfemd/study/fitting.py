@@ -57,6 +57,7 @@ def length_within(
     seeds: Sequence[int],
     seconds: Iterable[Seconds],
     in_epoch: int,
+    reading: float = 0.0,
     spent: float = 0.0,
 ) -> Length:
     """As many seeds as fit, and then as many epochs.
@@ -68,6 +69,9 @@ def length_within(
             may have :data:`ENOUGH_EPOCHS`, and one at least.
         seconds (Iterable[Seconds]): What a run of each candidate takes.
         in_epoch (int): Iterations of an epoch.
+        reading (float): Seconds of one reading, which are made one by one
+            when all is trained: of an untrained backbone of each seed, and
+            :data:`NUM_READINGS` of each run. Defaults to 0.
         spent (float): Minutes of the budget that are over. Defaults to 0.
 
     Returns:
@@ -80,9 +84,11 @@ def length_within(
     budget = 60 * (_PLANNED * minutes - spent)
 
     def clock(part: int, count: int) -> float:
-        """Seconds of so many quarters of a run, of so many seeds."""
+        """Seconds of runs with so many quarters, of so many seeds."""
         iterations = part * NUM_READINGS * in_epoch
-        return _clock([each.of(iterations) for each in seconds] * count, jobs)
+        runs = [each.of(iterations) for each in seconds] * count
+        readings = count + NUM_READINGS * len(runs)
+        return _clock(runs, jobs) + readings * reading
 
     for count in range(len(seeds), 0, -1):
         most = int(budget / (clock(1, 1) - clock(0, 1))) + 1
@@ -111,6 +117,7 @@ def fitting_length(
     runs: Sequence[Run],
     options: Mapping[str, Any],
     jobs: int,
+    reading: float,
     minutes: float,
     start: float,
 ) -> Length:
@@ -121,6 +128,7 @@ def fitting_length(
         options (Mapping[str, Any]): More of ``--cfg-options``, with the lists
             of :func:`write_lists`.
         jobs (int): How many runs there are at a time, here and later.
+        reading (float): Seconds of one reading.
         minutes (float): The budget.
         start (float): Since when, by ``time.time()``.
 
@@ -130,6 +138,22 @@ def fitting_length(
     Raises:
         UserError: If nothing fits, or a trial fails.
     """
+    seconds, in_epoch = _try(runs, options, jobs)
+    return length_within(
+        minutes,
+        jobs,
+        list(dict.fromkeys(run.seed for run in runs)),
+        seconds,
+        in_epoch,
+        reading,
+        (time.time() - start) / 60,
+    )
+
+
+def _try(
+    runs: Sequence[Run], options: Mapping[str, Any], jobs: int
+) -> tuple[list[Seconds], int]:
+    """What a run of each candidate takes; and iterations of an epoch."""
     candidates = list(dict.fromkeys(run.candidate.name for run in runs))
     # As many at a time as later, of several seeds if need be.
     tried = runs[: max(len(candidates), jobs)]
@@ -152,14 +176,8 @@ def fitting_length(
         (),
     )
     shutil.rmtree(folder, ignore_errors=True)
-    return length_within(
-        minutes,
-        jobs,
-        list(dict.fromkeys(run.seed for run in runs)),
-        [found[run.name] for run in tried[: len(candidates)]],
-        iterations_in_epoch(cfg, num_train),
-        (time.time() - start) / 60,
-    )
+    seconds = [found[run.name] for run in tried[: len(candidates)]]
+    return seconds, iterations_in_epoch(cfg, num_train)
 
 
 def _num_images(cfg: Config, split: str) -> int:

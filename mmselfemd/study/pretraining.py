@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmselfemd.apis.machine import find_machine
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import Task, run_tasks
 
@@ -132,6 +133,23 @@ def plan_runs(
         for seed in seeds
         for candidate in candidates
     ]
+
+
+def worker_options(jobs: int) -> dict[str, int]:
+    """Workers that keep a GPU busy; which one cuts an image changes nothing.
+
+    Args:
+        jobs (int): How many runs there are at a time.
+
+    Returns:
+        dict[str, int]: For ``--cfg-options``: to each run its share of the
+        cores, two at least. Empty without a GPU: the config's own.
+    """
+    machine = find_machine()
+    if not machine.num_gpus:
+        return {}
+    workers = max(2, machine.num_cores // jobs)
+    return {'train_dataloader.num_workers': workers}
 
 
 def pretrain(

@@ -27,7 +27,7 @@ SEEDS = [3, 1, 4]
 SECONDS = [Seconds(0.02 + 0.005 * i, 10.0, 4.0) for i in range(7)]
 
 
-def minutes_of(length, jobs):
+def minutes_of(length, jobs, reading=0):
     """By a clock that goes a second at a time, and looks who is done."""
     waiting = [
         one.of(46 * length.epochs) for _ in length.seeds for one in SECONDS
@@ -38,21 +38,23 @@ def minutes_of(length, jobs):
         while waiting and len(running) < jobs:
             running.append(now + waiting.pop(0))
         now += 1
-    return (now - 1) / 60
+    readings = len(length.seeds) * (1 + 4 * len(SECONDS))
+    return (now - 1 + readings * reading) / 60
 
 
+@pytest.mark.parametrize('reading', [0, 2])
 @pytest.mark.parametrize('jobs', [1, 2, 4, 10])
 @pytest.mark.parametrize('minutes', [4, 8, 15, 60])
-def test_it_fits_and_little_more_would(minutes, jobs):
-    length = length_within(minutes, jobs, SEEDS, SECONDS, 46)
+def test_it_fits_and_little_more_would(minutes, jobs, reading):
+    length = length_within(minutes, jobs, SEEDS, SECONDS, 46, reading)
     assert length.epochs % 4 == 0 and length.interval == length.epochs // 4
     assert length.seeds == SEEDS[: len(length.seeds)]
-    assert minutes_of(length, jobs) <= minutes
+    assert minutes_of(length, jobs, reading) <= minutes
     longer = length._replace(epochs=length.epochs + 4)
-    assert minutes_of(longer, jobs) > 0.94 * minutes
+    assert minutes_of(longer, jobs, reading) > 0.94 * minutes
     if len(length.seeds) < 3:  # another one would leave less than 40 epochs
         more = Length(40, SEEDS[: len(length.seeds) + 1])
-        assert minutes_of(more, jobs) > 0.94 * minutes
+        assert minutes_of(more, jobs, reading) > 0.94 * minutes
 
 
 def test_seeds_are_left_out_before_runs_become_short():
@@ -66,7 +68,7 @@ def test_seeds_are_left_out_before_runs_become_short():
 @pytest.mark.parametrize('minutes', [0, 1])
 def test_too_little_says_what_would_do(minutes, spent):
     def length_of(minutes):
-        return length_within(minutes, 2, SEEDS, SECONDS, 46, spent)
+        return length_within(minutes, 2, SEEDS, SECONDS, 46, spent=spent)
 
     with pytest.raises(UserValueError, match='too little') as error:
         length_of(minutes)
@@ -126,8 +128,9 @@ def test_each_candidate_is_timed_as_it_will_run(tmp_path, monkeypatch):
         f'{s}_dataloader.dataset.ann_file': str(lists[s]) for s in lists
     }
     runs = plan(tmp_path, ['selfemd'], [0, 1])
-    length = fitting_length(runs, options, 1, 1, time.time())
-    # 2 runs of 10 iterations an epoch, 57 s less 2 s of starts.
+    length = fitting_length(runs, options, 1, 0.5, 1, time.time())
+    # 2 runs of 10 iterations an epoch, 57 s less 2 s of starts, and 4.5 s
+    # of 9 readings.
     assert length == Length(24, [0])
     assert timed.pop('num_val') == 99 and timed.pop('evaluations') == 5
     names = [f'{c}_0_4epochs' for c in ('byol_three_views', 'selfemd')]
@@ -136,7 +139,7 @@ def test_each_candidate_is_timed_as_it_will_run(tmp_path, monkeypatch):
         assert num_train == 640
         assert cfg.model.backbone.init_cfg.checkpoint.startswith(str(tmp_path))
     timed.clear()
-    fitting_length(runs, options, 3, 1, time.time())
+    fitting_length(runs, options, 3, 0.5, 1, time.time())
     # As many at a time as later.
     assert list(timed)[:3] == [*names, 'byol_three_views_1_4epochs']
 
@@ -159,7 +162,7 @@ def test_iterations_are_timed_by_training(tmp_path):
     (tmp_path / 'trial' / runs[0].name / '1' / 'vis_data').mkdir(parents=True)
     (tmp_path / 'trial' / runs[0].name / 'epoch_1.pth').touch()
     start = time.time()
-    length = fitting_length(runs, options, 1, 60, start)
+    length = fitting_length(runs, options, 1, 0.0, 60, start)
     # An epoch is of one iteration, and 12 of them and a start took so long.
     took = time.time() - start
     assert length.epochs > 0.9 * 3600 * 12 / took

@@ -12,12 +12,11 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.logging import MMLogger
 
 import mmselfemd  # noqa: F401  registers everything
-from mmselfemd.apis.machine import find_machine
 from mmselfemd.comparison import read_annotations
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.engine.launch import load_config
@@ -27,27 +26,21 @@ from mmselfemd.study import (
     CAUSES,
     NUM_READINGS,
     READINGS,
-    UNTRAINED,
-    Origin,
-    Reader,
+    CheckpointReader,
     Record,
     Run,
     annotation_files,
-    digest_of,
     draw_study,
     find_candidates,
-    fingerprint,
     fitting_length,
     kept_length,
-    load_sums,
     plan_runs,
     pretrain,
     render_study,
     save_length,
-    save_sums,
     save_untrained,
-    untrained_path,
     what_the_log_says,
+    worker_options,
     write_lists,
 )
 from mmselfemd.visualization import save_figure
@@ -102,7 +95,7 @@ def parse_args() -> argparse.Namespace:
         '--fit',
         action='store_true',
         help='as many of the --seeds, and then as many epochs, as --minutes '
-        'have room for, by a short trial of each candidate',
+        'have room for, readings and all, by a short trial of each candidate',
     )
     return parser.parse_args()
 
@@ -125,15 +118,6 @@ def data_options(args: argparse.Namespace) -> dict[str, str]:
     return options
 
 
-def worker_options(jobs: int) -> dict[str, int]:
-    """A GPU waits for two workers; which one cuts an image changes nothing."""
-    machine = find_machine()
-    if not machine.num_gpus:
-        return {}
-    workers = max(2, machine.num_cores // jobs)
-    return {'train_dataloader.num_workers': workers}
-
-
 def set_length(
     args: argparse.Namespace, options: dict[str, Any], start: float
 ) -> None:
@@ -146,9 +130,11 @@ def set_length(
     runs = planned(args)
     length = kept_length(args.work_dir, runs)
     if length is None:
-        print('measuring how long an iteration takes')
-        save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
-        length = fitting_length(runs, options, args.jobs, args.minutes, start)
+        print('measuring how long an iteration and a reading take')
+        reading = build_reader(args, options).seconds()
+        length = fitting_length(
+            *(runs, options, args.jobs, reading, args.minutes, start)
+        )
         save_length(args.work_dir, length, runs)
     args.epochs, args.interval = length.epochs, length.interval
     args.seeds = length.seeds
@@ -167,74 +153,13 @@ def planned(args: argparse.Namespace) -> list[Run]:
     )
 
 
-class Reading(NamedTuple):
-    """What is to be read, or was."""
-
-    candidate: str
-    seed: int
-    epoch: int
-    weights: Path | None
-    kept: Path
-
-
-def readings(runs: list[Run], args: argparse.Namespace) -> list[Reading]:
-    """Of all checkpoints that there are, here or on another machine."""
-    return [
-        Reading(
-            *(UNTRAINED, seed, 0),
-            untrained_path(args.work_dir, seed),
-            args.work_dir / READINGS / f'{UNTRAINED}_{seed}.npz',
-        )
-        for seed in args.seeds
-    ] + [
-        Reading(
-            *(run.candidate.name, run.seed, epoch),
-            run.checkpoints.get(epoch),
-            run.reading_path(epoch),
-        )
-        for run in runs
-        for epoch in sorted(run.checkpoints | run.readings)
-    ]
-
-
-def origins_of(args: argparse.Namespace) -> dict[int, Origin]:
-    """What the readings of each seed have to be made from."""
-    data = digest_of(annotation_files(args.data).values())
-    return {
-        seed: Origin(fingerprint(untrained_path(args.work_dir, seed)), data)
-        for seed in args.seeds
-    }
-
-
-def read(
-    runs: list[Run], origins: dict[int, Origin], args: argparse.Namespace
-) -> list[Record]:
-    """Read every checkpoint that was not read before."""
-    reader, records = None, []
-    for each in readings(runs, args):
-        origin = origins[each.seed]
-        if not each.kept.is_file():
-            if reader is None:
-                reader = build_reader(args)
-            print(f'reading {each.kept.stem}')
-            sums = reader.read(each.weights, each.seed)
-            save_sums(each.kept, sums, origin)
-        sums = load_sums(each.kept, origin)
-        records.append(Record(each.candidate, each.seed, each.epoch, sums))
-    return records
-
-
-def build_reader(args: argparse.Namespace) -> Reader:
-    """Cut the boxes and prepare the views, once for all."""
-    options = {
-        name: value
-        for name, value in data_options(args).items()
-        if name.startswith('val_')
-    }
+def build_reader(
+    args: argparse.Namespace, options: dict[str, Any]
+) -> CheckpointReader:
+    """Keep what the runs begin from, and build what reads their ends."""
     cfg = load_config(ANY_CANDIDATE, cfg_options=options)
-    images = args.data / 'images'
-    files = annotation_files(args.data).values()
-    return Reader(cfg, [(file, images) for file in files])
+    save_untrained(cfg, args.work_dir, args.seeds)
+    return CheckpointReader(cfg, args.data, args.work_dir, args.seeds)
 
 
 def write(
@@ -280,16 +205,12 @@ def main() -> None:
     deadline = None if args.minutes is None else start + 60 * args.minutes
     options = data_options(args) | worker_options(args.jobs)
     set_length(args, options, start)
-    save_untrained(load_config(ANY_CANDIDATE), args.work_dir, args.seeds)
-    runs = planned(args)
-    origins = origins_of(args)
-    for each in readings(runs, args):
-        if each.kept.exists():  # of another study: said before hours of runs
-            load_sums(each.kept, origins[each.seed])
+    runs, reader = planned(args), build_reader(args, options)
+    reader.check(runs)  # a fault of it is said before hours of runs
     try:
         pretrain(runs, TOOLS / 'train.py', options, args.jobs, deadline)
     finally:  # what was trained is reported, whatever ended the rest
-        write(runs, read(runs, origins, args), args)
+        write(runs, reader.read(runs), args)
 
 
 if __name__ == '__main__':

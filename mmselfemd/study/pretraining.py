@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmselfemd.apis.machine import find_machine
 from mmselfemd.errors import UserError
 from mmselfemd.process_pool import Task, run_tasks
 
@@ -135,21 +134,21 @@ def plan_runs(
     ]
 
 
-def worker_options(jobs: int) -> dict[str, int]:
+def worker_options(num_gpus: int, num_cores: int, jobs: int) -> dict[str, int]:
     """Workers that keep a GPU busy; which one cuts an image changes nothing.
 
     Args:
+        num_gpus (int): GPUs of the machine.
+        num_cores (int): Cores of its CPU.
         jobs (int): How many runs there are at a time.
 
     Returns:
         dict[str, int]: For ``--cfg-options``: to each run its share of the
         cores, two at least. Empty without a GPU: the config's own.
     """
-    machine = find_machine()
-    if not machine.num_gpus:
+    if not num_gpus:
         return {}
-    workers = max(2, machine.num_cores // jobs)
-    return {'train_dataloader.num_workers': workers}
+    return {'train_dataloader.num_workers': max(2, num_cores // jobs)}
 
 
 def pretrain(

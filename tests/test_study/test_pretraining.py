@@ -2,7 +2,6 @@
 
 import pytest
 
-from mmselfemd.apis.machine import Machine
 from mmselfemd.errors import UserError
 from mmselfemd.study import find_candidates, plan_runs, worker_options
 
@@ -18,18 +17,10 @@ def plan(work_dir, epochs, interval):
     'gpus, cores, jobs, workers',
     [(1, 16, 4, 4), (1, 16, 1, 16), (1, 4, 4, 2), (8, 64, 8, 8)],
 )
-def test_cores_are_shared_by_the_runs(monkeypatch, gpus, cores, jobs, workers):
-    def pretend(gpus):
-        machine = Machine(gpus, 24, cores)
-        monkeypatch.setattr(
-            'mmselfemd.study.pretraining.find_machine', lambda: machine
-        )
-
-    pretend(gpus)
-    assert worker_options(jobs) == {WORKERS: workers}
+def test_cores_are_shared_by_the_runs(gpus, cores, jobs, workers):
+    assert worker_options(gpus, cores, jobs) == {WORKERS: workers}
     assert jobs * workers <= max(cores, 2 * jobs)
-    pretend(0)
-    assert worker_options(jobs) == {}
+    assert worker_options(0, cores, jobs) == {}
 
 
 def test_a_run_is_done_by_its_last_checkpoint_or_all_its_readings(tmp_path):

@@ -17,6 +17,7 @@ from typing import Any
 from mmengine.logging import MMLogger
 
 import mmselfemd  # noqa: F401  registers everything
+from mmselfemd.apis.machine import find_machine
 from mmselfemd.comparison import read_annotations
 from mmselfemd.engine.command_line import run_tool
 from mmselfemd.engine.launch import load_config
@@ -203,7 +204,10 @@ def main() -> None:
     MMLogger.get_current_instance().setLevel('WARNING')
     start = time.time()
     deadline = None if args.minutes is None else start + 60 * args.minutes
-    options = data_options(args) | worker_options(args.jobs)
+    machine = find_machine()
+    options = data_options(args) | worker_options(
+        machine.num_gpus, machine.num_cores, args.jobs
+    )
     set_length(args, options, start)
     runs, reader = planned(args), build_reader(args, options)
     reader.check(runs)  # a fault of it is said before hours of runs
